@@ -1,0 +1,123 @@
+"""The errors users see, and the checks that raise them.
+
+Every message says what came, what is needed, and what to do. An error is a `GatewiseError` and also the
+built-in it resembles, so that `except ValueError` works too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+Array = NDArray[Any]
+FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+
+
+class GatewiseError(Exception):
+    """Base of every error that Gatewise raises on purpose."""
+
+
+class GatewiseValueError(GatewiseError, ValueError):
+    """A value, shape or name that cannot be used."""
+
+
+class GatewiseTypeError(GatewiseError, TypeError):
+    """A type or dtype that cannot be used."""
+
+
+def check_dtype(dtype: DTypeLike) -> np.dtype[Any]:
+    """Return `dtype` as a NumPy dtype; raise unless it is float32 or float64."""
+    try:
+        found = np.dtype(dtype)
+    except TypeError:
+        found = None
+    if found not in FLOATS:
+        raise GatewiseTypeError(f"dtype is {dtype!r}; need float32 or float64: pass dtype=np.float32 or np.float64.")
+    return found
+
+
+def check_array(name: str, value: Any, shape: Sequence[int | str], dtype: DTypeLike) -> Array:
+    """Return `value`; raise unless it is an array of `dtype` whose shape fits.
+
+    `shape` lists a size, or the name of a dimension of any size, for each axis. Nothing is converted.
+    """
+    dtype = np.dtype(dtype)
+    if not isinstance(value, np.ndarray):
+        raise GatewiseTypeError(
+            f"{name} is a {type(value).__name__}; need a NumPy array: pass np.asarray({name}, dtype=np.{dtype})."
+        )
+    fits = value.ndim == len(shape) and all(
+        isinstance(need, str) or got == need for got, need in zip(value.shape, shape, strict=True)
+    )
+    if not fits:
+        need = ", ".join(str(size) for size in shape) + ("," if len(shape) == 1 else "")
+        raise GatewiseValueError(f"{name} has shape {value.shape}; need ({need}): reshape {name} or rebuild the layer.")
+    if value.dtype != dtype:
+        raise GatewiseTypeError(
+            f"{name} has dtype {value.dtype}; need {dtype}: convert it with {name}.astype(np.{dtype}), "
+            f"or build the layer with the dtype of the data."
+        )
+    return value
+
+
+def check_finite(name: str, value: Array, valid: Array | None = None) -> None:
+    """Raise at the first NaN or infinity in `value`; steps that `valid` (batch, time) excludes may hold anything."""
+    finite = np.isfinite(value)
+    if valid is not None:
+        finite |= ~valid.reshape(valid.shape + (1,) * (value.ndim - 2))
+    if finite.all():
+        return
+    where = tuple(int(i) for i in np.argwhere(~finite)[0])
+    count = int(finite.size - np.count_nonzero(finite))
+    raise GatewiseValueError(
+        f"{name} holds {count} value(s) that are not finite, the first {value[where]} at {name}{list(where)}; "
+        f"need finite numbers: fill or drop the gaps before the call."
+    )
+
+
+def check_lengths(lengths: Any, batch: int, time: int) -> Array:
+    """Return `lengths` as int64 (batch,); raise unless each is between 1 and `time`."""
+    found = np.asarray(lengths)
+    if found.shape != (batch,):
+        raise GatewiseValueError(f"lengths has shape {found.shape}; need ({batch},): pass one length a sequence.")
+    if batch and not np.issubdtype(found.dtype, np.integer):
+        raise GatewiseTypeError(f"lengths has dtype {found.dtype}; need integers: pass lengths.astype(int).")
+    bad = np.flatnonzero((found < 1) | (found > time))
+    if bad.size:
+        row = int(bad[0])
+        raise GatewiseValueError(
+            f"lengths[{row}] is {found[row]}; need 1 to {time} (the time axis of x): drop empty sequences, pad longer ones."
+        )
+    return found.astype(np.int64)
+
+
+def check_choice(name: str, value: Any, choices: Iterable[Any]) -> None:
+    """Raise unless `value` is one of `choices`."""
+    choices = list(choices)
+    if value not in choices:
+        raise GatewiseValueError(f"{name} is {value!r}; need one of {', '.join(map(repr, choices))}.")
+
+
+def check_number(
+    name: str, value: Any, low: float, high: float = np.inf, *, integer: bool = False, open_low: bool = False
+) -> None:
+    """Raise unless `value` is a number in [low, high], or in (low, high] with `open_low`."""
+    kind = np.integer | int if integer else np.integer | np.floating | int | float
+    if isinstance(value, bool | np.bool_) or not isinstance(value, kind):
+        raise GatewiseTypeError(f"{name} is {value!r}; need {'an integer' if integer else 'a number'}.")
+    if not (low < value if open_low else low <= value) or not value <= high:
+        bounds = f"{'more than' if open_low else 'at least'} {low:g}" + (f" and at most {high:g}" if high < np.inf else "")
+        raise GatewiseValueError(f"{name} is {value!r}; need {bounds}.")
+
+
+def check_names(what: str, found: Iterable[str], needed: Iterable[str]) -> None:
+    """Raise unless the names in `found` are exactly those in `needed`."""
+    found, needed = list(found), list(needed)
+    missing = [name for name in needed if name not in found]
+    extra = [name for name in found if name not in needed]
+    if missing or extra:
+        parts = [f"lacks {', '.join(missing)}"] * bool(missing) + [f"has unknown {', '.join(extra)}"] * bool(extra)
+        raise GatewiseValueError(f"{what} {' and '.join(parts)}; need exactly {', '.join(needed)}.")
