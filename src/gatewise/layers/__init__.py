@@ -1,0 +1,26 @@
+"""Layers: each a forward and a hand-written backward pass that keep nothing between calls."""
+
+from gatewise.layers.cell import GRUCell, LSTMCell, RNNCell
+from gatewise.layers.dense import Dense
+from gatewise.layers.dropout import Dropout
+from gatewise.layers.embedding import Embedding
+from gatewise.layers.last import Last
+from gatewise.layers.layer import Layer
+from gatewise.layers.recurrent import GRU, LSTM, RNN, LSTMState
+from gatewise.layers.sequential import Sequential
+
+__all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
+    "Dense",
+    "Dropout",
+    "Embedding",
+    "GRUCell",
+    "LSTMCell",
+    "LSTMState",
+    "Last",
+    "Layer",
+    "RNNCell",
+    "Sequential",
+]

@@ -1,0 +1,75 @@
+"""Dropout, per step or one mask for a whole sequence."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gatewise.errors import Array, check_array, check_number
+from gatewise.layers import initializers
+from gatewise.layers.layer import Layer, Params, Rng, check_tape
+
+
+class DropoutTape(NamedTuple):
+    """The mask of one forward pass, or None if nothing was dropped."""
+
+    mask: Array | None
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+
+class Dropout(Layer):
+    """Zero each value with probability p in training, and scale the others by 1/(1 − p).
+
+    Parameters
+    ----------
+    p : float
+        Probability of dropping, 0 to 1.
+    variational : bool
+        Whether x (batch, time, N) gets one mask (batch, 1, N) for all its steps (Gal and Ghahramani,
+        arXiv 1512.05287).
+
+    Raises
+    ------
+    GatewiseError
+        If `p` is not within 0 and 1.
+
+    Notes
+    -----
+    Source: Srivastava et al. (2014), *Dropout*, JMLR 15.
+
+    Examples
+    --------
+    >>> import numpy as np, gatewise as gw
+    >>> drop = gw.Dropout(0.5, variational=True)
+    >>> y, _, _ = drop.forward(np.ones((1, 3, 4)), training=True, rng=0)
+    >>> bool((y[:, 0] == y[:, 2]).all()), sorted(set(y.ravel().tolist()))
+    (True, [0.0, 2.0])
+    """
+
+    def __init__(self, p: float, variational: bool = False) -> None:
+        check_number("p", p, 0, 1)
+        self.p = float(p)
+        self.variational = bool(variational)
+        self.dtype = np.dtype(np.float32)
+        self.params = Params()
+
+    def config(self) -> dict[str, Any]:  # noqa: D102
+        return {"p": self.p, "variational": self.variational}
+
+    def forward(
+        self, x: Array, state: Any = None, *, lengths: Any = None, training: bool = False, rng: Rng = None
+    ) -> tuple[Array, None, DropoutTape]:
+        """Return x (batch, ..., N) with values dropped if `training`, None (no state) and the tape."""
+        if not training or self.p == 0:
+            return x, None, DropoutTape(None, x.shape, x.dtype)
+        shape = (x.shape[0], 1, *x.shape[2:]) if self.variational and x.ndim > 2 else x.shape
+        mask = initializers.dropout_mask(np.random.default_rng(rng), shape, self.p, x.dtype)
+        return x * mask, None, DropoutTape(mask, x.shape, x.dtype)
+
+    def backward(self, tape: DropoutTape, dy: Array, dstate: Any = None) -> tuple[Array, None, dict[str, Array]]:
+        """Return dx, None (no state) and no parameter gradients."""
+        check_tape(tape, DropoutTape, self)
+        check_array("dy", dy, tape.shape, tape.dtype)
+        return (dy if tape.mask is None else dy * tape.mask), None, {}

@@ -1,0 +1,128 @@
+"""What every layer is: parameters in a dict, and a forward and a backward pass that keep nothing in between."""
+
+from __future__ import annotations
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from gatewise.errors import Array, GatewiseError, GatewiseValueError, check_array, check_dtype
+
+Rng = int | np.random.Generator | None
+
+
+class Params(dict[str, Array]):
+    """Named arrays whose names, shapes and dtypes are fixed.
+
+    `params[name] = array` copies the values *into* the entry, so an optimizer, a stepper or a `Sequential` that
+    holds the same entry sees them, and no two models ever share an array by accident.
+
+    Examples
+    --------
+    >>> params = Params(bias=np.zeros(2))
+    >>> params["bias"] = np.array([1.0, 2.0])
+    >>> params["bias"][0] += 1
+    >>> params["bias"]
+    array([2., 2.])
+    """
+
+    def __setitem__(self, name: str, value: Array) -> None:
+        if name not in self:
+            raise GatewiseValueError(f"there is no parameter {name!r}; there are {', '.join(self)}.")
+        entry = self[name]
+        if value is not entry:
+            entry[...] = check_array(f"params[{name!r}]", value, entry.shape, entry.dtype)
+
+    def update(self, *args: Any, **kwargs: Any) -> None:
+        """Set several entries; either all fit or none is changed."""
+        values = dict(*args, **kwargs)
+        twin = Params({name: np.empty_like(entry) for name, entry in self.items()})
+        for name, value in values.items():
+            twin[name] = value
+        for name, value in values.items():
+            self[name] = value
+
+    def __ior__(self, other: Any) -> Self:  # type: ignore[misc]
+        self.update(other)
+        return self
+
+    def _refuse(self, *args: Any, **kwargs: Any) -> Any:
+        raise GatewiseValueError("parameters cannot be added or removed: set the values of an entry instead.")
+
+    __delitem__ = _refuse
+    pop = clear = popitem = setdefault = _refuse
+
+    def __reduce__(self) -> tuple[type[Params], tuple[dict[str, Array]]]:
+        return Params, (dict(self),)
+
+
+class Layer(ABC):
+    """A function of arrays with parameters, a forward pass and a hand-written backward pass.
+
+    Attributes
+    ----------
+    params : dict of str to ndarray
+        The weights. Writing into an entry, or assigning an array of its shape and dtype, sets them.
+    dtype : numpy.dtype
+        float32 or float64; input, output and parameters all have it.
+    """
+
+    params: Params
+    dtype: np.dtype[Any]
+    keeps_time: bool = True
+    """Whether the output of (batch, time, ...) still has the time axis."""
+
+    def __call__(self, x: Array, state: Any = None, *, lengths: Any = None) -> tuple[Array, Any]:
+        """Inference: `forward` without dropout and without a tape; returns the output and the final state."""
+        y, state, _ = self.forward(x, state, lengths=lengths)
+        return y, state
+
+    @abstractmethod
+    def forward(
+        self, x: Array, state: Any = None, *, lengths: Any = None, training: bool = False, rng: Rng = None
+    ) -> tuple[Array, Any, Any]:
+        """Return the output, the final state (None if the layer has none) and the tape for `backward`."""
+
+    @abstractmethod
+    def backward(self, tape: Any, dy: Array, dstate: Any = None) -> tuple[Array | None, Any, dict[str, Array]]:
+        """Return the gradients of the input, of the initial state, and of every entry of `params`."""
+
+    @abstractmethod
+    def config(self) -> dict[str, Any]:
+        """Return the constructor arguments that rebuild this layer, plain enough for JSON."""
+
+    def astype(self, dtype: DTypeLike) -> Self:
+        """Return a copy of this layer whose parameters have `dtype` (float32 or float64).
+
+        Examples
+        --------
+        >>> import gatewise as gw
+        >>> gw.GRU(3, 4, rng=0).astype("float64").dtype
+        dtype('float64')
+        """
+        twin = copy.deepcopy(self)
+        twin.dtype = check_dtype(dtype)
+        twin.params = Params({name: value.astype(dtype) for name, value in self.params.items()})
+        return twin
+
+    def __repr__(self) -> str:
+        arguments = ", ".join(f"{name}={value!r}" for name, value in self.config().items())
+        return f"{type(self).__name__}({arguments})"
+
+
+def check_tape(tape: Any, kind: type, layer: object) -> None:
+    """Raise unless `tape` came from a forward pass of this kind of layer."""
+    if not isinstance(tape, kind):
+        raise GatewiseError(
+            f"backward of {type(layer).__name__} got a {type(tape).__name__} as tape; "
+            f"need the third result of its own forward: y, state, tape = layer.forward(x)."
+        )
+
+
+def prefixed(prefix: str, arrays: Mapping[str, Array]) -> dict[str, Array]:
+    """The same arrays under `prefix.name`."""
+    return {f"{prefix}.{name}": array for name, array in arrays.items()}

@@ -1,0 +1,43 @@
+"""Sequences of different lengths in one array: which steps are valid, and reversal within each length."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gatewise.errors import Array, GatewiseValueError, check_finite, check_lengths
+
+
+def valid_steps(lengths: Array, time: int) -> Array:
+    """(batch, time), True where a step lies within its sequence."""
+    return np.arange(time) < lengths[:, None]
+
+
+def blank(a: Array, lengths: Array | None) -> Array:
+    """`a` (batch, time, ...) with 0 past each sequence's length, whatever stood there; `a` itself without lengths."""
+    if lengths is None:
+        return a
+    valid = valid_steps(lengths, a.shape[1])
+    return np.where(valid.reshape(valid.shape + (1,) * (a.ndim - 2)), a, a.dtype.type(0))
+
+
+def reverse(a: Array, lengths: Array | None) -> Array:
+    """`a` (batch, time, N) with every sequence reversed within its own length; its own inverse."""
+    if lengths is None:
+        return a[:, ::-1]
+    t = np.arange(a.shape[1])
+    order = np.where(t < lengths[:, None], lengths[:, None] - 1 - t, t)
+    return np.take_along_axis(a, order[:, :, None], axis=1)
+
+
+def checked_steps(x: Array, lengths: Any) -> Array | None:
+    """Raise unless x (batch, time, ...) is finite within `lengths`; return those as an array, or None."""
+    if lengths is None:
+        check_finite("x", x)
+        return None
+    if x.ndim < 3:
+        raise GatewiseValueError(f"x has shape {x.shape}; lengths need x (batch, time, features): leave lengths out.")
+    lengths = check_lengths(lengths, *x.shape[:2])
+    check_finite("x", x, valid_steps(lengths, x.shape[1]))
+    return lengths

@@ -1,0 +1,228 @@
+"""The recurrent layers users build: GRU, LSTM and Elman. What they share stands in `stack.py`."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from gatewise.cells import State, gru, lstm, rnn
+from gatewise.errors import Array, GatewiseTypeError, GatewiseValueError, check_choice, check_number
+from gatewise.layers import initializers
+from gatewise.layers.layer import Rng
+from gatewise.layers.stack import Recurrent
+
+
+class LSTMState(NamedTuple):
+    """State of an LSTM: hidden state h and cell state c, each (layers·directions, batch, H)."""
+
+    h: Array
+    c: Array
+
+
+class GRU(Recurrent):
+    """A gated recurrent unit over whole sequences.
+
+    Parameters
+    ----------
+    input_size, hidden_size : int
+        D and H.
+    num_layers : int
+        Layers stacked; each reads the output of the one below.
+    bidirectional : bool
+        Whether a second set of weights reads each sequence backward; outputs stand side by side.
+    reset : {"after", "before"}
+        Where the reset gate acts: on the recurrent product (PyTorch, Keras' default) or on the state (ONNX' default).
+    bias : bool
+        Whether there are `bias_ih` and `bias_hh`.
+    dropout : float
+        Probability of dropping an output between layers, in training only.
+    dtype : {float32, float64}
+        Of parameters, input and output.
+    rng : int or numpy.random.Generator, optional
+        Source of the starting weights, uniform in ±1/√H; fresh entropy if None.
+    init : {"uniform", "orthogonal"}
+        "orthogonal" starts each gate's recurrent matrix as a random orthogonal one.
+    chrono : float, optional
+        Longest dependency expected, in steps: biases of the update gate start at log U(1, chrono − 1).
+
+    Raises
+    ------
+    GatewiseError
+        If an argument is out of range.
+
+    Notes
+    -----
+    The equations stand in `gatewise.cells.gru`. Sources: Cho et al., arXiv 1406.1078 (v1 and v3).
+
+    Examples
+    --------
+    >>> import numpy as np, gatewise as gw
+    >>> gru = gw.GRU(3, 16, rng=0)
+    >>> x = np.random.default_rng(0).normal(size=(2, 5, 3)).astype(np.float32)
+    >>> y, state, tape = gru.forward(x)
+    >>> y.shape, state.shape, tape.update.shape
+    ((2, 5, 16), (1, 2, 16), (2, 5, 16))
+    >>> dx, dstate, grads = gru.backward(tape, np.ones_like(y))
+    >>> grads["weight_hh_l0"].shape
+    (48, 16)
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        num_layers: int = 1,
+        bidirectional: bool = False,
+        reset: str = "after",
+        bias: bool = True,
+        dropout: float = 0.0,
+        dtype: DTypeLike = np.float32,
+        rng: Rng = None,
+        init: str = "uniform",
+        chrono: float | None = None,
+    ) -> None:
+        check_choice("reset", reset, gru.FORMS)
+        rng = np.random.default_rng(rng)
+        super().__init__(
+            gru.FORMS[reset], input_size, hidden_size, num_layers, bidirectional, bias, dropout, dtype, rng, init
+        )
+        self.reset = reset
+        if chrono is not None:
+            check_number("chrono", chrono, 2, open_low=True)
+            self._set_gate_bias("update", initializers.chrono(rng, self.hidden_size, chrono, self.dtype))
+
+    def config(self) -> dict[str, Any]:  # noqa: D102
+        return {**super().config(), "reset": self.reset}
+
+
+class LSTM(Recurrent):
+    """A long short-term memory over whole sequences; its state is an `LSTMState(h, c)`.
+
+    Parameters
+    ----------
+    input_size, hidden_size, num_layers, bidirectional, bias, dropout, dtype, rng, init
+        As in `GRU`.
+    forget_bias : float, optional
+        Starting value of the forget gate's bias (both biases together); 1 is usual.
+    chrono : float, optional
+        Longest dependency expected, in steps: the forget gate's bias starts at log U(1, chrono − 1), the input
+        gate's at its negative (arXiv 1804.11188).
+
+    Raises
+    ------
+    GatewiseError
+        If an argument is out of range, or both `forget_bias` and `chrono` are given.
+
+    Notes
+    -----
+    The equations stand in `gatewise.cells.lstm`. Source: Gers, Schmidhuber and Cummins (2000), *Learning to forget*.
+
+    Examples
+    --------
+    >>> import numpy as np, gatewise as gw
+    >>> lstm = gw.LSTM(3, 16, rng=0)
+    >>> y, (h, c) = lstm(np.zeros((2, 5, 3), np.float32))
+    >>> y.shape, h.shape, c.shape
+    ((2, 5, 16), (1, 2, 16), (1, 2, 16))
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        num_layers: int = 1,
+        bidirectional: bool = False,
+        bias: bool = True,
+        dropout: float = 0.0,
+        dtype: DTypeLike = np.float32,
+        rng: Rng = None,
+        init: str = "uniform",
+        forget_bias: float | None = None,
+        chrono: float | None = None,
+    ) -> None:
+        rng = np.random.default_rng(rng)
+        super().__init__(
+            lstm.LSTM, input_size, hidden_size, num_layers, bidirectional, bias, dropout, dtype, rng, init
+        )
+        if forget_bias is not None and chrono is not None:
+            raise GatewiseValueError("forget_bias and chrono both set the forget gate's bias: give one of them.")
+        if forget_bias is not None:
+            check_number("forget_bias", forget_bias, -np.inf)
+            self._set_gate_bias("forget", forget_bias)
+        if chrono is not None:
+            check_number("chrono", chrono, 2, open_low=True)
+            keep = initializers.chrono(rng, self.hidden_size, chrono, self.dtype)
+            self._set_gate_bias("forget", keep)
+            self._set_gate_bias("input", -keep)
+
+    def _pack(self, state: State) -> LSTMState:
+        return LSTMState(*state)
+
+    def _unpack(self, state: Any, name: str) -> State:
+        if not isinstance(state, tuple) or len(state) != 2:
+            raise GatewiseTypeError(f"{name} is a {type(state).__name__}; need gw.LSTMState(h, c).")
+        return tuple(state)
+
+
+class RNN(Recurrent):
+    """An Elman network over whole sequences: h_t = tanh(W x_t + b + U h_{t-1} + c), or relu.
+
+    Parameters
+    ----------
+    input_size, hidden_size, num_layers, bidirectional, bias, dropout, dtype, rng, init
+        As in `GRU`.
+    nonlinearity : {"tanh", "relu"}
+        The activation.
+
+    Raises
+    ------
+    GatewiseError
+        If an argument is out of range.
+
+    Notes
+    -----
+    The equations stand in `gatewise.cells.rnn`. Source: Elman (1990), *Finding structure in time*.
+
+    Examples
+    --------
+    >>> import numpy as np, gatewise as gw
+    >>> y, state = gw.RNN(3, 16, nonlinearity="relu", rng=0)(np.zeros((2, 5, 3), np.float32))
+    >>> y.shape, state.shape
+    ((2, 5, 16), (1, 2, 16))
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        num_layers: int = 1,
+        bidirectional: bool = False,
+        nonlinearity: str = "tanh",
+        bias: bool = True,
+        dropout: float = 0.0,
+        dtype: DTypeLike = np.float32,
+        rng: Rng = None,
+        init: str = "uniform",
+    ) -> None:
+        check_choice("nonlinearity", nonlinearity, rnn.FORMS)
+        super().__init__(
+            rnn.FORMS[nonlinearity],
+            input_size,
+            hidden_size,
+            num_layers,
+            bidirectional,
+            bias,
+            dropout,
+            dtype,
+            rng,
+            init,
+        )
+        self.nonlinearity = nonlinearity
+
+    def config(self) -> dict[str, Any]:  # noqa: D102
+        return {**super().config(), "nonlinearity": self.nonlinearity}

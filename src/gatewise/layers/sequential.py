@@ -1,0 +1,153 @@
+"""Layers one after the other, as one layer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from gatewise.errors import Array, GatewiseError, GatewiseTypeError, GatewiseValueError
+from gatewise.layers.layer import Layer, Params, Rng, check_tape, prefixed
+
+
+class SequentialTape(NamedTuple):
+    """The tape of each layer; `tape[0]` is that of the first."""
+
+    tapes: tuple[Any, ...]
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.tapes[index]
+
+
+class Sequential(Layer):
+    """Layers applied in turn.
+
+    Parameters
+    ----------
+    *layers : Layer
+        At least one. Each reads the output of the one before; `lengths` goes to all of them up to a `Last`.
+
+    Attributes
+    ----------
+    layers : tuple of Layer
+    params : dict
+        The very arrays of the layers, under `0.weight_ih_l0`, `0.weight_hh_l0`, …, `1.weight`, ….
+
+    Raises
+    ------
+    GatewiseError
+        If sizes or dtypes of neighbors do not fit. Errors of a layer name its place.
+
+    Notes
+    -----
+    State and its gradient are tuples with one entry a layer, None for a layer that has none.
+
+    Examples
+    --------
+    >>> import numpy as np, gatewise as gw
+    >>> model = gw.Sequential(gw.GRU(3, 8, rng=0), gw.Last(), gw.Dense(8, 2, rng=1))
+    >>> x = np.zeros((5, 7, 3), np.float32)
+    >>> y, state, tape = model.forward(x, lengths=[7, 7, 3, 2, 1])
+    >>> dx, dstate, grads = model.backward(tape, np.ones_like(y))
+    >>> y.shape, dx.shape, list(grads)[0], list(grads)[-1]
+    ((5, 2), (5, 7, 3), '0.weight_ih_l0', '2.bias')
+    """
+
+    def __init__(self, *layers: Layer) -> None:
+        _check_chain(layers)
+        self.layers = layers
+        self.dtype = next((layer.dtype for layer in layers if layer.params), np.dtype(np.float32))
+        self.params = self._joined_params()
+
+    @property
+    def keeps_time(self) -> bool:  # type: ignore[override]
+        """Whether the output still has the time axis of the input."""
+        return all(layer.keeps_time for layer in self.layers)
+
+    def config(self) -> dict[str, Any]:  # noqa: D102
+        return {"layers": [{"type": type(layer).__name__, **layer.config()} for layer in self.layers]}
+
+    def __repr__(self) -> str:
+        return f"Sequential({', '.join(map(repr, self.layers))})"
+
+    def forward(
+        self, x: Array, state: Any = None, *, lengths: Any = None, training: bool = False, rng: Rng = None
+    ) -> tuple[Array, tuple[Any, ...], SequentialTape]:
+        """Run all layers on x; arguments and results are those of the layers, state a tuple with one entry a layer."""
+        rng = np.random.default_rng(rng) if training else None
+        states, tapes = [], []
+        for i, (layer, initial) in enumerate(zip(self.layers, self._per_layer("state", state), strict=True)):
+            with _naming(i, layer):
+                x, final, tape = layer.forward(x, initial, lengths=lengths, training=training, rng=rng)
+            states.append(final)
+            tapes.append(tape)
+            lengths = lengths if layer.keeps_time else None
+        return x, tuple(states), SequentialTape(tuple(tapes))
+
+    def backward(
+        self, tape: SequentialTape, dy: Array, dstate: Any = None
+    ) -> tuple[Array | None, tuple[Any, ...], dict[str, Array]]:
+        """Return dx (None if the first layer reads integers), the states' gradients and those of `params`."""
+        check_tape(tape, SequentialTape, self)
+        dfinal = self._per_layer("dstate", dstate)
+        dinitial: list[Any] = []
+        grads: dict[str, Array] = {}
+        dx: Array | None = dy
+        for i in reversed(range(len(self.layers))):
+            assert dx is not None
+            with _naming(i, self.layers[i]):
+                dx, d, g = self.layers[i].backward(tape.tapes[i], dx, dfinal[i])
+            dinitial.insert(0, d)
+            grads |= prefixed(str(i), g)
+        return dx, tuple(dinitial), {name: grads[name] for name in self.params}
+
+    def astype(self, dtype: DTypeLike) -> Self:
+        """Return a copy of this model whose parameters have `dtype` (float32 or float64)."""
+        twin = super().astype(dtype)
+        twin.layers = tuple(layer.astype(dtype) for layer in self.layers)
+        twin.params = twin._joined_params()
+        return twin
+
+    def _joined_params(self) -> Params:
+        joined: dict[str, Array] = {}
+        for i, layer in enumerate(self.layers):
+            joined |= prefixed(str(i), layer.params)
+        return Params(joined)
+
+    def _per_layer(self, name: str, state: Any) -> tuple[Any, ...]:
+        if state is None:
+            return (None,) * len(self.layers)
+        if not isinstance(state, tuple | list) or len(state) != len(self.layers):
+            raise GatewiseTypeError(f"{name} must be a tuple with one entry a layer ({len(self.layers)}), None for zeros.")
+        return tuple(state)
+
+
+def _check_chain(layers: tuple[Layer, ...]) -> None:
+    if not layers:
+        raise GatewiseValueError("Sequential got no layers; need at least one.")
+    width: int | None = None
+    dtype = None
+    for i, layer in enumerate(layers):
+        if not isinstance(layer, Layer):
+            raise GatewiseTypeError(f"layer {i} is a {type(layer).__name__}; need a gatewise layer.")
+        need = getattr(layer, "input_size", None)
+        if width is not None and need is not None and need != width:
+            raise GatewiseValueError(
+                f"layer {i} ({type(layer).__name__}) takes inputs of size {need}; the layer before gives {width}."
+            )
+        width = getattr(layer, "output_size", width)
+        if layer.params and dtype is not None and layer.dtype != dtype:
+            raise GatewiseTypeError(f"layer {i} has dtype {layer.dtype}; those before have {dtype}: use one dtype.")
+        dtype = layer.dtype if layer.params else dtype
+
+
+@contextmanager
+def _naming(index: int, layer: Layer) -> Iterator[None]:
+    """Let an error of a layer say which layer it is."""
+    try:
+        yield
+    except GatewiseError as error:
+        raise type(error)(f"layer {index} ({type(layer).__name__}): {error}") from error

@@ -1,0 +1,341 @@
+"""Stack, direction, lengths and dropout of recurrent layers, written once for every cell.
+
+Shapes, with B sequences, T steps, D inputs, H units, L layers and S directions (1 or 2):
+
+    x (B, T, D)    y (B, T, S·H)    state (L·S, B, H): layer by layer, forward then reverse
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from gatewise import layouts, recurrence
+from gatewise.cells import Cell, State
+from gatewise.errors import (
+    Array,
+    GatewiseValueError,
+    check_array,
+    check_choice,
+    check_dtype,
+    check_number,
+)
+from gatewise.layers import initializers
+from gatewise.layers.layer import Layer, Params, Rng, check_tape
+from gatewise.layers.padding import blank, checked_steps, reverse, valid_steps
+from gatewise.recurrence import Run, Weights
+
+
+@dataclass(frozen=True, eq=False)
+class RecurrentTape:
+    """What a recurrent layer's forward pass leaves for its backward pass, by name.
+
+    `tape.reset`, `tape.update`, `tape.candidate`, `tape.hidden`, … are (batch, time, H) for a single layer and
+    direction; `tape.values(name, layer, reverse)` gives them for any other. Steps past a sequence's length are 0.
+    """
+
+    runs: tuple[Run, ...]
+    lengths: Array | None
+    masks: tuple[Array | None, ...]
+    directions: int
+
+    def values(self, name: str, layer: int = 0, reverse: bool = False) -> Array:
+        """Return gate or state `name` of one layer and direction, (batch, time, H), in the order of x."""
+        index = layer * self.directions + reverse
+        if not 0 <= index < len(self.runs) or (reverse and self.directions == 1):
+            layers = len(self.runs) // self.directions
+            raise GatewiseValueError(
+                f"the tape has no layer {layer}{' in reverse' if reverse else ''}; "
+                f"it has {layers} layer(s) in {self.directions} direction(s)."
+            )
+        run = self.runs[index]
+        names = [*run.cell.recorded, *run.cell.states]
+        check_choice("name", name, names)
+        recorded = [*run.record, *(s[1:] for s in run.states)][names.index(name)]
+        return _from_run(blank(recorded.swapaxes(0, 1), self.lengths), int(reverse), self.lengths)
+
+    def __getattr__(self, name: str) -> Array:
+        if name.startswith("_") or name not in (*self.runs[0].cell.recorded, *self.runs[0].cell.states):
+            raise AttributeError(f"the tape holds no {name!r}")
+        if len(self.runs) > 1:
+            raise AttributeError(f"several layers or directions: use tape.values({name!r}, layer, reverse)")
+        return self.values(name)
+
+
+class Recurrent(Layer):
+    """A stack of recurrent layers in one or two directions: all that does not depend on the cell."""
+
+    cell: Cell
+
+    def __init__(
+        self,
+        cell: Cell,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int,
+        bidirectional: bool,
+        bias: bool,
+        dropout: float,
+        dtype: DTypeLike,
+        rng: Rng,
+        init: str,
+    ) -> None:
+        check_number("input_size", input_size, 1, integer=True)
+        check_number("hidden_size", hidden_size, 1, integer=True)
+        check_number("num_layers", num_layers, 1, integer=True)
+        check_number("dropout", dropout, 0, 1)
+        check_choice("init", init, ("uniform", "orthogonal"))
+        self.cell = cell
+        self.input_size = int(input_size)
+        self.hidden_size = int(hidden_size)
+        self.num_layers = int(num_layers)
+        self.bidirectional = bool(bidirectional)
+        self.bias = bool(bias)
+        self.dropout = float(dropout)
+        self.dtype = check_dtype(dtype)
+        self.params = self._initial_params(np.random.default_rng(rng), init)
+
+    @property
+    def directions(self) -> int:
+        """1, or 2 if bidirectional."""
+        return 1 + self.bidirectional
+
+    @property
+    def output_size(self) -> int:
+        """Size of the last axis of the output: H for each direction."""
+        return self.directions * self.hidden_size
+
+    def config(self) -> dict[str, Any]:  # noqa: D102
+        return {
+            "input_size": self.input_size,
+            "hidden_size": self.hidden_size,
+            "num_layers": self.num_layers,
+            "bidirectional": self.bidirectional,
+            "bias": self.bias,
+            "dropout": self.dropout,
+            "dtype": self.dtype.name,
+        }
+
+    def __call__(self, x: Array, state: Any = None, *, lengths: Any = None) -> tuple[Array, Any]:
+        """Inference: return y (batch, time, directions·H) and the final state; the arguments are those of `forward`."""
+        y, state, _ = self.forward(x, state, lengths=lengths)
+        return y, state
+
+    def forward(
+        self, x: Array, state: Any = None, *, lengths: Any = None, training: bool = False, rng: Rng = None
+    ) -> tuple[Array, Any, RecurrentTape]:
+        """Run the layer over whole sequences.
+
+        Parameters
+        ----------
+        x : ndarray (batch, time, input_size)
+            Input, of the layer's dtype, finite within each sequence's length.
+        state : ndarray (layers·directions, batch, H) or LSTMState of two such arrays, optional
+            Initial state; zeros if None.
+        lengths : array of int (batch,), optional
+            Valid steps of each sequence, 1 to time. What stands in x beyond them is ignored.
+        training : bool
+            Whether dropout between layers acts.
+        rng : int or Generator, optional
+            Source of the dropout masks; fresh entropy if None.
+
+        Returns
+        -------
+        y : ndarray (batch, time, directions·H)
+            Hidden states of the last layer; 0 past each length.
+        state : ndarray or LSTMState
+            State after the last valid step, in the shape of the argument.
+        tape : RecurrentTape
+            For `backward`; it names every gate and state. It holds copies of the weights, so that changing `params`
+            before `backward` does not change the gradients of this pass.
+
+        Raises
+        ------
+        GatewiseError
+            If a shape, dtype, value or length does not fit.
+        """
+        check_array("x", x, ("batch", "time", self.input_size), self.dtype)
+        lengths = checked_steps(x, lengths)
+        initial = self._checked_state(state, len(x))
+        rng = np.random.default_rng(rng) if training and self.dropout else None
+        y = blank(x, lengths)
+        runs: list[Run] = []
+        masks: list[Array | None] = []
+        for layer in range(self.num_layers):
+            mask = self._dropout_mask(rng, y.shape) if layer else None
+            stacked = self._forward_layer(layer, _times(y, mask), initial, lengths)
+            y = np.concatenate([_output(run, k, lengths) for k, run in enumerate(stacked)], axis=-1)
+            runs += stacked
+            masks.append(mask)
+        final = self._pack(_stack_states(run.final_state() for run in runs))
+        return y, final, RecurrentTape(tuple(runs), lengths, tuple(masks), self.directions)
+
+    def _forward_layer(self, layer: int, x: Array, initial: State, lengths: Array | None) -> list[Run]:
+        valid = None if lengths is None else valid_steps(lengths, x.shape[1]).T[:, :, None]
+        runs = []
+        for k in range(self.directions):
+            state = _nth(initial, layer * self.directions + k)
+            x_run = _to_run(x, k, lengths)
+            runs.append(recurrence.forward(self.cell, x_run, self._weights(layer, k), state, valid))
+        return runs
+
+    def backward(
+        self, tape: RecurrentTape, dy: Array, dstate: Any = None
+    ) -> tuple[Array, Any, dict[str, Array]]:
+        """Carry the gradients of output and final state back to input, initial state and parameters.
+
+        Parameters
+        ----------
+        tape : RecurrentTape
+            The third result of `forward`. It is not consumed: calling again gives the same numbers.
+        dy : ndarray (batch, time, directions·H)
+            Gradient of the loss with respect to y; ignored past each length.
+        dstate : ndarray or LSTMState, optional
+            Gradient with respect to the final state, in its shape; zeros if None.
+
+        Returns
+        -------
+        dx : ndarray (batch, time, input_size)
+            Gradient of the input; 0 past each length.
+        dstate : ndarray or LSTMState
+            Gradient of the initial state.
+        grads : dict of str to ndarray
+            Gradient of every parameter, with the keys and shapes of `params`.
+
+        Raises
+        ------
+        GatewiseError
+            If the tape is another layer's, or a shape or dtype does not fit.
+        """
+        check_tape(tape, RecurrentTape, self)
+        T, B, _ = tape.runs[0].x.shape
+        dy = blank(check_array("dy", dy, (B, T, self.output_size), self.dtype), tape.lengths)
+        dfinal = self._checked_state(dstate, B, "dstate")
+        dinitial: list[State] = []
+        grads: dict[str, Array] = {}
+        for layer in reversed(range(self.num_layers)):
+            dx, dstates, gradients = self._backward_layer(layer, tape, dy, dfinal)
+            dy = _times(dx, tape.masks[layer])
+            dinitial = dstates + dinitial
+            grads |= gradients
+        return dy, self._pack(_stack_states(dinitial)), {name: grads[name] for name in self.params}
+
+    def _backward_layer(
+        self, layer: int, tape: RecurrentTape, dy: Array, dfinal: State
+    ) -> tuple[Array, list[State], dict[str, Array]]:
+        dxs, dinitial = [], []
+        grads: dict[str, Array] = {}
+        for k, dh in enumerate(np.split(dy, self.directions, axis=-1)):
+            index = layer * self.directions + k
+            dx, dstate, gradients = recurrence.backward(
+                tape.runs[index], _to_run(dh, k, tape.lengths), _nth(dfinal, index)
+            )
+            dxs.append(_from_run(dx.swapaxes(0, 1), k, tape.lengths))
+            dinitial.append(dstate)
+            named = zip(self._names(layer, k), gradients, strict=True)
+            grads |= {name: gradient for name, gradient in named if name in self.params}
+        return sum(dxs[1:], start=dxs[0]), dinitial, grads
+
+    @classmethod
+    def from_weights(cls, weights: Mapping[str, Array], layout: str, **hints: Any) -> Self:
+        """Build a layer from another system's arrays; see `gatewise.convert` for the layouts and hints.
+
+        Examples
+        --------
+        >>> import numpy as np, gatewise as gw
+        >>> rng = np.random.default_rng(0)
+        >>> gru = gw.GRU.from_weights({"Wx": rng.normal(size=(3, 12)), "Wh": rng.normal(size=(4, 12))}, "packed")
+        >>> gru.reset, gru.input_size, gru.hidden_size, gru.dtype
+        ('before', 3, 4, dtype('float64'))
+        """
+        params, options = layouts.to_params(weights, layout, cell=cls.__name__.lower(), **hints)
+        layer = cls(**options)
+        layer.params.update(params)
+        return layer
+
+    def to_weights(self, layout: str, **hints: Any) -> dict[str, Array]:
+        """Return copies of the weights in another system's layout and letters; see `gatewise.convert`."""
+        return layouts.from_params(self.params, layout, cell=type(self).__name__.lower(), options=self.config(), **hints)
+
+    def _names(self, layer: int, direction: int) -> list[str]:
+        suffix = f"_l{layer}" + "_reverse" * direction
+        return [name + suffix for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
+
+    def _initial_params(self, rng: np.random.Generator, init: str) -> Params:
+        H, G = self.hidden_size, len(self.cell.gates)
+        params: dict[str, Array] = {}
+        for layer in range(self.num_layers):
+            D = self.output_size if layer else self.input_size
+            for k in range(self.directions):
+                shapes = [(G * H, D), (G * H, H)] + [(G * H,)] * 2 * self.bias
+                for name, shape in zip(self._names(layer, k), shapes, strict=False):
+                    params[name] = initializers.uniform(rng, shape, H**-0.5, self.dtype)
+                if init == "orthogonal":
+                    params[self._names(layer, k)[1]] = initializers.orthogonal(rng, G, H, self.dtype)
+        return Params(params)
+
+    def _set_gate_bias(self, gate: str, bias: float | Array) -> None:
+        """Let the two biases of `gate` sum to `bias` (a number or (H,)) in every layer and direction."""
+        if not self.bias:
+            raise GatewiseValueError(f"a starting bias for the {gate} gate needs bias=True.")
+        start = self.cell.gates.index(gate) * self.hidden_size
+        rows = slice(start, start + self.hidden_size)
+        for name, value in self.params.items():
+            if name.startswith("bias"):
+                value[rows] = bias if name.startswith("bias_ih") else 0
+
+    def _weights(self, layer: int, direction: int) -> Weights:
+        """Return copies, so that a tape keeps the network it came from."""
+        W, U, *biases = (self.params[n].copy() for n in self._names(layer, direction) if n in self.params)
+        b, c = biases or (np.zeros(len(W), self.dtype), np.zeros(len(W), self.dtype))
+        return Weights(W, U, b, c)
+
+    def _dropout_mask(self, rng: np.random.Generator | None, shape: tuple[int, ...]) -> Array | None:
+        return None if rng is None else initializers.dropout_mask(rng, shape, self.dropout, self.dtype)
+
+    def _checked_state(self, state: Any, batch: int, name: str = "state") -> State:
+        shape = (self.num_layers * self.directions, batch, self.hidden_size)
+        if state is None:
+            return tuple(np.zeros(shape, self.dtype) for _ in self.cell.states)
+        parts = self._unpack(state, name)
+        for label, part in zip(self.cell.states, parts, strict=True):
+            check_array(name if len(parts) == 1 else f"{name} ({label})", part, shape, self.dtype)
+        return parts
+
+    def _pack(self, state: State) -> Any:
+        return state[0]
+
+    def _unpack(self, state: Any, name: str) -> State:
+        return (state,)
+
+
+def _to_run(a: Array, direction: int, lengths: Array | None) -> Array:
+    """(batch, time, N) in the time-major, contiguous order of a `Run`; direction 1 goes backward."""
+    return np.ascontiguousarray((reverse(a, lengths) if direction else a).swapaxes(0, 1))
+
+
+def _from_run(a: Array, direction: int, lengths: Array | None) -> Array:
+    """(batch, time, N) in the order of a `Run`, back in the order of x."""
+    return np.ascontiguousarray(reverse(a, lengths) if direction else a)
+
+
+def _output(run: Run, direction: int, lengths: Array | None) -> Array:
+    """The hidden states of a run as (batch, time, H), 0 past each length."""
+    return _from_run(blank(run.states[0][1:].swapaxes(0, 1), lengths), direction, lengths)
+
+
+def _nth(state: State, index: int) -> State:
+    return tuple(s[index] for s in state)
+
+
+def _stack_states(states: Iterable[State]) -> State:
+    """One state a layer and direction, as arrays (layers·directions, batch, H)."""
+    return tuple(np.stack(parts) for parts in zip(*states, strict=True))
+
+
+def _times(a: Array, mask: Array | None) -> Array:
+    return a if mask is None else a * mask
