@@ -1,0 +1,316 @@
+"""The gradient certificate: every hand-written gradient against central differences, in float64.
+
+For a scalar L = Σ dy ⊙ y + Σ dstate ⊙ state with fixed random dy and dstate, the backward pass claims ∂L/∂a for every
+parameter, the input and the initial state. Each claim is held against the fourth-order central difference
+
+    (8 (L(a + εv) − L(a − εv)) − (L(a + 2εv) − L(a − 2εv))) / 12ε
+
+along a random direction v through the whole array, and along sampled single elements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import product
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gatewise.errors import Array, GatewiseTypeError, check_number
+from gatewise.layers import GRU, LSTM, RNN, Embedding, Layer, Sequential
+from gatewise.layers.cell import RecurrentCell
+
+TOLERANCE = 1e-7
+# ε shrinks while a check fails: a smaller step may stay clear of a kink of relu, a wrong gradient fails at each.
+STEPS = (1e-3, 1e-5, 1e-6)
+
+
+class ArrayCheck(NamedTuple):
+    """The outcome for one array: relative errors of the directional and of the worst single-element derivative."""
+
+    name: str
+    shape: tuple[int, ...]
+    direction: float
+    element: float
+    where: tuple[int, ...]
+
+    @property
+    def worst(self) -> float:
+        """The larger of the two errors."""
+        return max(self.direction, self.element)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What `gradcheck` found, one row an array."""
+
+    checks: tuple[ArrayCheck, ...]
+    tolerance: float = TOLERANCE
+
+    @property
+    def worst(self) -> float:
+        """The largest relative error of all checks."""
+        return max(check.worst for check in self.checks)
+
+    @property
+    def ok(self) -> bool:
+        """Whether every error is within the tolerance."""
+        return self.worst <= self.tolerance
+
+    def table(self) -> str:
+        """Return one line an array: name, shape, both errors, and the worst element."""
+        from gatewise.tables import text_table
+
+        rows = [
+            (c.name, c.shape, f"{c.direction:.1e}", f"{c.element:.1e}", c.where, _verdict(c.worst, self.tolerance))
+            for c in self.checks
+        ]
+        return text_table(("array", "shape", "direction", "element", "worst at", ""), rows)
+
+    def __str__(self) -> str:
+        return f"{self.table()}\nworst relative error {self.worst:.1e}, tolerance {self.tolerance:.0e}"
+
+
+def gradcheck(
+    layer: Layer | RecurrentCell,
+    x: Array | None = None,
+    *,
+    state: Any = None,
+    lengths: Any = None,
+    samples: int = 8,
+    rng: int | np.random.Generator = 0,
+    tolerance: float = TOLERANCE,
+) -> Report:
+    """Hold every gradient of a layer, model or cell against central differences, on a float64 copy of it.
+
+    Parameters
+    ----------
+    layer : Layer or cell
+        Anything with the three-part forward and backward; it is not changed. Dropout is checked under a fixed mask.
+    x : ndarray, optional
+        Input as `layer.forward` takes it, converted to float64; random, 3 sequences of 5 steps, if None.
+    state : optional
+        Initial state as `layer.forward` takes it; random if None.
+    lengths : array of int (batch,), optional
+        Valid steps of each sequence.
+    samples : int
+        Single elements checked in each array, beside one random direction through all of it.
+    rng : int or numpy.random.Generator
+        Source of directions, elements, and of what is None above.
+    tolerance : float
+        Largest relative error that counts as equal.
+
+    Returns
+    -------
+    Report
+        `report.worst` (relative error), `report.ok`, `report.table()`. The error of a derivative is
+        |claimed − measured| over the largest of both and the root mean square of the array's gradient.
+
+    Raises
+    ------
+    GatewiseError
+        If the layer refuses x, state or lengths.
+
+    Examples
+    --------
+    >>> import gatewise as gw
+    >>> report = gw.gradcheck(gw.GRU(3, 4, num_layers=2, rng=0))
+    >>> report.ok, report.worst < 1e-9
+    (True, True)
+    """
+    check_number("samples", samples, 0, integer=True)
+    rng = np.random.default_rng(rng)
+    problem = _Problem(layer, x, state, lengths, rng)
+    claimed = problem.gradients()
+    checks = [
+        _check_array(problem.loss, name, array, claimed[name], samples, rng, tolerance)
+        for name, array in problem.arrays.items()
+    ]
+    return Report(tuple(checks), tolerance)
+
+
+def certificate(samples: int = 3, seed: int = 0) -> Iterator[tuple[dict[str, Any], Report]]:
+    """Check every cell × reset × layers × direction × lengths × bias × initial state; yield options and report."""
+    cells: list[tuple[str, Callable[..., Layer]]] = [
+        ("GRU after", lambda **kw: GRU(reset="after", **kw)),
+        ("GRU before", lambda **kw: GRU(reset="before", **kw)),
+        ("LSTM", LSTM),
+        ("RNN tanh", RNN),
+        ("RNN relu", lambda **kw: RNN(nonlinearity="relu", **kw)),
+    ]
+    for (name, build), layers, both, ragged, bias, given in product(cells, (1, 2), *[(False, True)] * 4):
+        layer = build(
+            input_size=3,
+            hidden_size=5,
+            num_layers=layers,
+            bidirectional=both,
+            bias=bias,
+            dropout=0.3 if layers > 1 else 0.0,
+            dtype=np.float64,
+            rng=seed,
+        )
+        rng = np.random.default_rng(seed)
+        x = _lively_input(layer, (3, 4, 3), rng)
+        state = None if given else layer(x[:, :0])[1]
+        lengths = [4, 1, 3] if ragged else None
+        options = {
+            "cell": name,
+            "layers": layers,
+            "directions": 1 + both,
+            "lengths": ragged,
+            "bias": bias,
+            "initial state": "random" if given else "zero",
+        }
+        yield options, gradcheck(layer, x, state=state, lengths=lengths, samples=samples, rng=rng)
+
+
+def _lively_input(layer: Layer, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+    """Random x under which no layer's state is ever all 0: there, without a bias, relu has no derivative."""
+    for _ in range(1000):
+        x = rng.standard_normal(shape)
+        runs = layer.forward(x)[2].runs
+        if all(run.states[0][1:].any(axis=-1).all() for run in runs):
+            break
+    return x
+
+
+class _Problem:
+    """A scalar function of named float64 arrays, which may be changed in place, and its claimed gradients."""
+
+    def __init__(
+        self,
+        layer: Layer | RecurrentCell,
+        x: Array | None,
+        state: Any,
+        lengths: Any,
+        rng: np.random.Generator,
+    ) -> None:
+        if not isinstance(layer, Layer | RecurrentCell):
+            raise GatewiseTypeError(f"gradcheck got a {type(layer).__name__}; need a gatewise layer, model or cell.")
+        self.layer = layer.astype(np.float64)
+        self.lengths = lengths
+        x = _example_input(self.layer, rng) if x is None else np.array(x)
+        self.x = x if np.issubdtype(x.dtype, np.integer) else x.astype(np.float64)
+        if state is None:
+            outputs, _ = self._forward(None)
+            state = outputs if isinstance(self.layer, RecurrentCell) else outputs[1]
+            self.state = _map(lambda a: rng.standard_normal(a.shape), state)
+        else:
+            self.state = _map(lambda a: np.array(a, np.float64), state)
+        outputs, _ = self._forward(self.state)
+        self.cotangent = _map(lambda a: rng.standard_normal(a.shape), outputs)
+        self.arrays = self._named(self.layer.params, self.x, self.state)
+
+    def loss(self) -> float:
+        outputs, _ = self._forward(self.state)
+        pairs = zip(_leaves(outputs), _leaves(self.cotangent), strict=True)
+        return float(sum(np.vdot(output, d) for (_, output), (_, d) in pairs))
+
+    def gradients(self) -> dict[str, Array]:
+        _, tape = self._forward(self.state)
+        if isinstance(self.layer, RecurrentCell):
+            dx, dstate, grads = self.layer.backward(tape, self.cotangent)
+        else:
+            dx, dstate, grads = self.layer.backward(tape, *self.cotangent)
+        return self._named(grads, dx, dstate)
+
+    def _forward(self, state: Any) -> tuple[Any, Any]:
+        """Return all outputs as one tree, and the tape."""
+        if isinstance(self.layer, RecurrentCell):
+            return self.layer.forward(self.x, state)
+        y, final, tape = self.layer.forward(self.x, state, lengths=self.lengths, training=True, rng=0)
+        return (y, final), tape
+
+    def _named(self, params: dict[str, Array], x: Array | None, state: Any) -> dict[str, Array]:
+        named = dict(params)
+        if x is not None and self.x.dtype == np.float64:
+            named["x"] = x
+        return named | {"state" + path: leaf for path, leaf in _leaves(state)}
+
+
+def _check_array(
+    loss: Callable[[], float],
+    name: str,
+    array: Array,
+    claimed: Array,
+    samples: int,
+    rng: np.random.Generator,
+    tolerance: float,
+) -> ArrayCheck:
+    if claimed.shape != array.shape:
+        return ArrayCheck(name, array.shape, np.inf, np.inf, ())
+    if array.size == 0:
+        return ArrayCheck(name, array.shape, 0.0, 0.0, ())
+    scale = float(np.sqrt(np.mean(claimed**2)))
+    direction = _error(loss, array, claimed, rng.standard_normal(array.shape), scale, tolerance)
+    worst, where = 0.0, ()
+    for flat in rng.permutation(array.size)[:samples]:
+        index = tuple(int(i) for i in np.unravel_index(flat, array.shape))
+        unit = np.zeros(array.shape)
+        unit[index] = 1
+        error = _error(loss, array, claimed, unit, scale, tolerance)
+        if not error <= worst:
+            worst, where = error, index
+    return ArrayCheck(name, array.shape, direction, worst, where)
+
+
+def _error(
+    loss: Callable[[], float], array: Array, claimed: Array, v: Array, scale: float, tolerance: float
+) -> float:
+    """Relative error of the claimed derivative along `v`."""
+    derivative = float(np.vdot(claimed, v))
+    best = np.inf
+    for step in STEPS:
+        measured = _central_difference(loss, array, v, step)
+        size = max(abs(derivative), abs(measured), scale, 1e-8)
+        error = abs(derivative - measured) / size
+        best = min(best, error) if np.isfinite(error) else best
+        if best <= tolerance:
+            break
+    return best
+
+
+def _central_difference(loss: Callable[[], float], array: Array, v: Array, step: float) -> float:
+    start = array.copy()
+
+    def at(k: int) -> float:
+        array[...] = start + k * step * v
+        return loss()
+
+    difference = (8 * (at(1) - at(-1)) - (at(2) - at(-2))) / (12 * step)
+    array[...] = start
+    return difference
+
+
+def _example_input(layer: Layer | RecurrentCell, rng: np.random.Generator) -> Array:
+    if isinstance(layer, RecurrentCell):
+        return rng.standard_normal((3, layer.layer.input_size))
+    first = layer
+    while isinstance(first, Sequential):
+        first = first.layers[0]
+    if isinstance(first, Embedding):
+        return rng.integers(0, first.count, (3, 5))
+    return rng.standard_normal((3, 5, getattr(first, "input_size", 4)))
+
+
+def _leaves(tree: Any, path: str = "") -> Iterator[tuple[str, Array]]:
+    """Arrays in a tree of tuples, with their paths; None holds nothing."""
+    if isinstance(tree, np.ndarray):
+        yield path, tree
+    elif tree is not None:
+        names = getattr(tree, "_fields", range(len(tree)))
+        for name, branch in zip(names, tree, strict=True):
+            yield from _leaves(branch, f"{path}.{name}")
+
+
+def _map(function: Callable[[Array], Array], tree: Any) -> Any:
+    """The same tree with `function` of every array."""
+    if tree is None or isinstance(tree, np.ndarray):
+        return tree if tree is None else function(tree)
+    branches = [_map(function, branch) for branch in tree]
+    return type(tree)(*branches) if hasattr(tree, "_fields") else tuple(branches)
+
+
+def _verdict(error: float, tolerance: float) -> str:
+    return "ok" if error <= tolerance else "FAILS"
