@@ -1,0 +1,55 @@
+"""Training data as one object, cut into batches of rows whose common padding is trimmed away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+
+from gatewise.errors import Array, GatewiseValueError, check_lengths
+
+
+class Samples(NamedTuple):
+    """Rows of input and target that belong together; lengths and weights may be absent."""
+
+    x: Array
+    y: Array
+    lengths: Array | None = None
+    weights: Array | None = None
+
+    @classmethod
+    def checked(cls, x: Any, y: Any, lengths: Any = None, weights: Any = None) -> Self:
+        """Return the parts as arrays; raise unless they have the same number of rows, at least one."""
+        x, y = np.asarray(x), np.asarray(y)
+        lengths = None if lengths is None else check_lengths(lengths, len(x), x.shape[1])
+        weights = None if weights is None else np.asarray(weights)
+        rows = {name: len(a) for name, a in (("x", x), ("y", y), ("weights", weights)) if a is not None}
+        if len(set(rows.values())) > 1 or not len(x):
+            found = ", ".join(f"{name} has {count}" for name, count in rows.items())
+            raise GatewiseValueError(f"{found} rows; need the same number in each, at least 1.")
+        return cls(x, y, lengths, weights)
+
+    def rows(self, index: Any, trim: bool = False) -> Self:
+        """Return the rows at `index`; with `trim`, y has a time axis too and is cut with x to the longest length."""
+        x, y, lengths, weights = (None if a is None else a[index] for a in self)
+        if lengths is not None and len(lengths):
+            longest = int(lengths.max())
+            cut = self.x.shape[1]
+            x = x[:, :longest]
+            if trim:
+                y = y[:, :longest] if y.ndim > 1 and y.shape[1] == cut else y
+                weights = _cut(weights, cut, longest)
+        return type(self)(x, y, lengths, weights)
+
+    def batches(self, size: int, rng: np.random.Generator | None = None, trim: bool = False) -> Iterator[Self]:
+        """Yield batches of `size` rows (the last may be smaller), in random order if `rng` is given."""
+        order = np.arange(len(self.x)) if rng is None else rng.permutation(len(self.x))
+        for start in range(0, len(order), size):
+            yield self.rows(order[start : start + size], trim)
+
+
+def _cut(weights: Array | None, time: int, longest: int) -> Array | None:
+    if weights is None or weights.ndim < 2 or weights.shape[1] != time:
+        return weights
+    return weights[:, :longest]
