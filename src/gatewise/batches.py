@@ -32,14 +32,14 @@ class Samples(NamedTuple):
 
     def rows(self, index: Any, trim: bool = False) -> Self:
         """Return the rows at `index`; with `trim`, y has a time axis too and is cut with x to the longest length."""
-        x, y, lengths, weights = (None if a is None else a[index] for a in self)
+        x, y = self.x[index], self.y[index]
+        lengths, weights = (None if a is None else a[index] for a in (self.lengths, self.weights))
         if lengths is not None and len(lengths):
-            longest = int(lengths.max())
-            cut = self.x.shape[1]
+            T, longest = x.shape[1], int(lengths.max())
             x = x[:, :longest]
             if trim:
-                y = y[:, :longest] if y.ndim > 1 and y.shape[1] == cut else y
-                weights = _cut(weights, cut, longest)
+                y = _cut(y, T, longest)
+                weights = None if weights is None else _cut(weights, T, longest)
         return type(self)(x, y, lengths, weights)
 
     def batches(self, size: int, rng: np.random.Generator | None = None, trim: bool = False) -> Iterator[Self]:
@@ -49,7 +49,6 @@ class Samples(NamedTuple):
             yield self.rows(order[start : start + size], trim)
 
 
-def _cut(weights: Array | None, time: int, longest: int) -> Array | None:
-    if weights is None or weights.ndim < 2 or weights.shape[1] != time:
-        return weights
-    return weights[:, :longest]
+def _cut(a: Array, time: int, longest: int) -> Array:
+    """`a` without its steps past `longest`, if its second axis is time."""
+    return a[:, :longest] if a.ndim > 1 and a.shape[1] == time else a

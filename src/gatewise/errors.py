@@ -89,7 +89,8 @@ def check_lengths(lengths: Any, batch: int, time: int) -> Array:
     if bad.size:
         row = int(bad[0])
         raise GatewiseValueError(
-            f"lengths[{row}] is {found[row]}; need 1 to {time} (the time axis of x): drop empty sequences, pad longer ones."
+            f"lengths[{row}] is {found[row]}; need 1 to {time} (the time axis of x): "
+            f"drop empty sequences, pad longer ones."
         )
     return found.astype(np.int64)
 
@@ -109,7 +110,9 @@ def check_number(
     if isinstance(value, bool | np.bool_) or not isinstance(value, kind):
         raise GatewiseTypeError(f"{name} is {value!r}; need {'an integer' if integer else 'a number'}.")
     if not (low < value if open_low else low <= value) or not value <= high:
-        bounds = f"{'more than' if open_low else 'at least'} {low:g}" + (f" and at most {high:g}" if high < np.inf else "")
+        bounds = f"{'more than' if open_low else 'at least'} {low:g}" + (
+            f" and at most {high:g}" if high < np.inf else ""
+        )
         raise GatewiseValueError(f"{name} is {value!r}; need {bounds}.")
 
 

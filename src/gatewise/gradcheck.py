@@ -130,21 +130,25 @@ def gradcheck(
     return Report(tuple(checks), tolerance)
 
 
+_BUILDERS: dict[str, Callable[..., Layer]] = {
+    "GRU after": lambda **options: GRU(reset="after", **options),
+    "GRU before": lambda **options: GRU(reset="before", **options),
+    "LSTM": LSTM,
+    "RNN tanh": lambda **options: RNN(nonlinearity="tanh", **options),
+    "RNN relu": lambda **options: RNN(nonlinearity="relu", **options),
+}
+_OPTIONS = list(product(_BUILDERS, (1, 2), (1, 2), *[(False, True)] * 3))
+CONFIGURATIONS = len(_OPTIONS)
+
+
 def certificate(samples: int = 3, seed: int = 0) -> Iterator[tuple[dict[str, Any], Report]]:
     """Check every cell × reset × layers × direction × lengths × bias × initial state; yield options and report."""
-    cells: list[tuple[str, Callable[..., Layer]]] = [
-        ("GRU after", lambda **kw: GRU(reset="after", **kw)),
-        ("GRU before", lambda **kw: GRU(reset="before", **kw)),
-        ("LSTM", LSTM),
-        ("RNN tanh", RNN),
-        ("RNN relu", lambda **kw: RNN(nonlinearity="relu", **kw)),
-    ]
-    for (name, build), layers, both, ragged, bias, given in product(cells, (1, 2), *[(False, True)] * 4):
-        layer = build(
+    for cell, layers, directions, ragged, bias, given in _OPTIONS:
+        layer = _BUILDERS[cell](
             input_size=3,
             hidden_size=5,
             num_layers=layers,
-            bidirectional=both,
+            bidirectional=directions == 2,
             bias=bias,
             dropout=0.3 if layers > 1 else 0.0,
             dtype=np.float64,
@@ -155,9 +159,9 @@ def certificate(samples: int = 3, seed: int = 0) -> Iterator[tuple[dict[str, Any
         state = None if given else layer(x[:, :0])[1]
         lengths = [4, 1, 3] if ragged else None
         options = {
-            "cell": name,
+            "cell": cell,
             "layers": layers,
-            "directions": 1 + both,
+            "directions": directions,
             "lengths": ragged,
             "bias": bias,
             "initial state": "random" if given else "zero",
@@ -190,8 +194,9 @@ class _Problem:
             raise GatewiseTypeError(f"gradcheck got a {type(layer).__name__}; need a gatewise layer, model or cell.")
         self.layer = layer.astype(np.float64)
         self.lengths = lengths
-        x = _example_input(self.layer, rng) if x is None else np.array(x)
-        self.x = x if np.issubdtype(x.dtype, np.integer) else x.astype(np.float64)
+        self.x: Array = _example_input(self.layer, rng) if x is None else np.array(x)
+        if not np.issubdtype(self.x.dtype, np.integer):
+            self.x = self.x.astype(np.float64)
         if state is None:
             outputs, _ = self._forward(None)
             state = outputs if isinstance(self.layer, RecurrentCell) else outputs[1]
@@ -208,11 +213,13 @@ class _Problem:
         return float(sum(np.vdot(output, d) for (_, output), (_, d) in pairs))
 
     def gradients(self) -> dict[str, Array]:
+        claimed: tuple[Array | None, Any, dict[str, Array]]
         _, tape = self._forward(self.state)
         if isinstance(self.layer, RecurrentCell):
-            dx, dstate, grads = self.layer.backward(tape, self.cotangent)
+            claimed = self.layer.backward(tape, self.cotangent)
         else:
-            dx, dstate, grads = self.layer.backward(tape, *self.cotangent)
+            claimed = self.layer.backward(tape, *self.cotangent)
+        dx, dstate, grads = claimed
         return self._named(grads, dx, dstate)
 
     def _forward(self, state: Any) -> tuple[Any, Any]:
@@ -244,7 +251,8 @@ def _check_array(
         return ArrayCheck(name, array.shape, 0.0, 0.0, ())
     scale = float(np.sqrt(np.mean(claimed**2)))
     direction = _error(loss, array, claimed, rng.standard_normal(array.shape), scale, tolerance)
-    worst, where = 0.0, ()
+    worst = 0.0
+    where: tuple[int, ...] = ()
     for flat in rng.permutation(array.size)[:samples]:
         index = tuple(int(i) for i in np.unravel_index(flat, array.shape))
         unit = np.zeros(array.shape)
@@ -255,9 +263,7 @@ def _check_array(
     return ArrayCheck(name, array.shape, direction, worst, where)
 
 
-def _error(
-    loss: Callable[[], float], array: Array, claimed: Array, v: Array, scale: float, tolerance: float
-) -> float:
+def _error(loss: Callable[[], float], array: Array, claimed: Array, v: Array, scale: float, tolerance: float) -> float:
     """Relative error of the claimed derivative along `v`."""
     derivative = float(np.vdot(claimed, v))
     best = np.inf

@@ -10,7 +10,7 @@ from numpy.typing import DTypeLike
 from gatewise.activations import ACTIVATIONS, Activation
 from gatewise.errors import Array, check_array, check_choice, check_dtype, check_number
 from gatewise.layers import initializers
-from gatewise.layers.layer import Layer, Params, Rng, check_tape
+from gatewise.layers.layer import Layer, Params, Rng, check_tape, generator
 from gatewise.layers.padding import blank, checked_steps
 
 
@@ -77,11 +77,9 @@ class Dense(Layer):
         self.activation = activation
         self.bias = bool(bias)
         self.dtype = check_dtype(dtype)
-        rng = np.random.default_rng(rng)
+        rng = generator(rng)
         shapes = {"weight": (output_size, input_size)} | ({"bias": (output_size,)} if bias else {})
-        self.params = Params(
-            {n: initializers.uniform(rng, s, input_size**-0.5, self.dtype) for n, s in shapes.items()}
-        )
+        self.params = Params({n: initializers.uniform(rng, s, input_size**-0.5, self.dtype) for n, s in shapes.items()})
 
     def config(self) -> dict[str, Any]:  # noqa: D102
         names = ("input_size", "output_size", "activation", "bias")
@@ -103,7 +101,8 @@ class Dense(Layer):
         if self.bias:
             a += self.params["bias"]
         y = blank(self._function.value(a), lengths)
-        return y, None, DenseTape(x, y, W, lengths)
+        x = x.copy() if lengths is None else x
+        return y.copy(), None, DenseTape(x, y, W, lengths)
 
     def backward(self, tape: DenseTape, dy: Array, dstate: Any = None) -> tuple[Array, None, dict[str, Array]]:
         """Return dx, None (no state) and the gradients of `params`; dy has the shape of y."""

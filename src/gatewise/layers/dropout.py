@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gatewise.errors import Array, check_array, check_number
+from gatewise.errors import Array, check_array, check_dtype, check_number
 from gatewise.layers import initializers
-from gatewise.layers.layer import Layer, Params, Rng, check_tape
+from gatewise.layers.layer import Layer, Params, Rng, check_tape, generator
 
 
 class DropoutTape(NamedTuple):
@@ -62,10 +62,11 @@ class Dropout(Layer):
         self, x: Array, state: Any = None, *, lengths: Any = None, training: bool = False, rng: Rng = None
     ) -> tuple[Array, None, DropoutTape]:
         """Return x (batch, ..., N) with values dropped if `training`, None (no state) and the tape."""
+        check_array("x", x, getattr(x, "shape", ()), check_dtype(getattr(x, "dtype", self.dtype)))
         if not training or self.p == 0:
             return x, None, DropoutTape(None, x.shape, x.dtype)
         shape = (x.shape[0], 1, *x.shape[2:]) if self.variational and x.ndim > 2 else x.shape
-        mask = initializers.dropout_mask(np.random.default_rng(rng), shape, self.p, x.dtype)
+        mask = initializers.dropout_mask(generator(rng), shape, self.p, x.dtype)
         return x * mask, None, DropoutTape(mask, x.shape, x.dtype)
 
     def backward(self, tape: DropoutTape, dy: Array, dstate: Any = None) -> tuple[Array, None, dict[str, Array]]:

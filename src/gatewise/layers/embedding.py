@@ -16,7 +16,7 @@ from gatewise.errors import (
     check_lengths,
     check_number,
 )
-from gatewise.layers.layer import Layer, Params, Rng, check_tape
+from gatewise.layers.layer import Layer, Params, Rng, check_tape, generator
 from gatewise.layers.padding import blank
 
 
@@ -67,7 +67,7 @@ class Embedding(Layer):
         self.count = int(count)
         self.output_size = int(size)
         self.dtype = check_dtype(dtype)
-        table = np.random.default_rng(rng).standard_normal((count, size)).astype(self.dtype)
+        table = generator(rng).standard_normal((count, size)).astype(self.dtype)
         self.params = Params(weight=table)
 
     def config(self) -> dict[str, Any]:  # noqa: D102

@@ -35,4 +35,5 @@ def dropout_mask(rng: np.random.Generator, shape: tuple[int, ...], p: float, dty
     """0 with probability p, else 1/(1 − p), so that the mean stays (Srivastava et al. 2014)."""
     if p == 1:
         return np.zeros(shape, dtype)
-    return (rng.random(shape) >= p).astype(dtype) / dtype.type(1 - p)
+    mask: Array = (rng.random(shape) >= p) / dtype.type(1 - p)
+    return mask

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gatewise.errors import Array, GatewiseValueError, check_array, check_lengths
+from gatewise.errors import Array, GatewiseValueError, check_array, check_dtype, check_lengths
 from gatewise.layers.layer import Layer, Params, Rng, check_tape
 
 
@@ -56,7 +56,7 @@ class Last(Layer):
         self, x: Array, state: Any = None, *, lengths: Any = None, training: bool = False, rng: Rng = None
     ) -> tuple[Array, None, LastTape]:
         """Return the last valid step (batch, N) of x (batch, time, N), None (no state) and the tape."""
-        check_array("x", x, ("batch", "time", "features"), x.dtype)
+        check_array("x", x, ("batch", "time", "features"), check_dtype(getattr(x, "dtype", self.dtype)))
         B, T, N = x.shape
         if T == 0:
             raise GatewiseValueError(f"x has shape {x.shape}; need at least one time step to take the last of.")

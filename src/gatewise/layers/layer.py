@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import DTypeLike
 
-from gatewise.errors import Array, GatewiseError, GatewiseValueError, check_array, check_dtype
+from gatewise.errors import Array, GatewiseTypeError, GatewiseValueError, check_array, check_dtype
 
 Rng = int | np.random.Generator | None
 
@@ -46,7 +46,7 @@ class Params(dict[str, Array]):
         for name, value in values.items():
             self[name] = value
 
-    def __ior__(self, other: Any) -> Self:  # type: ignore[misc]
+    def __ior__(self, other: Any) -> Self:  # type: ignore[override, misc]
         self.update(other)
         return self
 
@@ -114,10 +114,20 @@ class Layer(ABC):
         return f"{type(self).__name__}({arguments})"
 
 
+def generator(rng: Rng) -> np.random.Generator:
+    """Return `rng` itself if it is a Generator, else one seeded with it; raise if it cannot be a seed."""
+    try:
+        return np.random.default_rng(rng)
+    except (TypeError, ValueError) as error:
+        raise GatewiseTypeError(
+            f"rng is {rng!r}; need None, an integer of at least 0, or a numpy.random.Generator."
+        ) from error
+
+
 def check_tape(tape: Any, kind: type, layer: object) -> None:
     """Raise unless `tape` came from a forward pass of this kind of layer."""
     if not isinstance(tape, kind):
-        raise GatewiseError(
+        raise GatewiseTypeError(
             f"backward of {type(layer).__name__} got a {type(tape).__name__} as tape; "
             f"need the third result of its own forward: y, state, tape = layer.forward(x)."
         )

@@ -38,6 +38,6 @@ def checked_steps(x: Array, lengths: Any) -> Array | None:
         return None
     if x.ndim < 3:
         raise GatewiseValueError(f"x has shape {x.shape}; lengths need x (batch, time, features): leave lengths out.")
-    lengths = check_lengths(lengths, *x.shape[:2])
-    check_finite("x", x, valid_steps(lengths, x.shape[1]))
-    return lengths
+    checked = check_lengths(lengths, *x.shape[:2])
+    check_finite("x", x, valid_steps(checked, x.shape[1]))
+    return checked

@@ -10,7 +10,7 @@ from numpy.typing import DTypeLike
 from gatewise.cells import State, gru, lstm, rnn
 from gatewise.errors import Array, GatewiseTypeError, GatewiseValueError, check_choice, check_number
 from gatewise.layers import initializers
-from gatewise.layers.layer import Rng
+from gatewise.layers.layer import Rng, generator
 from gatewise.layers.stack import Recurrent
 
 
@@ -85,7 +85,7 @@ class GRU(Recurrent):
         chrono: float | None = None,
     ) -> None:
         check_choice("reset", reset, gru.FORMS)
-        rng = np.random.default_rng(rng)
+        rng = generator(rng)
         super().__init__(
             gru.FORMS[reset], input_size, hidden_size, num_layers, bidirectional, bias, dropout, dtype, rng, init
         )
@@ -144,10 +144,8 @@ class LSTM(Recurrent):
         forget_bias: float | None = None,
         chrono: float | None = None,
     ) -> None:
-        rng = np.random.default_rng(rng)
-        super().__init__(
-            lstm.LSTM, input_size, hidden_size, num_layers, bidirectional, bias, dropout, dtype, rng, init
-        )
+        rng = generator(rng)
+        super().__init__(lstm.LSTM, input_size, hidden_size, num_layers, bidirectional, bias, dropout, dtype, rng, init)
         if forget_bias is not None and chrono is not None:
             raise GatewiseValueError("forget_bias and chrono both set the forget gate's bias: give one of them.")
         if forget_bias is not None:

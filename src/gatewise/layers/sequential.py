@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from gatewise.errors import Array, GatewiseError, GatewiseTypeError, GatewiseValueError
-from gatewise.layers.layer import Layer, Params, Rng, check_tape, prefixed
+from gatewise.layers.layer import Layer, Params, Rng, check_tape, generator, prefixed
 
 
 class SequentialTape(NamedTuple):
@@ -77,7 +77,7 @@ class Sequential(Layer):
         self, x: Array, state: Any = None, *, lengths: Any = None, training: bool = False, rng: Rng = None
     ) -> tuple[Array, tuple[Any, ...], SequentialTape]:
         """Run all layers on x; arguments and results are those of the layers, state a tuple with one entry a layer."""
-        rng = np.random.default_rng(rng) if training else None
+        rng = generator(rng) if training else None
         states, tapes = [], []
         for i, (layer, initial) in enumerate(zip(self.layers, self._per_layer("state", state), strict=True)):
             with _naming(i, layer):
@@ -121,7 +121,9 @@ class Sequential(Layer):
         if state is None:
             return (None,) * len(self.layers)
         if not isinstance(state, tuple | list) or len(state) != len(self.layers):
-            raise GatewiseTypeError(f"{name} must be a tuple with one entry a layer ({len(self.layers)}), None for zeros.")
+            raise GatewiseTypeError(
+                f"{name} must be a tuple with one entry a layer ({len(self.layers)}), None for zeros."
+            )
         return tuple(state)
 
 

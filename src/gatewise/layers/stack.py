@@ -25,7 +25,7 @@ from gatewise.errors import (
     check_number,
 )
 from gatewise.layers import initializers
-from gatewise.layers.layer import Layer, Params, Rng, check_tape
+from gatewise.layers.layer import Layer, Params, Rng, check_tape, generator
 from gatewise.layers.padding import blank, checked_steps, reverse, valid_steps
 from gatewise.recurrence import Run, Weights
 
@@ -97,7 +97,7 @@ class Recurrent(Layer):
         self.bias = bool(bias)
         self.dropout = float(dropout)
         self.dtype = check_dtype(dtype)
-        self.params = self._initial_params(np.random.default_rng(rng), init)
+        self.params = self._initial_params(generator(rng), init)
 
     @property
     def directions(self) -> int:
@@ -161,7 +161,7 @@ class Recurrent(Layer):
         check_array("x", x, ("batch", "time", self.input_size), self.dtype)
         lengths = checked_steps(x, lengths)
         initial = self._checked_state(state, len(x))
-        rng = np.random.default_rng(rng) if training and self.dropout else None
+        rng = generator(rng) if training and self.dropout else None
         y = blank(x, lengths)
         runs: list[Run] = []
         masks: list[Array | None] = []
@@ -183,9 +183,7 @@ class Recurrent(Layer):
             runs.append(recurrence.forward(self.cell, x_run, self._weights(layer, k), state, valid))
         return runs
 
-    def backward(
-        self, tape: RecurrentTape, dy: Array, dstate: Any = None
-    ) -> tuple[Array, Any, dict[str, Array]]:
+    def backward(self, tape: RecurrentTape, dy: Array, dstate: Any = None) -> tuple[Array, Any, dict[str, Array]]:
         """Carry the gradients of output and final state back to input, initial state and parameters.
 
         Parameters
@@ -211,7 +209,7 @@ class Recurrent(Layer):
         GatewiseError
             If the tape is another layer's, or a shape or dtype does not fit.
         """
-        check_tape(tape, RecurrentTape, self)
+        self._check_tape(tape)
         T, B, _ = tape.runs[0].x.shape
         dy = blank(check_array("dy", dy, (B, T, self.output_size), self.dtype), tape.lengths)
         dfinal = self._checked_state(dstate, B, "dstate")
@@ -259,7 +257,9 @@ class Recurrent(Layer):
 
     def to_weights(self, layout: str, **hints: Any) -> dict[str, Array]:
         """Return copies of the weights in another system's layout and letters; see `gatewise.convert`."""
-        return layouts.from_params(self.params, layout, cell=type(self).__name__.lower(), options=self.config(), **hints)
+        return layouts.from_params(
+            self.params, layout, cell=type(self).__name__.lower(), options=self.config(), **hints
+        )
 
     def _names(self, layer: int, direction: int) -> list[str]:
         suffix = f"_l{layer}" + "_reverse" * direction
@@ -297,6 +297,17 @@ class Recurrent(Layer):
     def _dropout_mask(self, rng: np.random.Generator | None, shape: tuple[int, ...]) -> Array | None:
         return None if rng is None else initializers.dropout_mask(rng, shape, self.dropout, self.dtype)
 
+    def _check_tape(self, tape: Any) -> None:
+        """Raise unless `tape` is of a network with this cell and these weights' shapes."""
+        check_tape(tape, RecurrentTape, self)
+        came = [(run.cell, run.weights.W.shape, run.weights.W.dtype) for run in tape.runs]
+        names = [name for name in self.params if name.startswith("weight_ih")]
+        if came != [(self.cell, self.params[name].shape, self.dtype) for name in names]:
+            raise GatewiseValueError(
+                f"the tape is another layer's: it does not fit {self!r}; "
+                f"need the third result of this layer's forward: y, state, tape = layer.forward(x)."
+            )
+
     def _checked_state(self, state: Any, batch: int, name: str = "state") -> State:
         shape = (self.num_layers * self.directions, batch, self.hidden_size)
         if state is None:
@@ -314,8 +325,8 @@ class Recurrent(Layer):
 
 
 def _to_run(a: Array, direction: int, lengths: Array | None) -> Array:
-    """(batch, time, N) in the time-major, contiguous order of a `Run`; direction 1 goes backward."""
-    return np.ascontiguousarray((reverse(a, lengths) if direction else a).swapaxes(0, 1))
+    """A copy of (batch, time, N) in the time-major, contiguous order of a `Run`; direction 1 goes backward."""
+    return np.array((reverse(a, lengths) if direction else a).swapaxes(0, 1), order="C")
 
 
 def _from_run(a: Array, direction: int, lengths: Array | None) -> Array:

@@ -1,0 +1,52 @@
+"""Gatewise: GRU, LSTM and Elman networks whose forward and backward passes are written by hand, and certified."""
+
+from gatewise import datasets, losses, optimizers, schedules
+from gatewise.errors import GatewiseError
+from gatewise.gradcheck import gradcheck
+from gatewise.layers import (
+    GRU,
+    LSTM,
+    RNN,
+    Dense,
+    Dropout,
+    Embedding,
+    GRUCell,
+    Last,
+    LSTMCell,
+    LSTMState,
+    RNNCell,
+    Sequential,
+)
+from gatewise.layouts import convert
+from gatewise.optimizers import clip_by_global_norm
+from gatewise.storage import load, save
+from gatewise.training import History, train
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
+    "Dense",
+    "Dropout",
+    "Embedding",
+    "GRUCell",
+    "GatewiseError",
+    "History",
+    "LSTMCell",
+    "LSTMState",
+    "Last",
+    "RNNCell",
+    "Sequential",
+    "clip_by_global_norm",
+    "convert",
+    "datasets",
+    "gradcheck",
+    "load",
+    "losses",
+    "optimizers",
+    "save",
+    "schedules",
+    "train",
+]

@@ -1,0 +1,66 @@
+"""The `gatewise` command: one file a verb, each read only when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import NoReturn
+
+import click
+
+from gatewise import __version__
+from gatewise.errors import GatewiseError
+
+VERBS = {
+    "check": "gatewise.cli.check",
+    "demo": "gatewise.cli.demo",
+}
+
+
+class _Verbs(click.Group):
+    """A group that imports a verb's module when the verb is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        verb: click.Command = importlib.import_module(VERBS[cmd_name]).command
+        return verb
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="gatewise")
+def cli() -> None:
+    """GRU, LSTM and Elman networks for the CPU, with gradients you can check.
+
+    Results go to stdout, progress to stderr. Exit code 0: done; 1: it ran and the answer is no; 2: wrong usage or
+    bad input.
+    """
+
+
+def main() -> NoReturn:
+    """Run the command; turn every expected error into one line on stderr and exit code 2."""
+    try:
+        code = cli.main(standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        code = 2
+    except click.ClickException as error:
+        where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "gatewise"
+        code = _refuse(f"{where}: {error.format_message()}")
+    except GatewiseError as error:
+        code = _refuse(f"gatewise: {error}")
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("gatewise: interrupted", err=True)
+        code = 130
+    except BrokenPipeError:
+        code = 0
+        sys.stderr.close()
+    sys.exit(code)
+
+
+def _refuse(message: str) -> int:
+    click.echo(" ".join(message.split()), err=True)
+    return 2
