@@ -1,0 +1,79 @@
+"""`gatewise demo`: the day-ahead forecaster on real traffic, from data to page."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gatewise import datasets, dayahead, report, storage
+from gatewise.errors import GatewiseValueError
+from gatewise.tables import text_table
+
+NAMES = {
+    "model": "GRU",
+    "same_hour_last_week": "same hour last week",
+    "same_hour_yesterday": "same hour yesterday",
+}
+FACTS = {
+    "Data": "Hourly westbound traffic on Interstate 94, Minneapolis–St Paul, October 2016 to September 2018: a part of "
+    '"Metro Interstate Traffic Volume", UCI data set no. 492, donated by John Hogue, CC BY 4.0',
+    "Task": "24 hours at once, issued at midnight for each of the last 90 days; none of them was seen in training",
+    "Model": "One GRU of 64 units and a dense layer read the last day, the calendar of the next, and a seasonal "
+    "reference (the median of six weeks), and give what the reference misses",
+    "Training": "AdamW on the mean absolute error, windows that start every four hours of the first 640 days",
+}
+
+
+@click.command()
+@click.option(
+    "--out", default="gatewise-demo", show_default=True, type=click.Path(path_type=Path), help="Folder to write to."
+)
+@click.option(
+    "--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of starting weights and order."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print metrics.json on stdout.")
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+def command(out: Path, seed: int, as_json: bool, quiet: bool) -> None:
+    """Train a day-ahead forecaster on two years of traffic on I-94, and write a page about it.
+
+    Prints its error on the last 90 days beside the two naive methods, and writes model.safetensors, metrics.json and
+    report.html.
+    """
+    report.require()
+    _make_folder(out)
+    outcome = dayahead.run(datasets.i94(), seed, progress=not quiet)
+    metrics = outcome.metrics
+    federal_holidays = dayahead.federal_holidays(outcome.forecast.index)
+    page = report.day_ahead_page(
+        title="Traffic on I-94, a day ahead",
+        history=outcome.history,
+        forecast=outcome.forecast,
+        metrics=metrics,
+        facts=FACTS,
+        named_days={f"{day:%Y-%m-%d}": name for day, name in federal_holidays.items()},
+    )
+    storage.save(outcome.model, out / "model.safetensors", info={"metrics": metrics})
+    storage.write_whole(out / "metrics.json", (json.dumps(metrics, indent=2) + "\n").encode())
+    storage.write_whole(out / "report.html", page.encode())
+    click.echo(json.dumps(metrics) if as_json else _summary(metrics, out))
+
+
+def _make_folder(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise GatewiseValueError(f"--out {out}: cannot make this folder ({error.strerror}).") from error
+
+
+def _summary(metrics: dict[str, Any], out: Path) -> str:
+    naive = metrics["same_hour_last_week"]["mae"]
+    rows = [
+        (label, f"{metrics[name]['mae']:.1f}", f"{metrics[name]['rmse']:.1f}", f"{metrics[name]['mae'] / naive:.2f}")
+        for name, label in NAMES.items()
+    ]
+    table = text_table(("forecast, last 90 days", "MAE", "RMSE", "MAE / last week"), rows, right=(1, 2, 3))
+    files = "\n".join(str(out / name) for name in ("model.safetensors", "metrics.json", "report.html"))
+    return f"{table}\n\nvehicles/h; trained and evaluated in {metrics['seconds']:.1f} s\n\n{files}"
