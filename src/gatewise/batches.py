@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from gatewise.errors import Array, GatewiseValueError, check_lengths
+from gatewise.errors import Array, GatewiseTypeError, GatewiseValueError, check_lengths
 
 
 class Samples(NamedTuple):
@@ -22,8 +22,10 @@ class Samples(NamedTuple):
     def checked(cls, x: Any, y: Any, lengths: Any = None, weights: Any = None) -> Self:
         """Return the parts as arrays; raise unless they have the same number of rows, at least one."""
         x, y = np.asarray(x), np.asarray(y)
+        if x.ndim < 2 or y.ndim < 1:
+            raise GatewiseValueError(f"x has shape {x.shape}, y {y.shape}; need x (n, time, ...) and y (n, ...).")
         lengths = None if lengths is None else check_lengths(lengths, len(x), x.shape[1])
-        weights = None if weights is None else np.asarray(weights)
+        weights = None if weights is None else _checked_weights(weights)
         rows = {name: len(a) for name, a in (("x", x), ("y", y), ("weights", weights)) if a is not None}
         if len(set(rows.values())) > 1 or not len(x):
             found = ", ".join(f"{name} has {count}" for name, count in rows.items())
@@ -47,6 +49,15 @@ class Samples(NamedTuple):
         order = np.arange(len(self.x)) if rng is None else rng.permutation(len(self.x))
         for start in range(0, len(order), size):
             yield self.rows(order[start : start + size], trim)
+
+
+def _checked_weights(weights: Any) -> Array:
+    found = np.asarray(weights)
+    if found.dtype.kind not in "biuf" or found.ndim < 1:
+        raise GatewiseTypeError(f"weights is {weights!r}; need numbers (n,) or (n, time).")
+    if not (np.isfinite(found) & (found >= 0)).all() or not found.any():
+        raise GatewiseValueError("weights must be finite, at least 0, and not all 0: mark gaps with 0.")
+    return found
 
 
 def _cut(a: Array, time: int, longest: int) -> Array:

@@ -34,7 +34,7 @@ def check_dtype(dtype: DTypeLike) -> np.dtype[Any]:
         found = np.dtype(dtype)
     except TypeError:
         found = None
-    if found not in FLOATS:
+    if dtype is None or found is None or found not in FLOATS:
         raise GatewiseTypeError(f"dtype is {dtype!r}; need float32 or float64: pass dtype=np.float32 or np.float64.")
     return found
 
@@ -80,7 +80,10 @@ def check_finite(name: str, value: Array, valid: Array | None = None) -> None:
 
 def check_lengths(lengths: Any, batch: int, time: int) -> Array:
     """Return `lengths` as int64 (batch,); raise unless each is between 1 and `time`."""
-    found = np.asarray(lengths)
+    try:
+        found = np.asarray(lengths)
+    except ValueError:
+        found = np.empty(0)
     if found.shape != (batch,):
         raise GatewiseValueError(f"lengths has shape {found.shape}; need ({batch},): pass one length a sequence.")
     if batch and not np.issubdtype(found.dtype, np.integer):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -16,6 +17,7 @@ def progress_bar(total: int, enabled: bool, description: str = "training") -> It
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True)
+    together = sys.stdout.isatty()  # else what is printed meanwhile must stay on stdout
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -23,6 +25,6 @@ def progress_bar(total: int, enabled: bool, description: str = "training") -> It
         TextColumn("{task.fields[text]}", markup=False),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+    with Progress(*columns, console=console, disable=not console.is_terminal, redirect_stdout=together) as bar:
         task = bar.add_task(description, total=total, text="")
         yield lambda text: bar.update(task, advance=1, text=text)

@@ -13,6 +13,7 @@ import numpy as np
 
 from gatewise.cells import Cell, Record, State
 from gatewise.errors import Array
+from gatewise.threads import single_threaded_blas
 
 
 class Weights(NamedTuple):
@@ -45,6 +46,7 @@ class Run(NamedTuple):
         return tuple(s[-1] for s in self.states)
 
 
+@single_threaded_blas()
 def forward(cell: Cell, x: Array, weights: Weights, state: State, valid: Array | None = None) -> Run:
     """Run `cell` over all steps from `state`; a sequence that has ended keeps its last state."""
     W, U, b, c = weights
@@ -65,6 +67,7 @@ def forward(cell: Cell, x: Array, weights: Weights, state: State, valid: Array |
     return Run(cell, x, weights, states, record, valid)
 
 
+@single_threaded_blas()
 def backward(run: Run, dh: Array, dstate: State) -> tuple[Array, State, Weights]:
     """Carry the gradients dh (T, B, H) of every output and `dstate` of the final state back through `run`.
 

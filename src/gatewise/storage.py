@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import tempfile
 from collections.abc import Mapping
@@ -10,11 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from gatewise import layers
-from gatewise.errors import GatewiseError, GatewiseTypeError, GatewiseValueError, check_names
+from gatewise.errors import GatewiseError, GatewiseTypeError, GatewiseValueError, check_names, check_number
 from gatewise.layers import Layer, Sequential
 
 FORMAT = "gatewise-1"
 _TYPES = {name: getattr(layers, name) for name in ("GRU", "LSTM", "RNN", "Dense", "Dropout", "Embedding", "Last")}
+
+_SIZES = {"Dense": ("input_size", "output_size"), "Embedding": ("count", "size")}
+_RECURRENT_SIZES = ("input_size", "hidden_size", "num_layers")
 
 
 def save(model: Layer, path: str | os.PathLike[str], *, info: Mapping[str, Any] | None = None) -> None:
@@ -32,7 +36,7 @@ def save(model: Layer, path: str | os.PathLike[str], *, info: Mapping[str, Any] 
     Raises
     ------
     GatewiseError
-        If the model holds a layer of another package, or the file cannot be written.
+        If the model holds a layer of another package, JSON cannot hold `info`, or the file cannot be written.
 
     Examples
     --------
@@ -44,7 +48,13 @@ def save(model: Layer, path: str | os.PathLike[str], *, info: Mapping[str, Any] 
     """
     from safetensors.numpy import save as to_bytes
 
-    header = {"format": FORMAT, "model": json.dumps(_describe(model)), "info": json.dumps(dict(info or {}))}
+    try:
+        described = json.dumps(dict(info or {}))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise GatewiseTypeError(
+            f"info cannot be written as JSON ({error}); need numbers, text, lists, dicts."
+        ) from error
+    header = {"format": FORMAT, "model": json.dumps(_describe(model)), "info": described}
     write_whole(path, to_bytes(dict(model.params), metadata=header))
 
 
@@ -65,24 +75,45 @@ def load(path: str | os.PathLike[str]) -> Any:
     ------
     GatewiseError
         If the file is absent, is no safetensors file, was not written by Gatewise, or does not fit its own header.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib, numpy as np, gatewise as gw
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "model.safetensors"
+    >>> dense = gw.Dense(3, 2, "tanh", rng=0)
+    >>> gw.save(dense, path)
+    >>> model = gw.load(path)
+    >>> model, bool((model.params["weight"] == dense.params["weight"]).all())
+    (Dense(input_size=3, output_size=2, activation='tanh', bias=True, dtype='float32'), True)
     """
     arrays, header = _read(path)
     try:
-        model = _build(json.loads(header["model"]))
-    except GatewiseError:
-        raise
+        model = _build(json.loads(header["model"]), {name: array.size for name, array in arrays.items()})
+        check_names("it", arrays, model.params)
+        model.params.update(arrays)
+    except GatewiseError as error:
+        raise type(error)(f"{path}: {error}") from error
     except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise GatewiseValueError(f"{path}: its description of the model cannot be read ({error}).") from error
-    check_names(f"{path}", arrays, model.params)
-    model.params.update(arrays)
+        raise GatewiseValueError(f"{path}: its description of the model cannot be read ({error!r}).") from error
     return model
 
 
 def read_info(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return the `info` that was given to `save`."""
+    """Return the `info` that was given to `save`.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib, gatewise as gw
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "model.safetensors"
+    >>> gw.save(gw.GRU(3, 4, rng=0), path, info={"trained": "2025-01-31"})
+    >>> read_info(path)
+    {'trained': '2025-01-31'}
+    """
     _, header = _read(path)
-    info: dict[str, Any] = json.loads(header.get("info", "{}"))
-    return info
+    try:
+        return dict(json.loads(header.get("info", "{}")))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise GatewiseValueError(f"{path}: its info cannot be read ({error!r}).") from error
 
 
 def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
@@ -91,7 +122,7 @@ def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
     try:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     except OSError as error:
-        raise GatewiseValueError(f"cannot write {path}: {error.strerror}.") from error
+        raise GatewiseValueError(f"cannot write {path}: {error.strerror or error}.") from error
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
@@ -102,7 +133,7 @@ def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
     except BaseException as error:
         Path(temporary).unlink(missing_ok=True)
         if isinstance(error, OSError):
-            raise GatewiseValueError(f"cannot write {path}: {error.strerror}.") from error
+            raise GatewiseValueError(f"cannot write {path}: {error.strerror or error}.") from error
         raise
 
 
@@ -115,20 +146,28 @@ def _umask() -> int:
 def _read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, str]]:
     from safetensors import SafetensorError, safe_open
 
+    if Path(path).is_dir():
+        raise GatewiseValueError(f"{path} is a directory; need a file written by gatewise.save.")
     try:
         with safe_open(os.fspath(path), framework="numpy") as file:
             header = file.metadata() or {}
+            _check_format(path, header)
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
+    except GatewiseError:
+        raise
+    except (OSError, SafetensorError, TypeError, AttributeError) as error:
         raise GatewiseValueError(f"cannot read {path} as a safetensors file: {error}.") from error
-    if header.get("format") != FORMAT:
-        found = header.get("format")
-        raise GatewiseValueError(f"{path} has format {found!r}; need {FORMAT!r}, a file written by gatewise.save.")
     return arrays, header
 
 
+def _check_format(path: str | os.PathLike[str], header: Mapping[str, str]) -> None:
+    found = header.get("format")
+    if found != FORMAT:
+        raise GatewiseValueError(f"{path} has format {found!r}; need {FORMAT!r}, a file written by gatewise.save.")
+
+
 def _describe(layer: Layer) -> dict[str, Any]:
-    if isinstance(layer, Sequential):
+    if type(layer) is Sequential:
         return {"type": "Sequential", "layers": [_describe(part) for part in layer.layers]}
     name = type(layer).__name__
     if _TYPES.get(name) is not type(layer):
@@ -136,12 +175,33 @@ def _describe(layer: Layer) -> dict[str, Any]:
     return {"type": name, **layer.config()}
 
 
-def _build(description: dict[str, Any]) -> Layer:
+def _build(description: dict[str, Any], sizes: Mapping[str, int]) -> Layer:
+    """Build a described layer; `sizes` counts the numbers in each array of the file that belongs to it."""
     options = dict(description)
     name = options.pop("type")
     if name == "Sequential":
-        return Sequential(*(_build(part) for part in options["layers"]))
+        return Sequential(*(_build(part, _under(f"{i}.", sizes)) for i, part in enumerate(options["layers"])))
     if name not in _TYPES:
-        raise GatewiseValueError(f"the file holds a layer of type {name!r}; need one of {', '.join(_TYPES)}.")
+        raise GatewiseValueError(f"it describes a layer of type {name!r}; need one of {', '.join(_TYPES)}.")
+    _check_weight_count(name, options, sum(sizes.values()))
     layer: Layer = _TYPES[name](**options)
     return layer
+
+
+def _under(prefix: str, sizes: Mapping[str, int]) -> dict[str, int]:
+    return {name.removeprefix(prefix): size for name, size in sizes.items() if name.startswith(prefix)}
+
+
+def _check_weight_count(name: str, options: Mapping[str, Any], count: int) -> None:
+    """Raise, before anything is allocated, if a layer of these sizes has more weights than the file holds."""
+    if name in ("Dropout", "Last"):
+        return
+    for option in _SIZES.get(name, _RECURRENT_SIZES):
+        check_number(option, options[option], 1, integer=True)
+    if name in _SIZES:
+        least = math.prod(options[option] for option in _SIZES[name])
+    else:
+        D, H, layers = (options[option] for option in _RECURRENT_SIZES)
+        least = H * (D + layers * H)
+    if least > count:
+        raise GatewiseValueError(f"it describes a {name} of at least {least} weights and holds {count} for it.")

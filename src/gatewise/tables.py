@@ -19,5 +19,5 @@ def text_table(header: Sequence[str], rows: Iterable[Sequence[Any]], right: Sequ
     for row in rows:
         table.add_row(*(str(cell) for cell in row))
     out = io.StringIO()
-    Console(file=out, width=200, no_color=True, markup=False, highlight=False).print(table)
+    Console(file=out, width=200, color_system=None, markup=False, emoji=False, highlight=False).print(table)
     return "\n".join(line.rstrip() for line in out.getvalue().rstrip().splitlines())

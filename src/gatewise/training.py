@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 
 from gatewise.batches import Samples
-from gatewise.errors import Array, GatewiseTypeError, GatewiseValueError, check_choice, check_number
+from gatewise.errors import Array, GatewiseError, GatewiseTypeError, GatewiseValueError, check_choice, check_number
 from gatewise.layers import Layer
-from gatewise.layers.padding import blank, valid_steps
+from gatewise.layers.layer import Rng, generator
+from gatewise.layers.padding import valid_steps
 from gatewise.losses import LOSSES, Loss
 from gatewise.optimizers import OPTIMIZERS, Optimizer, clip_by_global_norm
 from gatewise.progress import progress_bar
+from gatewise.threads import single_threaded_blas
 
 Callback = Callable[[dict[str, Any], Layer], Any]
 ClassWeight = str | Mapping[int, float] | Sequence[float] | Array
@@ -25,6 +27,12 @@ class History(list[dict[str, Any]]):
 
     `history["loss"]` is the list of that entry over all epochs; `history.best_epoch` the epoch with the lowest
     validation loss (training loss without validation).
+
+    Examples
+    --------
+    >>> history = History([{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": 0.25}])
+    >>> history["loss"], history[0], history.best_epoch
+    ([0.5, 0.25], {'epoch': 1, 'loss': 0.5}, 2)
     """
 
     def __getitem__(self, key: Any) -> Any:
@@ -33,7 +41,7 @@ class History(list[dict[str, Any]]):
     @property
     def best_epoch(self) -> int:
         """Number, from 1, of the epoch with the lowest monitored loss."""
-        return 1 + int(np.argmin([_monitored(record) for record in self]))
+        return 1 + int(np.argmin(np.nan_to_num([_monitored(record) for record in self], nan=np.inf)))
 
 
 def train(
@@ -52,7 +60,7 @@ def train(
     patience: int | None = None,
     clip: float | None = None,
     shuffle: bool = True,
-    rng: int | np.random.Generator | None = None,
+    rng: Rng = None,
     callbacks: Sequence[Callback] = (),
     progress: bool = False,
 ) -> History:
@@ -121,13 +129,17 @@ def train(
         check_number("patience", patience, 1, integer=True)
     if clip is not None:
         check_number("clip", clip, 0, open_low=True)
+    if not isinstance(model, Layer):
+        raise GatewiseTypeError(f"model is a {type(model).__name__}; need a gatewise layer or Sequential.")
+    if callable(callbacks) or not all(map(callable, callbacks)):
+        raise GatewiseTypeError(f"callbacks is {callbacks!r}; need a sequence of functions: pass [callback].")
     samples, held_out = _split(Samples.checked(x, y, lengths, weights), validation)
     samples = _with_class_weight(samples, class_weight)
-    trainer = _Trainer(model, _loss(loss), _optimizer(optimizer), clip, np.random.default_rng(rng))
+    trainer = _Trainer(model, _loss(loss), _optimizer(optimizer), clip, generator(rng))
     best = _Best(model, patience)
     history = History()
     total = epochs * -(-len(samples.x) // batch_size)
-    with progress_bar(total, progress) as advance, best:
+    with single_threaded_blas(), progress_bar(total, progress) as advance, best:
         for epoch in range(1, epochs + 1):
             record = trainer.epoch(epoch, samples, batch_size, shuffle, advance)
             if held_out is not None:
@@ -135,7 +147,7 @@ def train(
             history.append(record)
             best.note(_monitored(record))
             stops = [callback(record, model) for callback in callbacks]
-            if any(stop is True for stop in stops) or best.exhausted:
+            if any(isinstance(stop, bool | np.bool_) and stop for stop in stops) or best.exhausted:
                 break
     return history
 
@@ -186,16 +198,21 @@ class _Trainer:
         return mean.value
 
     def _update(self, batch: Samples, where: str) -> tuple[float, float]:
-        prediction, _, tape = self.model.forward(batch.x, lengths=batch.lengths, training=True, rng=self.rng)
-        value, gradient = self.loss(prediction, batch.y, **self._loss_weights(batch))
-        _, _, grads = self.model.backward(tape, gradient)
-        norm = clip_by_global_norm(grads, np.inf if self.clip is None else self.clip)
+        try:
+            with np.errstate(over="ignore", invalid="ignore"):
+                prediction, _, tape = self.model.forward(batch.x, lengths=batch.lengths, training=True, rng=self.rng)
+                value, gradient = self.loss(prediction, batch.y, **self._loss_weights(batch))
+                _, _, grads = self.model.backward(tape, gradient)
+                norm = clip_by_global_norm(grads, np.inf if self.clip is None else self.clip)
+        except GatewiseError as error:
+            raise type(error)(f"{where}: {error}") from error
         if not (np.isfinite(value) and np.isfinite(norm)):
             raise GatewiseValueError(
                 f"{where}: the loss is {value:g} and the gradient norm {norm:g}; need finite numbers. "
                 f"The weights are those of the batch before: lower the learning rate, pass clip=1, or scale the data."
             )
-        self.optimizer.step(self.model.params, grads)
+        with np.errstate(over="ignore", invalid="ignore"):  # the next batch tells
+            self.optimizer.step(self.model.params, grads)
         return value, norm
 
     def _loss_weights(self, batch: Samples) -> dict[str, Array]:
@@ -203,7 +220,7 @@ class _Trainer:
         weights = batch.weights
         if batch.lengths is not None and self.model.keeps_time:
             mask = valid_steps(batch.lengths, batch.x.shape[1])
-            weights = mask if weights is None else _over_time(weights, mask) * mask
+            weights = mask if weights is None else _over_time(weights, mask) * _over_time(mask, weights)
         return {} if weights is None else {"weights": weights}
 
     def _share(self, batch: Samples) -> float:
@@ -293,18 +310,20 @@ def _with_class_weight(samples: Samples, class_weight: ClassWeight | None) -> Sa
     y = samples.y
     if not np.issubdtype(y.dtype, np.integer):
         raise GatewiseTypeError(f"class_weight needs integer targets; y has dtype {y.dtype}: encode the classes.")
-    seen = y
+    weights = np.ones(y.shape)
     if samples.lengths is not None and y.ndim > 1:
-        seen = y[valid_steps(samples.lengths, y.shape[1])]
-        y = blank(y, samples.lengths)
-    weights = _class_weights(class_weight, seen)[y]
+        weights *= valid_steps(samples.lengths, y.shape[1])
     if samples.weights is not None:
-        weights = weights * _over_time(samples.weights, weights)
+        weights *= _over_time(samples.weights, weights)
+    counts = weights != 0
+    weights[counts] *= _class_weights(class_weight, y[counts])[y[counts]]
     return samples._replace(weights=weights)
 
 
 def _class_weights(class_weight: ClassWeight, y: Array) -> Array:
     """One weight a class, (classes,)."""
+    if y.min() < 0:
+        raise GatewiseValueError(f"y holds class {y.min()}; need 0 or more: number classes from 0, weigh padding 0.")
     classes = int(y.max()) + 1
     if isinstance(class_weight, str):
         check_choice("class_weight", class_weight, ("balanced",))
@@ -314,7 +333,9 @@ def _class_weights(class_weight: ClassWeight, y: Array) -> Array:
         return np.array([class_weight.get(k, 1.0) for k in range(classes)])
     found = np.asarray(class_weight, float)
     if found.ndim != 1 or len(found) < classes:
-        raise GatewiseValueError(f"class_weight has shape {found.shape}; need one weight for each of {classes} classes.")
+        raise GatewiseValueError(
+            f"class_weight has shape {found.shape}; need one weight for each of {classes} classes."
+        )
     return found
 
 

@@ -91,10 +91,6 @@ def _blocks(h: Array) -> tuple[slice, slice]:
     return slice(0, 2 * H), slice(2 * H, 3 * H)
 
 
-RESET_AFTER = Cell(
-    "gru", GATES, ("hidden",), (*GATES, "recurrent_candidate"), _step_after, _step_after_backward
-)
-RESET_BEFORE = Cell(
-    "gru", GATES, ("hidden",), GATES, _step_before, _step_before_backward, _recurrent_gradient_before
-)
+RESET_AFTER = Cell("gru", GATES, ("hidden",), (*GATES, "recurrent_candidate"), _step_after, _step_after_backward)
+RESET_BEFORE = Cell("gru", GATES, ("hidden",), GATES, _step_before, _step_before_backward, _recurrent_gradient_before)
 FORMS = {"after": RESET_AFTER, "before": RESET_BEFORE}

@@ -9,24 +9,27 @@ With `nonlinearity="relu"`, tanh is replaced by relu(a) = max(a, 0). Shapes: see
 
 from __future__ import annotations
 
-from gatewise.activations import RELU, TANH, Activation
+from functools import partial
+
+from gatewise.activations import ACTIVATIONS
 from gatewise.cells.cell import Cell, Record, State
 from gatewise.errors import Array
 
 
-def _elman(activation: Activation) -> Cell:
-    def step(p: Array, state_prev: State, U: Array, c: Array) -> tuple[State, Record]:
-        (h_prev,) = state_prev
-        return (activation.value(p + (h_prev @ U.T + c)),), ()
-
-    def step_backward(
-        dstate: State, state: State, state_prev: State, record: Record, U: Array
-    ) -> tuple[Array, Array, State]:
-        (dh,), (h,) = dstate, state
-        da = dh * activation.derivative(h)
-        return da, da, (da @ U,)
-
-    return Cell("rnn", ("candidate",), ("hidden",), (), step, step_backward)
+def _step(activation: str, p: Array, state_prev: State, U: Array, c: Array) -> tuple[State, Record]:
+    (h_prev,) = state_prev
+    return (ACTIVATIONS[activation].value(p + (h_prev @ U.T + c)),), ()
 
 
-FORMS = {"tanh": _elman(TANH), "relu": _elman(RELU)}
+def _step_backward(
+    activation: str, dstate: State, state: State, state_prev: State, record: Record, U: Array
+) -> tuple[Array, Array, State]:
+    (dh,), (h,) = dstate, state
+    da = dh * ACTIVATIONS[activation].derivative(h)
+    return da, da, (da @ U,)
+
+
+FORMS = {
+    name: Cell("rnn", ("candidate",), ("hidden",), (), partial(_step, name), partial(_step_backward, name))
+    for name in ("tanh", "relu")
+}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
 from collections.abc import Iterable
@@ -78,11 +79,21 @@ def _described(options: dict[str, Any]) -> str:
 def _as_json(checked: Iterable[Checked], worst: float, seconds: float) -> dict[str, Any]:
     return {
         "ok": all(report.ok for _, report in checked),
-        "worst": worst,
+        "worst": _plain(worst),
         "tolerance": TOLERANCE,
         "seconds": seconds,
         "configurations": [
-            {**options, "ok": report.ok, "worst": report.worst, "errors": {c.name: c.worst for c in report.checks}}
+            {
+                **options,
+                "ok": report.ok,
+                "worst": _plain(report.worst),
+                "errors": {c.name: _plain(c.worst) for c in report.checks},
+            }
             for options, report in checked
         ],
     }
+
+
+def _plain(error: float) -> float | None:
+    """JSON has no infinity."""
+    return error if math.isfinite(error) else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.resources import as_file, files
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -32,6 +31,8 @@ def i94() -> DataFrame:
     >>> frame.shape, int(frame["traffic_volume"].isna().sum())
     ((17520, 5), 104)
     """
+    from importlib.resources import as_file, files
+
     import pandas as pd
 
     with as_file(files("gatewise.datasets") / "i94.csv.gz") as path:

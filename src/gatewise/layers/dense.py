@@ -93,7 +93,7 @@ class Dense(Layer):
         With `lengths` (batch,), x is (batch, time, input_size) and the output is 0 past each length.
         Returns y (batch, ..., output_size), None (no state) and the tape.
         """
-        axes = [f"axis {i}" for i in range(max(1, np.ndim(x) - 1))]
+        axes = [f"axis {i}" for i in range(max(1, getattr(x, "ndim", 2) - 1))]
         check_array("x", x, (*axes, self.input_size), self.dtype)
         lengths = checked_steps(x, lengths)
         x, W = blank(x, lengths), self.params["weight"].copy()

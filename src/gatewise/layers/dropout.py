@@ -9,6 +9,7 @@ import numpy as np
 from gatewise.errors import Array, check_array, check_dtype, check_number
 from gatewise.layers import initializers
 from gatewise.layers.layer import Layer, Params, Rng, check_tape, generator
+from gatewise.layers.padding import blank, checked_steps
 
 
 class DropoutTape(NamedTuple):
@@ -17,6 +18,7 @@ class DropoutTape(NamedTuple):
     mask: Array | None
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
+    lengths: Array | None
 
 
 class Dropout(Layer):
@@ -61,16 +63,21 @@ class Dropout(Layer):
     def forward(
         self, x: Array, state: Any = None, *, lengths: Any = None, training: bool = False, rng: Rng = None
     ) -> tuple[Array, None, DropoutTape]:
-        """Return x (batch, ..., N) with values dropped if `training`, None (no state) and the tape."""
+        """Return x (batch, ..., N) with values dropped if `training`, None (no state) and the tape.
+
+        With `lengths` (batch,), x is (batch, time, N) and the output is 0 past each length.
+        """
         check_array("x", x, getattr(x, "shape", ()), check_dtype(getattr(x, "dtype", self.dtype)))
+        lengths = checked_steps(x, lengths)
+        x = blank(x, lengths)
         if not training or self.p == 0:
-            return x, None, DropoutTape(None, x.shape, x.dtype)
+            return x, None, DropoutTape(None, x.shape, x.dtype, lengths)
         shape = (x.shape[0], 1, *x.shape[2:]) if self.variational and x.ndim > 2 else x.shape
         mask = initializers.dropout_mask(generator(rng), shape, self.p, x.dtype)
-        return x * mask, None, DropoutTape(mask, x.shape, x.dtype)
+        return x * mask, None, DropoutTape(mask, x.shape, x.dtype, lengths)
 
     def backward(self, tape: DropoutTape, dy: Array, dstate: Any = None) -> tuple[Array, None, dict[str, Array]]:
         """Return dx, None (no state) and no parameter gradients."""
         check_tape(tape, DropoutTape, self)
-        check_array("dy", dy, tape.shape, tape.dtype)
+        dy = blank(check_array("dy", dy, tape.shape, tape.dtype), tape.lengths)
         return (dy if tape.mask is None else dy * tape.mask), None, {}

@@ -69,6 +69,8 @@ class GRU(Recurrent):
     (48, 16)
     """
 
+    kind = "gru"
+
     def __init__(
         self,
         input_size: int,
@@ -91,7 +93,7 @@ class GRU(Recurrent):
         )
         self.reset = reset
         if chrono is not None:
-            check_number("chrono", chrono, 2, open_low=True)
+            check_number("chrono", chrono, 2, 1e12, open_low=True)
             self._set_gate_bias("update", initializers.chrono(rng, self.hidden_size, chrono, self.dtype))
 
     def config(self) -> dict[str, Any]:  # noqa: D102
@@ -129,6 +131,8 @@ class LSTM(Recurrent):
     ((2, 5, 16), (1, 2, 16), (1, 2, 16))
     """
 
+    kind = "lstm"
+
     def __init__(
         self,
         input_size: int,
@@ -149,10 +153,10 @@ class LSTM(Recurrent):
         if forget_bias is not None and chrono is not None:
             raise GatewiseValueError("forget_bias and chrono both set the forget gate's bias: give one of them.")
         if forget_bias is not None:
-            check_number("forget_bias", forget_bias, -np.inf)
+            check_number("forget_bias", forget_bias, -1000, 1000)
             self._set_gate_bias("forget", forget_bias)
         if chrono is not None:
-            check_number("chrono", chrono, 2, open_low=True)
+            check_number("chrono", chrono, 2, 1e12, open_low=True)
             keep = initializers.chrono(rng, self.hidden_size, chrono, self.dtype)
             self._set_gate_bias("forget", keep)
             self._set_gate_bias("input", -keep)
@@ -192,6 +196,8 @@ class RNN(Recurrent):
     >>> y.shape, state.shape
     ((2, 5, 16), (1, 2, 16))
     """
+
+    kind = "rnn"
 
     def __init__(
         self,

@@ -67,6 +67,21 @@ class Sequential(Layer):
         """Whether the output still has the time axis of the input."""
         return all(layer.keeps_time for layer in self.layers)
 
+    @property
+    def input_size(self) -> int | None:
+        """Size of the last axis of the input; None if the layers take any, or integers."""
+        for layer in self.layers:
+            size: int | None = getattr(layer, "input_size", None)
+            if size is not None or getattr(layer, "output_size", None) is not None:
+                return size
+        return None
+
+    @property
+    def output_size(self) -> int | None:
+        """Size of the last axis of the output; None if it is that of the input."""
+        sizes = (getattr(layer, "output_size", None) for layer in reversed(self.layers))
+        return next((size for size in sizes if size is not None), None)
+
     def config(self) -> dict[str, Any]:  # noqa: D102
         return {"layers": [{"type": type(layer).__name__, **layer.config()} for layer in self.layers]}
 
@@ -140,7 +155,8 @@ def _check_chain(layers: tuple[Layer, ...]) -> None:
             raise GatewiseValueError(
                 f"layer {i} ({type(layer).__name__}) takes inputs of size {need}; the layer before gives {width}."
             )
-        width = getattr(layer, "output_size", width)
+        size = getattr(layer, "output_size", None)
+        width = width if size is None else size
         if layer.params and dtype is not None and layer.dtype != dtype:
             raise GatewiseTypeError(f"layer {i} has dtype {layer.dtype}; those before have {dtype}: use one dtype.")
         dtype = layer.dtype if layer.params else dtype

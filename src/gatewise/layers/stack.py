@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -69,6 +69,8 @@ class RecurrentTape:
 class Recurrent(Layer):
     """A stack of recurrent layers in one or two directions: all that does not depend on the cell."""
 
+    kind: ClassVar[str]
+    """Name of the network in `gatewise.layouts`."""
     cell: Cell
 
     def __init__(
@@ -88,6 +90,8 @@ class Recurrent(Layer):
         check_number("hidden_size", hidden_size, 1, integer=True)
         check_number("num_layers", num_layers, 1, integer=True)
         check_number("dropout", dropout, 0, 1)
+        check_choice("bidirectional", bidirectional, (False, True))
+        check_choice("bias", bias, (False, True))
         check_choice("init", init, ("uniform", "orthogonal"))
         self.cell = cell
         self.input_size = int(input_size)
@@ -250,16 +254,14 @@ class Recurrent(Layer):
         >>> gru.reset, gru.input_size, gru.hidden_size, gru.dtype
         ('before', 3, 4, dtype('float64'))
         """
-        params, options = layouts.to_params(weights, layout, cell=cls.__name__.lower(), **hints)
+        params, options = layouts.to_params(weights, layout, cell=cls.kind, **hints)
         layer = cls(**options)
         layer.params.update(params)
         return layer
 
     def to_weights(self, layout: str, **hints: Any) -> dict[str, Array]:
         """Return copies of the weights in another system's layout and letters; see `gatewise.convert`."""
-        return layouts.from_params(
-            self.params, layout, cell=type(self).__name__.lower(), options=self.config(), **hints
-        )
+        return layouts.from_params(self.params, layout, cell=self.kind, options=self.config(), **hints)
 
     def _names(self, layer: int, direction: int) -> list[str]:
         suffix = f"_l{layer}" + "_reverse" * direction
