@@ -1,31 +1,58 @@
-"""Each activation with its derivative beside it, the derivative written in the *output*."""
+"""Activations and their slopes, each slope written in the *output* of its function.
+
+They are plain functions of arrays; the kernels compile the same functions for vectors.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from gatewise.errors import Array
 
 
+def tanh(a: Any) -> Any:
+    """tanh(a)."""
+    return np.tanh(a)
+
+
+def tanh_slope(t: Any) -> Any:
+    """tanh′ where tanh is t."""
+    return 1 - t * t
+
+
+def sigmoid(a: Any) -> Any:
+    """σ(a) = 1 / (1 + exp(−a)), without an exponential that could overflow."""
+    return 0.5 * tanh(0.5 * a) + 0.5
+
+
+def sigmoid_slope(s: Any) -> Any:
+    """σ′ where σ is s."""
+    return s * (1 - s)
+
+
+def relu(a: Any) -> Any:
+    """max(a, 0)."""
+    return np.maximum(a, 0)
+
+
+def relu_slope(r: Any) -> Any:
+    """1 where relu is positive, else 0."""
+    return (r > 0).astype(r.dtype)
+
+
 class Activation(NamedTuple):
-    """An elementwise function and its derivative, taken from the function's output."""
+    """An elementwise function and its slope, taken from the function's output."""
 
-    name: str
     value: Callable[[Array], Array]
-    derivative: Callable[[Array], Array]
+    slope: Callable[[Array], Array]
 
 
-def _sigmoid(a: Array) -> Array:
-    # (1 + tanh(a/2)) / 2 is σ(a) without an exponential that could overflow.
-    return 0.5 * np.tanh(0.5 * a) + 0.5
-
-
-SIGMOID = Activation("sigmoid", _sigmoid, lambda s: s * (1 - s))
-TANH = Activation("tanh", np.tanh, lambda t: 1 - t * t)
-RELU = Activation("relu", lambda a: np.maximum(a, 0), lambda r: (r > 0).astype(r.dtype))
-IDENTITY = Activation("identity", lambda a: a, np.ones_like)
-
-ACTIVATIONS = {f.name: f for f in (SIGMOID, TANH, RELU, IDENTITY)}
+ACTIVATIONS = {
+    "sigmoid": Activation(sigmoid, sigmoid_slope),
+    "tanh": Activation(tanh, tanh_slope),
+    "relu": Activation(relu, relu_slope),
+    "identity": Activation(lambda a: a, np.ones_like),
+}

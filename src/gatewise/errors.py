@@ -17,7 +17,17 @@ FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
 class GatewiseError(Exception):
-    """Base of every error that Gatewise raises on purpose."""
+    """Base of every error that Gatewise raises on purpose; each is also a `ValueError` or a `TypeError`.
+
+    Examples
+    --------
+    >>> import numpy as np, gatewise as gw
+    >>> try:
+    ...     gw.GRU(3, 4)(np.zeros((2, 5, 1), np.float32))
+    ... except gw.GatewiseError as error:
+    ...     print(error)
+    x has shape (2, 5, 1); need (batch, time, 3): reshape x or rebuild the layer.
+    """
 
 
 class GatewiseValueError(GatewiseError, ValueError):

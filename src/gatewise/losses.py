@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from gatewise.activations import SIGMOID
+from gatewise.activations import sigmoid
 from gatewise.errors import FLOATS, Array, GatewiseTypeError, GatewiseValueError, check_array, check_number
 
 Rule = Callable[[Array, Array], tuple[Array, Array]]
@@ -181,7 +181,7 @@ def binary_cross_entropy(prediction: Array, target: Array, *, weights: Array | N
     def rule(prediction: Array, target: Array) -> tuple[Array, Array]:
         _check_probabilities(target)
         softplus = np.maximum(-prediction, 0) + np.log1p(np.exp(-np.abs(prediction)))  # log(1 + exp(−x))
-        return (1 - target) * prediction + softplus, SIGMOID.value(prediction) - target
+        return (1 - target) * prediction + softplus, sigmoid(prediction) - target
 
     return _elementwise(rule, prediction, target, weights)
 

@@ -1,19 +1,24 @@
-"""What a cell is: the names of its gates and states, and its two pure functions.
+"""What a cell is: the names of its gates and states, and its equations as pure functions.
 
 Shapes, with B rows (batch), H units and G gates:
 
     p (B, G·H)     x_t Wᵀ + b, the input side of the pre-activations
+    q (B, G·H)     h_{t-1} Uᵀ + c, the recurrent side
     U (G·H, H)     recurrent weights, gates stacked by rows
     c (G·H,)       recurrent bias
     state          one (B, H) array a name in `states`; the first is the output h
     record         one (B, H) array a name in `recorded`: what the backward pass needs beside the states
     dV             gradient of the scalar loss with respect to V, of V's shape
+
+Functions called *pointwise* take p and q gate by gate, as tuples of G arrays (B, H), and do arithmetic element by element
+only. They are the equations; the kernels compile the very same functions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,7 +26,10 @@ from gatewise.errors import Array
 
 State = tuple[Array, ...]
 Record = tuple[Array, ...]
+Gates = tuple[Array, ...]
 
+Pointwise = Callable[[Gates, Gates, State], tuple[State, Record]]
+PointwiseBackward = Callable[[State, State, State, Record], tuple[Gates, Gates, State]]
 Step = Callable[[Array, State, Array, Array], tuple[State, Record]]
 StepBackward = Callable[[State, State, State, Record, Array], tuple[Array, Array, State]]
 RecurrentGradient = Callable[[Array, Array, Record], Array]
@@ -46,13 +54,46 @@ class Cell(NamedTuple):
     """`step_backward(dstate, state, state_prev, record, U) -> dp, dq, dstate_prev`."""
     recurrent_gradient: RecurrentGradient = recurrent_gradient
     """`recurrent_gradient(dq, h_prev, record) -> dU`, all arguments stacked over time and batch."""
+    pointwise: tuple[Callable[..., Any], ...] = ()
+    """The pointwise functions in `step` and `step_backward`, for kernels to compile; none if there is no kernel."""
 
 
-def split(a: Array, parts: int) -> list[Array]:
+def plain_cell(
+    name: str,
+    gates: tuple[str, ...],
+    states: tuple[str, ...],
+    recorded: tuple[str, ...],
+    forward: Pointwise,
+    backward: PointwiseBackward,
+) -> Cell:
+    """Return the cell whose only recurrent product is q = h_{t-1} Uᵀ + c: all but the reset-before GRU.
+
+    `forward(p, q, state_prev) -> state, record`; `backward(dstate, state, state_prev, record) -> dp, dq, dstate_prev`,
+    the last without what h_{t-1} receives through q, which is dq U.
+    """
+    step, step_backward = partial(_step, forward), partial(_step_backward, backward)
+    return Cell(name, gates, states, recorded, step, step_backward, pointwise=(forward, backward))
+
+
+def _step(forward: Pointwise, p: Array, state_prev: State, U: Array, c: Array) -> tuple[State, Record]:
+    q = state_prev[0] @ U.T + c
+    G = len(U) // U.shape[1]
+    return forward(split(p, G), split(q, G), state_prev)
+
+
+def _step_backward(
+    backward: PointwiseBackward, dstate: State, state: State, state_prev: State, record: Record, U: Array
+) -> tuple[Array, Array, State]:
+    dp, dq, (dh, *others) = backward(dstate, state, state_prev, record)
+    dq_joined = join(dq)
+    return join(dp), dq_joined, (dh + dq_joined @ U, *others)
+
+
+def split(a: Array, parts: int) -> Gates:
     """Views of the `parts` gates that stand side by side on the last axis of `a`."""
-    return np.split(a, parts, axis=-1)
+    return tuple(np.split(a, parts, axis=-1))
 
 
-def join(*gates: Array) -> Array:
+def join(gates: Gates) -> Array:
     """The inverse of `split`."""
     return np.concatenate(gates, axis=-1)

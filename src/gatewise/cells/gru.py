@@ -20,36 +20,66 @@ from __future__ import annotations
 
 import numpy as np
 
-from gatewise.activations import SIGMOID, TANH
-from gatewise.cells.cell import Cell, Record, State, join, split
+from gatewise.activations import sigmoid, sigmoid_slope, tanh, tanh_slope
+from gatewise.cells.cell import Cell, Gates, Record, State, join, plain_cell, split
 from gatewise.errors import Array
 
 GATES = ("reset", "update", "candidate")
 
 
-def _step_after(p: Array, state_prev: State, U: Array, c: Array) -> tuple[State, Record]:
+def _after(p: Gates, q: Gates, state_prev: State) -> tuple[State, Record]:
+    p_r, p_z, p_n = p
+    q_r, q_z, q_n = q
     (h_prev,) = state_prev
-    p_r, p_z, p_n = split(p, 3)
-    q_r, q_z, q_n = split(h_prev @ U.T + c, 3)
-    r = SIGMOID.value(p_r + q_r)
-    z = SIGMOID.value(p_z + q_z)
-    n = TANH.value(p_n + r * q_n)
+    r = sigmoid(p_r + q_r)
+    z = sigmoid(p_z + q_z)
+    n = tanh(p_n + r * q_n)
     h = n + z * (h_prev - n)
     return (h,), (r, z, n, q_n)
 
 
-def _step_after_backward(
-    dstate: State, state: State, state_prev: State, record: Record, U: Array
-) -> tuple[Array, Array, State]:
+def _after_backward(dstate: State, state: State, state_prev: State, record: Record) -> tuple[Gates, Gates, State]:
     (dh,) = dstate
     (h_prev,) = state_prev
     r, z, n, q_n = record
-    da_n = dh * (1 - z) * TANH.derivative(n)
-    da_z = dh * (h_prev - n) * SIGMOID.derivative(z)
-    da_r = da_n * q_n * SIGMOID.derivative(r)
-    dp = join(da_r, da_z, da_n)
-    dq = join(da_r, da_z, da_n * r)
-    return dp, dq, (dh * z + dq @ U,)
+    da_n = dh * (1 - z) * tanh_slope(n)
+    da_z = dh * (h_prev - n) * sigmoid_slope(z)
+    da_r = da_n * q_n * sigmoid_slope(r)
+    return (da_r, da_z, da_n), (da_r, da_z, da_n * r), (dh * z,)
+
+
+RESET_AFTER = plain_cell("gru", GATES, ("hidden",), (*GATES, "recurrent_candidate"), _after, _after_backward)
+
+
+# With the reset gate before the product, a step has two products that wait for each other: q_r and q_z, then
+# q_n = s U_nᵀ + c_n. The pointwise functions come in two parts, before and after the second product, and so do their
+# derivatives.
+
+
+def _before_reset(p_r: Array, q_r: Array, h_prev: Array) -> tuple[Array, Array]:
+    r = sigmoid(p_r + q_r)
+    s = r * h_prev
+    return r, s
+
+
+def _before(p: Gates, q: Gates, h_prev: Array) -> tuple[Array, Array, Array]:
+    p_z, p_n = p
+    q_z, q_n = q
+    z = sigmoid(p_z + q_z)
+    n = tanh(p_n + q_n)
+    h = n + z * (h_prev - n)
+    return h, z, n
+
+
+def _before_backward(dh: Array, h_prev: Array, z: Array, n: Array) -> tuple[Array, Array, Array]:
+    da_n = dh * (1 - z) * tanh_slope(n)
+    da_z = dh * (h_prev - n) * sigmoid_slope(z)
+    return da_z, da_n, dh * z
+
+
+def _before_reset_backward(ds: Array, h_prev: Array, r: Array) -> tuple[Array, Array]:
+    da_r = ds * h_prev * sigmoid_slope(r)
+    return da_r, ds * r
 
 
 def _step_before(p: Array, state_prev: State, U: Array, c: Array) -> tuple[State, Record]:
@@ -57,10 +87,9 @@ def _step_before(p: Array, state_prev: State, U: Array, c: Array) -> tuple[State
     rz, n_rows = _blocks(h_prev)
     p_r, p_z, p_n = split(p, 3)
     q_r, q_z = split(h_prev @ U[rz].T + c[rz], 2)
-    r = SIGMOID.value(p_r + q_r)
-    z = SIGMOID.value(p_z + q_z)
-    n = TANH.value(p_n + (r * h_prev) @ U[n_rows].T + c[n_rows])
-    h = n + z * (h_prev - n)
+    r, s = _before_reset(p_r, q_r, h_prev)
+    q_n = s @ U[n_rows].T + c[n_rows]
+    h, z, n = _before((p_z, p_n), (q_z, q_n), h_prev)
     return (h,), (r, z, n)
 
 
@@ -71,12 +100,11 @@ def _step_before_backward(
     (h_prev,) = state_prev
     r, z, n = record
     rz, n_rows = _blocks(h_prev)
-    da_n = dh * (1 - z) * TANH.derivative(n)
-    da_z = dh * (h_prev - n) * SIGMOID.derivative(z)
-    ds = da_n @ U[n_rows]  # s = r ⊙ h_{t-1}
-    da_r = ds * h_prev * SIGMOID.derivative(r)
-    dp = join(da_r, da_z, da_n)
-    return dp, dp, (dh * z + ds * r + dp[:, rz] @ U[rz],)
+    da_z, da_n, dh_kept = _before_backward(dh, h_prev, z, n)
+    ds = da_n @ U[n_rows]
+    da_r, dh_reset = _before_reset_backward(ds, h_prev, r)
+    dp = join((da_r, da_z, da_n))
+    return dp, dp, (dh_kept + dh_reset + dp[:, rz] @ U[rz],)
 
 
 def _recurrent_gradient_before(dq: Array, h_prev: Array, record: Record) -> Array:
@@ -91,6 +119,14 @@ def _blocks(h: Array) -> tuple[slice, slice]:
     return slice(0, 2 * H), slice(2 * H, 3 * H)
 
 
-RESET_AFTER = Cell("gru", GATES, ("hidden",), (*GATES, "recurrent_candidate"), _step_after, _step_after_backward)
-RESET_BEFORE = Cell("gru", GATES, ("hidden",), GATES, _step_before, _step_before_backward, _recurrent_gradient_before)
+RESET_BEFORE = Cell(
+    "gru",
+    GATES,
+    ("hidden",),
+    GATES,
+    _step_before,
+    _step_before_backward,
+    _recurrent_gradient_before,
+    (_before_reset, _before, _before_backward, _before_reset_backward),
+)
 FORMS = {"after": RESET_AFTER, "before": RESET_BEFORE}

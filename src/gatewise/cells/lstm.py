@@ -14,43 +14,38 @@ Rows of W, U, b, c stand in the order i, f, g, o. Shapes: see `cell.py`.
 
 from __future__ import annotations
 
-from gatewise.activations import SIGMOID, TANH
-from gatewise.cells.cell import Cell, Record, State, join, split
-from gatewise.errors import Array
+from gatewise.activations import sigmoid, sigmoid_slope, tanh, tanh_slope
+from gatewise.cells.cell import Gates, Record, State, plain_cell
 
 GATES = ("input", "forget", "candidate", "output")
 
 
-def _step(p: Array, state_prev: State, U: Array, c: Array) -> tuple[State, Record]:
-    h_prev, c_prev = state_prev
-    a_i, a_f, a_g, a_o = split(p + (h_prev @ U.T + c), 4)
-    i = SIGMOID.value(a_i)
-    f = SIGMOID.value(a_f)
-    g = TANH.value(a_g)
-    o = SIGMOID.value(a_o)
+def _forward(p: Gates, q: Gates, state_prev: State) -> tuple[State, Record]:
+    p_i, p_f, p_g, p_o = p
+    q_i, q_f, q_g, q_o = q
+    _, c_prev = state_prev
+    i = sigmoid(p_i + q_i)
+    f = sigmoid(p_f + q_f)
+    g = tanh(p_g + q_g)
+    o = sigmoid(p_o + q_o)
     c_t = f * c_prev + i * g
-    h_t = o * TANH.value(c_t)
+    h_t = o * tanh(c_t)
     return (h_t, c_t), (i, f, g, o)
 
 
-def _step_backward(
-    dstate: State, state: State, state_prev: State, record: Record, U: Array
-) -> tuple[Array, Array, State]:
-    dh, dc = dstate
+def _backward(dstate: State, state: State, state_prev: State, record: Record) -> tuple[Gates, Gates, State]:
+    dh, dc_next = dstate
     _, c_t = state
     _, c_prev = state_prev
     i, f, g, o = record
-    tanh_c = TANH.value(c_t)
-    do = dh * tanh_c
-    dc = dc + dh * o * TANH.derivative(tanh_c)
-    di, df, dg = dc * g, dc * c_prev, dc * i
-    da = join(
-        di * SIGMOID.derivative(i),
-        df * SIGMOID.derivative(f),
-        dg * TANH.derivative(g),
-        do * SIGMOID.derivative(o),
-    )
-    return da, da, (da @ U, dc * f)
+    tanh_c = tanh(c_t)
+    dc = dc_next + dh * o * tanh_slope(tanh_c)
+    da_i = dc * g * sigmoid_slope(i)
+    da_f = dc * c_prev * sigmoid_slope(f)
+    da_g = dc * i * tanh_slope(g)
+    da_o = dh * tanh_c * sigmoid_slope(o)
+    da = (da_i, da_f, da_g, da_o)
+    return da, da, (0 * dh, dc * f)  # h_{t-1} acts through q alone
 
 
-LSTM = Cell("lstm", GATES, ("hidden", "cell"), GATES, _step, _step_backward)
+LSTM = plain_cell("lstm", GATES, ("hidden", "cell"), GATES, _forward, _backward)

@@ -9,27 +9,29 @@ With `nonlinearity="relu"`, tanh is replaced by relu(a) = max(a, 0). Shapes: see
 
 from __future__ import annotations
 
-from functools import partial
-
-from gatewise.activations import ACTIVATIONS
-from gatewise.cells.cell import Cell, Record, State
-from gatewise.errors import Array
+from gatewise.activations import relu, relu_slope, tanh, tanh_slope
+from gatewise.cells.cell import Gates, Record, State, plain_cell
 
 
-def _step(activation: str, p: Array, state_prev: State, U: Array, c: Array) -> tuple[State, Record]:
-    (h_prev,) = state_prev
-    return (ACTIVATIONS[activation].value(p + (h_prev @ U.T + c)),), ()
+def _tanh_forward(p: Gates, q: Gates, state_prev: State) -> tuple[State, Record]:
+    return (tanh(p[0] + q[0]),), ()
 
 
-def _step_backward(
-    activation: str, dstate: State, state: State, state_prev: State, record: Record, U: Array
-) -> tuple[Array, Array, State]:
-    (dh,), (h,) = dstate, state
-    da = dh * ACTIVATIONS[activation].derivative(h)
-    return da, da, (da @ U,)
+def _tanh_backward(dstate: State, state: State, state_prev: State, record: Record) -> tuple[Gates, Gates, State]:
+    da = dstate[0] * tanh_slope(state[0])
+    return (da,), (da,), (0 * da,)  # h_{t-1} acts through q alone
+
+
+def _relu_forward(p: Gates, q: Gates, state_prev: State) -> tuple[State, Record]:
+    return (relu(p[0] + q[0]),), ()
+
+
+def _relu_backward(dstate: State, state: State, state_prev: State, record: Record) -> tuple[Gates, Gates, State]:
+    da = dstate[0] * relu_slope(state[0])
+    return (da,), (da,), (0 * da,)
 
 
 FORMS = {
-    name: Cell("rnn", ("candidate",), ("hidden",), (), partial(_step, name), partial(_step_backward, name))
-    for name in ("tanh", "relu")
+    "tanh": plain_cell("rnn", ("candidate",), ("hidden",), (), _tanh_forward, _tanh_backward),
+    "relu": plain_cell("rnn", ("candidate",), ("hidden",), (), _relu_forward, _relu_backward),
 }

@@ -109,7 +109,7 @@ class Dense(Layer):
         check_tape(tape, DenseTape, self)
         x, y, W, lengths = tape
         dy = blank(check_array("dy", dy, y.shape, self.dtype), lengths)
-        da = dy * self._function.derivative(y)
+        da = dy * self._function.slope(y)
         rows = da.reshape(-1, self.output_size)
         grads = {"weight": rows.T @ x.reshape(-1, self.input_size)}
         if self.bias:

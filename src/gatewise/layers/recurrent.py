@@ -15,7 +15,16 @@ from gatewise.layers.stack import Recurrent
 
 
 class LSTMState(NamedTuple):
-    """State of an LSTM: hidden state h and cell state c, each (layers·directions, batch, H)."""
+    """State of an LSTM: hidden state h and cell state c, each (layers·directions, batch, H).
+
+    Examples
+    --------
+    >>> import numpy as np, gatewise as gw
+    >>> start = gw.LSTMState(h=np.zeros((1, 2, 4), np.float32), c=np.ones((1, 2, 4), np.float32))
+    >>> _, state = gw.LSTM(3, 4, rng=0)(np.zeros((2, 5, 3), np.float32), start)
+    >>> state.c.shape
+    (1, 2, 4)
+    """
 
     h: Array
     c: Array
