@@ -10,7 +10,7 @@ Shapes, with B rows (batch), H units and G gates:
     record         one (B, H) array a name in `recorded`: what the backward pass needs beside the states
     dV             gradient of the scalar loss with respect to V, of V's shape
 
-Functions called *pointwise* take p and q gate by gate, as tuples of G arrays (B, H), and do arithmetic element by element
+Functions called *pointwise* take p and q gate by gate, as tuples of G arrays (B, H), and work element by element
 only. They are the equations; the kernels compile the very same functions.
 """
 
