@@ -25,7 +25,7 @@ FLOORS = [
     {"datasets"},
     {"interop"},
     {"estimators", "dayahead"},
-    {"report"},
+    {"report", "bench"},
     {"distributed"},
     {"cli"},
     {"__init__"},

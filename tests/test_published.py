@@ -331,8 +331,9 @@ def shifted_states():
     def backward(right, layer, tape, dy, dstate):
         (run,) = tape.runs
         dx, dh, grads = right(tape, dy, dstate)
-        states = tuple(np.roll(s, -1, axis=0) for s in run.states)
-        _, _, shifted = right(replace(tape, runs=(run._replace(states=states),)), dy, dstate)
+        initial, states = (tuple(s[:, 0] for s in run.states), tuple(np.roll(s, -1, axis=1) for s in run.states))
+        misled = run._replace(initial=initial, states=states)
+        _, _, shifted = right(replace(tape, runs=(misled,)), dy, dstate)
         return dx, dh, grads | {"weight_hh_l0": shifted["weight_hh_l0"]}
 
     return with_backward(elman(), backward)
@@ -367,7 +368,7 @@ def without_length_mask():
     """Backward over all steps, also those past a sequence's length."""
 
     def backward(right, layer, tape, dy, dstate):
-        runs = tuple(run._replace(valid=None) for run in tape.runs)
+        runs = tuple(run._replace(lengths=None) for run in tape.runs)
         return right(replace(tape, runs=runs), dy, dstate)
 
     return with_backward(before(), backward)

@@ -20,6 +20,7 @@ from gatewise.layers import (
 from gatewise.layouts import convert
 from gatewise.optimizers import clip_by_global_norm
 from gatewise.storage import load, save
+from gatewise.threads import get_num_threads, set_num_threads
 from gatewise.training import History, train
 
 __version__ = "0.1.0"
@@ -42,11 +43,13 @@ __all__ = [
     "clip_by_global_norm",
     "convert",
     "datasets",
+    "get_num_threads",
     "gradcheck",
     "load",
     "losses",
     "optimizers",
     "save",
     "schedules",
+    "set_num_threads",
     "train",
 ]

@@ -18,9 +18,9 @@ def tanh(a: Any) -> Any:
     return np.tanh(a)
 
 
-def tanh_slope(t: Any) -> Any:
-    """tanh′ where tanh is t."""
-    return 1 - t * t
+def tanh_slope(y: Any) -> Any:
+    """tanh′ where tanh is y."""
+    return 1 - y * y
 
 
 def sigmoid(a: Any) -> Any:
@@ -28,9 +28,9 @@ def sigmoid(a: Any) -> Any:
     return 0.5 * tanh(0.5 * a) + 0.5
 
 
-def sigmoid_slope(s: Any) -> Any:
-    """σ′ where σ is s."""
-    return s * (1 - s)
+def sigmoid_slope(y: Any) -> Any:
+    """σ′ where σ is y."""
+    return y * (1 - y)
 
 
 def relu(a: Any) -> Any:
@@ -38,9 +38,9 @@ def relu(a: Any) -> Any:
     return np.maximum(a, 0)
 
 
-def relu_slope(r: Any) -> Any:
-    """1 where relu is positive, else 0."""
-    return (r > 0).astype(r.dtype)
+def relu_slope(y: Any) -> Any:
+    """1 where relu, y, is positive, else 0."""
+    return (y > 0).astype(y.dtype)
 
 
 class Activation(NamedTuple):

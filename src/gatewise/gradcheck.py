@@ -21,6 +21,7 @@ from gatewise.errors import Array, GatewiseTypeError, check_number
 from gatewise.layers import GRU, LSTM, RNN, Embedding, Layer, Sequential
 from gatewise.layers.cell import RecurrentCell
 from gatewise.layers.layer import Rng, generator
+from gatewise.layers.padding import valid_steps
 from gatewise.layers.stack import Recurrent
 from gatewise.recurrence import Run
 
@@ -188,8 +189,9 @@ def _clear_data(layer: Recurrent, lengths: Any, given: bool, rng: np.random.Gene
 def _distance_to_kink(run: Run) -> float:
     """The smallest |pre-activation| of an Elman run at a valid step."""
     W, U, b, c = run.weights
-    a = run.x @ W.T + b + run.h_prev @ U.T + c
-    return float(np.abs(a).min(initial=np.inf, where=True if run.valid is None else run.valid))
+    a = run.x @ W.T + b + run.previous()[0] @ U.T + c
+    valid = True if run.lengths is None else valid_steps(run.lengths, run.x.shape[1])[:, :, None]
+    return float(np.abs(a).min(initial=np.inf, where=valid))
 
 
 class _Problem:

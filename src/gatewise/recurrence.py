@@ -1,8 +1,10 @@
-"""The time loop, written once for every cell, and the matrix products that do not need to be inside it.
+"""One layer in one direction over time: a kernel where there is one, else the time loop in NumPy.
 
-Everything here is time-major: a step's rows lie together. Shapes, with T steps, B rows, D inputs, H units, G gates:
+The loop is written once for all cells; every matrix product that need not be inside it is outside.
 
-    x (T, B, D)    state (B, H) each    valid (T, B, 1) or None: False where a sequence has ended
+Shapes, with B sequences, T steps, D inputs, H units, G gates:
+
+    x (B, T, D)    state (B, H) each    lengths (B,) or None: from there on a sequence keeps its state
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gatewise import kernels
 from gatewise.cells import Cell, Record, State
 from gatewise.errors import Array
 from gatewise.threads import single_threaded_blas
@@ -26,69 +29,119 @@ class Weights(NamedTuple):
 
 
 class Run(NamedTuple):
-    """What one pass over time leaves behind for the backward pass."""
+    """What one pass over time leaves behind, for the backward pass among others."""
 
     cell: Cell
-    x: Array  # (T, B, D)
+    x: Array  # (B, T, D)
     weights: Weights
-    states: State  # (T + 1, B, H) each, the initial state first
-    record: Record  # (T, B, H) each
-    valid: Array | None  # (T, B, 1)
+    initial: State  # (B, H) each
+    lengths: Array | None  # (B,)
+    states: State  # (B, T, H) each; 0 past each length
+    record: Record  # (B, T, H) each; 0 past each length; empty if it is to be computed again
+    final: State  # (B, H) each: after the last valid step
 
-    @property
-    def h_prev(self) -> Array:
-        """The hidden state before each step (T, B, H): the output shifted by one, h_0 first."""
-        h: Array = self.states[0][:-1]
-        return h
+    def previous(self) -> State:
+        """The states before each step, (B, T, H) each: those after it shifted by one, the initial ones first."""
+        T = self.x.shape[1]
+        pairs = zip(self.initial, self.states, strict=True)
+        return tuple(np.concatenate([first[:, None], s], axis=1)[:, :T] for first, s in pairs)
 
-    def final_state(self) -> State:
-        """The state after the last valid step of each sequence, (B, H) each."""
-        return tuple(s[-1] for s in self.states)
+
+def forward(
+    cell: Cell,
+    x: Array,
+    weights: Weights,
+    initial: State,
+    lengths: Array | None = None,
+    *,
+    keep: bool = True,
+    record: bool = True,
+) -> Run:
+    """Run `cell` over all steps.
+
+    Unless `keep`, the run holds the output, states[0], and the final state, and no backward pass can follow. Without
+    `record`, gates are not kept but computed again in the backward pass.
+    """
+    kernel = kernels.find(cell) if len(x) else None
+    if kernel:
+        states, kept, final = kernel.forward(x, weights, initial, lengths, keep, record)
+    else:
+        states, kept, final = _forward(cell, x, weights, initial, lengths)
+        kept = kept if record else ()
+    return Run(cell, x, weights, initial, lengths, states, kept, final)
+
+
+def backward(run: Run, dh: Array, dfinal: State) -> tuple[Array, State, Weights]:
+    """Carry the gradients dh (B, T, H) of every output and `dfinal` of the final state back through `run`.
+
+    Returns dx (B, T, D), the gradient of the initial state, and those of the weights. dh must be 0 where a sequence has
+    ended.
+    """
+    kernel = kernels.find(run.cell) if len(run.x) else None
+    if kernel:
+        x, weights, initial, lengths, states, record = run[1:7]
+        dx, dinitial, gradients = kernel.backward(x, weights, initial, lengths, states, record, dh, dfinal)
+        return dx, dinitial, Weights(*gradients)
+    return _backward(run._replace(record=recorded(run)), dh, dfinal)
+
+
+def recorded(run: Run) -> Record:
+    """Return the record of a run, computed again if it was not kept."""
+    if len(run.record) == len(run.cell.recorded):
+        return run.record
+    return forward(*run[:5]).record
 
 
 @single_threaded_blas()
-def forward(cell: Cell, x: Array, weights: Weights, state: State, valid: Array | None = None) -> Run:
-    """Run `cell` over all steps from `state`; a sequence that has ended keeps its last state."""
+def _forward(
+    cell: Cell, x: Array, weights: Weights, state: State, lengths: Array | None
+) -> tuple[State, Record, State]:
     W, U, b, c = weights
-    T, B, H = len(x), *state[0].shape
-    p = _rows(x) @ W.T
-    p += b
-    p = p.reshape(T, B, len(W))
-    states = tuple(np.empty((T + 1, B, H), x.dtype) for _ in cell.states)
-    record = tuple(np.empty((T, B, H), x.dtype) for _ in cell.recorded)
-    _store(states, 0, state)
+    B, T, _ = x.shape
+    H = U.shape[1]
+    p = _by_time(x) @ W.T + b
+    states = tuple(np.zeros((B, T, H), x.dtype) for _ in cell.states)
+    record = tuple(np.zeros((B, T, H), x.dtype) for _ in cell.recorded)
     for t in range(T):
         state_prev = state
         state, recorded = cell.step(p[t], state_prev, U, c)
-        if valid is not None:
-            state = _choose(valid[t], state, state_prev)
-        _store(states, t + 1, state)
-        _store(record, t, recorded)
-    return Run(cell, x, weights, states, record, valid)
+        if lengths is None:
+            _store(states, t, state)
+            _store(record, t, recorded)
+        else:
+            valid = (t < lengths)[:, None]
+            _store(states, t, tuple(np.where(valid, s, 0) for s in state))
+            _store(record, t, tuple(np.where(valid, r, 0) for r in recorded))
+            state = _choose(valid, state, state_prev)
+    return states, record, tuple(np.array(s) for s in state)
 
 
 @single_threaded_blas()
-def backward(run: Run, dh: Array, dstate: State) -> tuple[Array, State, Weights]:
-    """Carry the gradients dh (T, B, H) of every output and `dstate` of the final state back through `run`.
-
-    Returns dx (T, B, D), the gradient of the initial state, and those of the weights. dh must be 0 where a
-    sequence has ended.
-    """
-    cell, x, (W, U, _, _), states, record, valid = run
-    T, B, _ = dh.shape
+def _backward(run: Run, dh: Array, dstate: State) -> tuple[Array, State, Weights]:
+    cell, x, (W, U, _, _), _, lengths, states, record, _ = run
+    B, T, _ = dh.shape
     dp = np.empty((T, B, len(W)), x.dtype)
     dq = np.empty_like(dp)
+    previous = run.previous()
     for t in reversed(range(T)):
-        dstate = (dstate[0] + dh[t], *dstate[1:])
+        dstate = (dstate[0] + dh[:, t], *dstate[1:])
         dstate_next = dstate
-        dp[t], dq[t], dstate = cell.step_backward(dstate, _at(states, t + 1), _at(states, t), _at(record, t), U)
-        if valid is not None:
-            dp[t], dq[t] = dp[t] * valid[t], dq[t] * valid[t]
-            dstate = _choose(valid[t], dstate, dstate_next)
+        dp[t], dq[t], dstate = cell.step_backward(dstate, _at(states, t), _at(previous, t), _at(record, t), U)
+        if lengths is not None:
+            valid = (t < lengths)[:, None]
+            dp[t], dq[t] = dp[t] * valid, dq[t] * valid
+            dstate = _choose(valid, dstate, dstate_next)
+    h_prev, gates = _rows(_by_time(previous[0])), tuple(_rows(_by_time(r)) for r in record)
+    dx = (dp @ W).swapaxes(0, 1)
     dp, dq = _rows(dp), _rows(dq)
-    dU = cell.recurrent_gradient(dq, _rows(run.h_prev), tuple(_rows(a) for a in record))
-    gradients = Weights(dp.T @ _rows(x), dU, dp.sum(axis=0), dq.sum(axis=0))
-    return (dp @ W).reshape(x.shape), dstate, gradients
+    dU = cell.recurrent_gradient(dq, h_prev, gates)
+    gradients = Weights(dp.T @ _rows(_by_time(x)), dU, dp.sum(axis=0), dq.sum(axis=0))
+    return np.ascontiguousarray(dx), dstate, gradients
+
+
+def _by_time(a: Array) -> Array:
+    """(B, T, N) as contiguous (T, B, N), where the rows of a step lie together."""
+    return np.ascontiguousarray(a.swapaxes(0, 1))
 
 
 def _rows(a: Array) -> Array:
@@ -97,12 +150,12 @@ def _rows(a: Array) -> Array:
 
 
 def _at(arrays: tuple[Array, ...], t: int) -> tuple[Array, ...]:
-    return tuple(a[t] for a in arrays)
+    return tuple(a[:, t] for a in arrays)
 
 
 def _store(arrays: tuple[Array, ...], t: int, values: tuple[Array, ...]) -> None:
     for a, value in zip(arrays, values, strict=True):
-        a[t] = value
+        a[:, t] = value
 
 
 def _choose(valid: Array, new: State, old: State) -> State:

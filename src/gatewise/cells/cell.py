@@ -17,7 +17,7 @@ only. They are the equations; the kernels compile the very same functions.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -71,22 +71,36 @@ def plain_cell(
     `forward(p, q, state_prev) -> state, record`; `backward(dstate, state, state_prev, record) -> dp, dq, dstate_prev`,
     the last without what h_{t-1} receives through q, which is dq U.
     """
-    step, step_backward = partial(_step, forward), partial(_step_backward, backward)
+    step, step_backward = PlainStep(forward), PlainStepBackward(backward)
     return Cell(name, gates, states, recorded, step, step_backward, pointwise=(forward, backward))
 
 
-def _step(forward: Pointwise, p: Array, state_prev: State, U: Array, c: Array) -> tuple[State, Record]:
-    q = state_prev[0] @ U.T + c
-    G = len(U) // U.shape[1]
-    return forward(split(p, G), split(q, G), state_prev)
+@dataclass(frozen=True)
+class PlainStep:
+    """The step of a plain cell; data, so that copies of a cell, pickled ones too, are equal to it."""
+
+    forward: Pointwise
+
+    def __call__(self, p: Array, state_prev: State, U: Array, c: Array, /) -> tuple[State, Record]:
+        """`step` of `Cell`."""
+        q = state_prev[0] @ U.T + c
+        G = len(U) // U.shape[1]
+        return self.forward(split(p, G), split(q, G), state_prev)
 
 
-def _step_backward(
-    backward: PointwiseBackward, dstate: State, state: State, state_prev: State, record: Record, U: Array
-) -> tuple[Array, Array, State]:
-    dp, dq, (dh, *others) = backward(dstate, state, state_prev, record)
-    dq_joined = join(dq)
-    return join(dp), dq_joined, (dh + dq_joined @ U, *others)
+@dataclass(frozen=True)
+class PlainStepBackward:
+    """The backward step of a plain cell."""
+
+    backward: PointwiseBackward
+
+    def __call__(
+        self, dstate: State, state: State, state_prev: State, record: Record, U: Array, /
+    ) -> tuple[Array, Array, State]:
+        """`step_backward` of `Cell`."""
+        dp, dq, (dh, *others) = self.backward(dstate, state, state_prev, record)
+        dq_joined = join(dq)
+        return join(dp), dq_joined, (dh + dq_joined @ U, *others)
 
 
 def split(a: Array, parts: int) -> Gates:

@@ -12,6 +12,7 @@ from gatewise import __version__
 from gatewise.errors import GatewiseError
 
 VERBS = {
+    "bench": "gatewise.cli.bench",
     "check": "gatewise.cli.check",
     "demo": "gatewise.cli.demo",
 }

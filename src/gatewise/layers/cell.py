@@ -73,7 +73,7 @@ class RecurrentCell:
     def backward(self, tape: CellTape, dh_next: Any) -> tuple[Array, Any, dict[str, Array]]:
         """Carry the gradient of the state after the step back; returns dx (batch, input_size), dh and grads."""
         check_tape(tape, CellTape, self)
-        B = tape.sequence.runs[0].x.shape[1]
+        B = len(tape.sequence.runs[0].x)
         nothing = np.zeros((B, 1, self.layer.hidden_size), self.dtype)
         dx, dh, grads = self.layer.backward(tape.sequence, nothing, self._stacked(dh_next, "dh_next"))
         return dx[:, 0], self._single(dh), {name.removesuffix("_l0"): g for name, g in grads.items()}

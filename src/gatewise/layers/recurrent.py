@@ -53,6 +53,8 @@ class GRU(Recurrent):
         Source of the starting weights, uniform in ±1/√H; fresh entropy if None.
     init : {"uniform", "orthogonal"}
         "orthogonal" starts each gate's recurrent matrix as a random orthogonal one.
+    tape : {"store", "recompute"}
+        "recompute" keeps states only and computes the gates again in the backward pass: less memory, a third more work.
     chrono : float, optional
         Longest dependency expected, in steps: biases of the update gate start at log U(1, chrono − 1).
 
@@ -93,12 +95,13 @@ class GRU(Recurrent):
         dtype: DTypeLike = np.float32,
         rng: Rng = None,
         init: str = "uniform",
+        tape: str = "store",
         chrono: float | None = None,
     ) -> None:
         check_choice("reset", reset, gru.FORMS)
         rng = generator(rng)
         super().__init__(
-            gru.FORMS[reset], input_size, hidden_size, num_layers, bidirectional, bias, dropout, dtype, rng, init
+            gru.FORMS[reset], input_size, hidden_size, num_layers, bidirectional, bias, dropout, dtype, rng, init, tape
         )
         self.reset = reset
         if chrono is not None:
@@ -114,7 +117,7 @@ class LSTM(Recurrent):
 
     Parameters
     ----------
-    input_size, hidden_size, num_layers, bidirectional, bias, dropout, dtype, rng, init
+    input_size, hidden_size, num_layers, bidirectional, bias, dropout, dtype, rng, init, tape
         As in `GRU`.
     forget_bias : float, optional
         Starting value of the forget gate's bias (both biases together); 1 is usual.
@@ -154,11 +157,14 @@ class LSTM(Recurrent):
         dtype: DTypeLike = np.float32,
         rng: Rng = None,
         init: str = "uniform",
+        tape: str = "store",
         forget_bias: float | None = None,
         chrono: float | None = None,
     ) -> None:
         rng = generator(rng)
-        super().__init__(lstm.LSTM, input_size, hidden_size, num_layers, bidirectional, bias, dropout, dtype, rng, init)
+        super().__init__(
+            lstm.LSTM, input_size, hidden_size, num_layers, bidirectional, bias, dropout, dtype, rng, init, tape
+        )
         if forget_bias is not None and chrono is not None:
             raise GatewiseValueError("forget_bias and chrono both set the forget gate's bias: give one of them.")
         if forget_bias is not None:
@@ -184,7 +190,7 @@ class RNN(Recurrent):
 
     Parameters
     ----------
-    input_size, hidden_size, num_layers, bidirectional, bias, dropout, dtype, rng, init
+    input_size, hidden_size, num_layers, bidirectional, bias, dropout, dtype, rng, init, tape
         As in `GRU`.
     nonlinearity : {"tanh", "relu"}
         The activation.
@@ -221,6 +227,7 @@ class RNN(Recurrent):
         dtype: DTypeLike = np.float32,
         rng: Rng = None,
         init: str = "uniform",
+        tape: str = "store",
     ) -> None:
         check_choice("nonlinearity", nonlinearity, rnn.FORMS)
         super().__init__(
@@ -234,6 +241,7 @@ class RNN(Recurrent):
             dtype,
             rng,
             init,
+            tape,
         )
         self.nonlinearity = nonlinearity
 

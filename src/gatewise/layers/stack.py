@@ -26,7 +26,7 @@ from gatewise.errors import (
 )
 from gatewise.layers import initializers
 from gatewise.layers.layer import Layer, Params, Rng, check_tape, generator
-from gatewise.layers.padding import blank, checked_steps, reverse, valid_steps
+from gatewise.layers.padding import blank, checked_steps, reverse
 from gatewise.recurrence import Run, Weights
 
 
@@ -55,8 +55,8 @@ class RecurrentTape:
         run = self.runs[index]
         names = [*run.cell.recorded, *run.cell.states]
         check_choice("name", name, names)
-        recorded = [*run.record, *(s[1:] for s in run.states)][names.index(name)]
-        return _from_run(blank(recorded.swapaxes(0, 1), self.lengths), int(reverse), self.lengths)
+        values = (*recurrence.recorded(run), *run.states)[names.index(name)]
+        return _in_order(values, int(reverse), self.lengths).copy()
 
     def __getattr__(self, name: str) -> Array:
         if name.startswith("_") or name not in (*self.runs[0].cell.recorded, *self.runs[0].cell.states):
@@ -85,6 +85,7 @@ class Recurrent(Layer):
         dtype: DTypeLike,
         rng: Rng,
         init: str,
+        tape: str,
     ) -> None:
         check_number("input_size", input_size, 1, integer=True)
         check_number("hidden_size", hidden_size, 1, integer=True)
@@ -93,6 +94,7 @@ class Recurrent(Layer):
         check_choice("bidirectional", bidirectional, (False, True))
         check_choice("bias", bias, (False, True))
         check_choice("init", init, ("uniform", "orthogonal"))
+        check_choice("tape", tape, ("store", "recompute"))
         self.cell = cell
         self.input_size = int(input_size)
         self.hidden_size = int(hidden_size)
@@ -100,6 +102,7 @@ class Recurrent(Layer):
         self.bidirectional = bool(bidirectional)
         self.bias = bool(bias)
         self.dropout = float(dropout)
+        self.tape = tape
         self.dtype = check_dtype(dtype)
         self.params = self._initial_params(generator(rng), init)
 
@@ -122,12 +125,13 @@ class Recurrent(Layer):
             "bias": self.bias,
             "dropout": self.dropout,
             "dtype": self.dtype.name,
+            "tape": self.tape,
         }
 
     def __call__(self, x: Array, state: Any = None, *, lengths: Any = None) -> tuple[Array, Any]:
         """Inference: return y (batch, time, directions·H) and the final state; the arguments are those of `forward`."""
-        y, state, _ = self.forward(x, state, lengths=lengths)
-        return y, state
+        y, runs, _, _ = self._pass(x, state, lengths, None, keep=False)
+        return y, self._final(runs)
 
     def forward(
         self, x: Array, state: Any = None, *, lengths: Any = None, training: bool = False, rng: Rng = None
@@ -162,30 +166,39 @@ class Recurrent(Layer):
         GatewiseError
             If a shape, dtype, value or length does not fit.
         """
+        y, runs, lengths, masks = self._pass(x, state, lengths, generator(rng) if training else None, keep=True)
+        tape = RecurrentTape(tuple(runs), lengths, tuple(masks), self.directions)
+        return y, self._final(runs), tape
+
+    def _pass(
+        self, x: Array, state: Any, lengths: Any, rng: np.random.Generator | None, keep: bool
+    ) -> tuple[Array, list[Run], Array | None, list[Array | None]]:
+        """Run all layers; return the output, the runs, the lengths as an array, and the dropout masks."""
         check_array("x", x, ("batch", "time", self.input_size), self.dtype)
         lengths = checked_steps(x, lengths)
         initial = self._checked_state(state, len(x))
-        rng = generator(rng) if training and self.dropout else None
         y = blank(x, lengths)
         runs: list[Run] = []
         masks: list[Array | None] = []
         for layer in range(self.num_layers):
-            mask = self._dropout_mask(rng, y.shape) if layer else None
-            stacked = self._forward_layer(layer, _times(y, mask), initial, lengths)
-            y = np.concatenate([_output(run, k, lengths) for k, run in enumerate(stacked)], axis=-1)
-            runs += stacked
-            masks.append(mask)
-        final = self._pack(_stack_states(run.final_state() for run in runs))
-        return y, final, RecurrentTape(tuple(runs), lengths, tuple(masks), self.directions)
+            masks.append(self._dropout_mask(rng, y.shape) if layer else None)
+            y = _times(y, masks[-1])
+            for k in range(self.directions):
+                x_run = _in_order(y, k, lengths, copy=keep)
+                weights = self._weights(layer, k, copy=keep)
+                start = _nth(initial, len(runs), copy=keep)
+                runs.append(
+                    recurrence.forward(
+                        self.cell, x_run, weights, start, lengths, keep=keep, record=self.tape == "store"
+                    )
+                )
+            outputs = [_in_order(run.states[0], k, lengths) for k, run in enumerate(runs[-self.directions :])]
+            y = outputs[0] if len(outputs) == 1 else np.concatenate(outputs, axis=-1)
+        owned = keep and self.directions == 1
+        return y.copy() if owned else y, runs, lengths, masks
 
-    def _forward_layer(self, layer: int, x: Array, initial: State, lengths: Array | None) -> list[Run]:
-        valid = None if lengths is None else valid_steps(lengths, x.shape[1]).T[:, :, None]
-        runs = []
-        for k in range(self.directions):
-            state = _nth(initial, layer * self.directions + k)
-            x_run = _to_run(x, k, lengths)
-            runs.append(recurrence.forward(self.cell, x_run, self._weights(layer, k), state, valid))
-        return runs
+    def _final(self, runs: list[Run]) -> Any:
+        return self._pack(_stack_states(run.final for run in runs))
 
     def backward(self, tape: RecurrentTape, dy: Array, dstate: Any = None) -> tuple[Array, Any, dict[str, Array]]:
         """Carry the gradients of output and final state back to input, initial state and parameters.
@@ -214,7 +227,7 @@ class Recurrent(Layer):
             If the tape is another layer's, or a shape or dtype does not fit.
         """
         self._check_tape(tape)
-        T, B, _ = tape.runs[0].x.shape
+        B, T, _ = tape.runs[0].x.shape
         dy = blank(check_array("dy", dy, (B, T, self.output_size), self.dtype), tape.lengths)
         dfinal = self._checked_state(dstate, B, "dstate")
         dinitial: list[State] = []
@@ -231,12 +244,13 @@ class Recurrent(Layer):
     ) -> tuple[Array, list[State], dict[str, Array]]:
         dxs, dinitial = [], []
         grads: dict[str, Array] = {}
-        for k, dh in enumerate(np.split(dy, self.directions, axis=-1)):
+        for k in range(self.directions):
+            dh = dy if self.directions == 1 else np.split(dy, 2, axis=-1)[k]
             index = layer * self.directions + k
             dx, dstate, gradients = recurrence.backward(
-                tape.runs[index], _to_run(dh, k, tape.lengths), _nth(dfinal, index)
+                tape.runs[index], _in_order(dh, k, tape.lengths), _nth(dfinal, index)
             )
-            dxs.append(_from_run(dx.swapaxes(0, 1), k, tape.lengths))
+            dxs.append(_in_order(dx, k, tape.lengths))
             dinitial.append(dstate)
             named = zip(self._names(layer, k), gradients, strict=True)
             grads |= {name: gradient for name, gradient in named if name in self.params}
@@ -290,14 +304,17 @@ class Recurrent(Layer):
             if name.startswith("bias"):
                 value[rows] = bias if name.startswith("bias_ih") else 0
 
-    def _weights(self, layer: int, direction: int) -> Weights:
-        """Return copies, so that a tape keeps the network it came from."""
-        W, U, *biases = (self.params[n].copy() for n in self._names(layer, direction) if n in self.params)
+    def _weights(self, layer: int, direction: int, copy: bool) -> Weights:
+        """Copies where a tape is to keep the network it came from."""
+        found = [self.params[n] for n in self._names(layer, direction) if n in self.params]
+        W, U, *biases = [w.copy() for w in found] if copy else found
         b, c = biases or (np.zeros(len(W), self.dtype), np.zeros(len(W), self.dtype))
         return Weights(W, U, b, c)
 
     def _dropout_mask(self, rng: np.random.Generator | None, shape: tuple[int, ...]) -> Array | None:
-        return None if rng is None else initializers.dropout_mask(rng, shape, self.dropout, self.dtype)
+        return (
+            None if rng is None or not self.dropout else initializers.dropout_mask(rng, shape, self.dropout, self.dtype)
+        )
 
     def _check_tape(self, tape: Any) -> None:
         """Raise unless `tape` is of a network with this cell and these weights' shapes."""
@@ -326,28 +343,21 @@ class Recurrent(Layer):
         return (state,)
 
 
-def _to_run(a: Array, direction: int, lengths: Array | None) -> Array:
-    """A copy of (batch, time, N) in the time-major, contiguous order of a `Run`; direction 1 goes backward."""
-    return np.array((reverse(a, lengths) if direction else a).swapaxes(0, 1), order="C")
+def _in_order(a: Array, direction: int, lengths: Array | None, copy: bool = False) -> Array:
+    """(batch, time, N), contiguous, in the order in which direction 0 or 1 runs; its own inverse."""
+    if direction:
+        return np.array(reverse(a, lengths), order="C")
+    # A read-only array would be a type of its own to the kernels.
+    return a if a.flags.c_contiguous and a.flags.writeable and not copy else np.array(a, order="C")
 
 
-def _from_run(a: Array, direction: int, lengths: Array | None) -> Array:
-    """(batch, time, N) in the order of a `Run`, back in the order of x."""
-    return np.ascontiguousarray(reverse(a, lengths) if direction else a)
-
-
-def _output(run: Run, direction: int, lengths: Array | None) -> Array:
-    """The hidden states of a run as (batch, time, H), 0 past each length."""
-    return _from_run(blank(run.states[0][1:].swapaxes(0, 1), lengths), direction, lengths)
-
-
-def _nth(state: State, index: int) -> State:
-    return tuple(s[index] for s in state)
+def _nth(state: State, index: int, copy: bool = False) -> State:
+    return tuple(s[index].copy() if copy else s[index] for s in state)
 
 
 def _stack_states(states: Iterable[State]) -> State:
     """One state a layer and direction, as arrays (layers·directions, batch, H)."""
-    return tuple(np.stack(parts) for parts in zip(*states, strict=True))
+    return tuple(np.stack(parts) if len(parts) > 1 else parts[0][None] for parts in zip(*states, strict=True))
 
 
 def _times(a: Array, mask: Array | None) -> Array:

@@ -1,0 +1,240 @@
+"""Matrix products of the kernels: one driver over register tiles, for every shape and stride."""
+
+# mypy: disable-error-code="no-untyped-def"
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from gatewise.kernels.vectors import BYTES, load, store, tile, transpose
+
+# No fastmath: sums keep their order, NaN its meaning. Division by zero gives infinity, as in NumPy.
+FLAGS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "cache": True}
+
+# Rows and panels of a tile: as many accumulators as the host has registers for. Few rows take more panels at once,
+# because each sum waits for its last addition. All tiles sum in the same order, so a row's result does not depend on
+# the tile it fell into.
+MANY, SOME = (8, 4) if BYTES == 64 else (4, 2)
+_many_3, _many_1 = tile(MANY, 3), tile(MANY, 1)
+_some_6, _some_1 = tile(SOME, 6), tile(SOME, 1)
+_one_12, _one_4, _one_1 = tile(1, 12), tile(1, 4), tile(1, 1)
+# Panels packed side by side; as many as the widest tile takes.
+GROUP = 12
+
+
+@njit(**FLAGS)
+def matmul(A, rows, K, B, panels, I, C):
+    """c[m, j] = init[m, j] + Σ_k a[m, k] b[k, j] for all rows m and panels j of one vector each.
+
+    A = (a, offset, stride of m, stride of k), I = (init, offset, stride of m), C = (c, offset, stride of m). B = (b,
+    offset, stride of k): rows of panels side by side, or, if the stride is 0, packed as `pack_rows` and `pack_columns`
+    leave them.
+    Panels outside, rows inside: a panel is read from far once and then stays near.
+    """
+    b, bi, b_k = B
+    L = BYTES // b.itemsize
+    full = rows // MANY * MANY
+    some = full + (rows - full) // SOME * SOME
+    for first in range(0, panels, GROUP):
+        last = min(first + GROUP, panels)
+        stride = b_k if b_k else (last - first) * L
+        base = bi + first * L * (1 if b_k else K)
+        j = first
+        while full and j < last:
+            panel = (b, base + (j - first) * L, stride)
+            if j + 3 <= last:
+                for m in range(0, full, MANY):
+                    _many_3(A, panel, I, C, K, m, j)
+                j += 3
+            else:
+                for m in range(0, full, MANY):
+                    _many_1(A, panel, I, C, K, m, j)
+                j += 1
+        for m in range(full, some, SOME):
+            j = first
+            while j < last:
+                panel = (b, base + (j - first) * L, stride)
+                if j + 6 <= last:
+                    _some_6(A, panel, I, C, K, m, j)
+                    j += 6
+                else:
+                    _some_1(A, panel, I, C, K, m, j)
+                    j += 1
+        for m in range(some, rows):
+            j = first
+            while j < last:
+                panel = (b, base + (j - first) * L, stride)
+                if j + 12 <= last:
+                    _one_12(A, panel, I, C, K, m, j)
+                    j += 12
+                elif j + 4 <= last:
+                    _one_4(A, panel, I, C, K, m, j)
+                    j += 4
+                else:
+                    _one_1(A, panel, I, C, K, m, j)
+                    j += 1
+
+
+@njit(**FLAGS)
+def scratch(size, like):
+    """An uninitialized flat array of like's dtype whose start is aligned to a vector."""
+    L = BYTES // like.itemsize
+    a = np.empty(size + L, like.dtype)
+    start = (-(a.ctypes.data // a.itemsize)) % L
+    return a[start : start + size]
+
+
+@njit(**FLAGS)
+def zeros(size, like):
+    """`scratch`, filled with 0."""
+    a = scratch(size, like)
+    for i in range(size):
+        a[i] = 0
+    return a
+
+
+@njit(**FLAGS)
+def copy(to, i, from_, k, count):
+    """to[i : i + count] = from_[k : k + count]; a loop, because slices take seconds to compile."""
+    for n in range(count):
+        to[i + n] = from_[k + n]
+
+
+@njit(**FLAGS)
+def pack_rows(M, row, G, H, N):
+    """M[row : row + G·H] (G·H, N) packed for `matmul` with K = N: its rows become columns, each gate whole vectors.
+
+    Packed: groups of up to 12 panels, each [K][panels][L], so that a tile finds its panels side by side.
+    """
+    L = BYTES // M.itemsize
+    Hp = (H + L - 1) // L * L
+    panels = G * Hp // L
+    out, flat = scratch(panels * N * L, M), M.ravel()
+    for j in range(panels):
+        first = j // GROUP * GROUP
+        stride = min(GROUP, panels - first) * L
+        base = first * N * L + (j - first) * L
+        g, u = j * L // Hp, j * L % Hp
+        for n in range(0, N, L):
+            transpose(flat, (row + g * H + u) * N + n, N, min(L, H - u), min(L, N - n), out, base + n * stride, stride)
+    return out
+
+
+@njit(**FLAGS)
+def pack_columns(M, row, G, H, N):
+    """M[row : row + G·H] (G·H, N) packed for `matmul` with K = G·Hp: each gate is padded to Hp rows with 0."""
+    L = BYTES // M.itemsize
+    Hp = (H + L - 1) // L * L
+    panels = (N + L - 1) // L
+    out = zeros(panels * G * Hp * L, M)
+    flat = M.ravel()
+    for g in range(G):
+        for u in range(H):
+            for j in range(panels):
+                first = j // GROUP * GROUP
+                stride = min(GROUP, panels - first) * L
+                at = first * G * Hp * L + (g * Hp + u) * stride + (j - first) * L
+                store(out, at, load(flat, (row + g * H + u) * N + j * L, min(L, N - j * L)), None)
+    return out
+
+
+@njit(**FLAGS)
+def pad(v, G, H):
+    """v (G·H,) with each gate padded to whole vectors."""
+    L = BYTES // v.itemsize
+    Hp = (H + L - 1) // L * L
+    out = zeros(G * Hp, v)
+    for g in range(G):
+        copy(out, g * Hp, v, g * H, H)
+    return out
+
+
+@njit(**FLAGS)
+def unpad_transposed(a, out, G, H, N):
+    """Write a (N, G·Hp), gates padded, to out (G·H, N)."""
+    L = BYTES // a.itemsize
+    Hp = (H + L - 1) // L * L
+    block, flat = scratch(L * L, a), out.ravel()
+    for g in range(G):
+        for u in range(0, H, L):
+            for n in range(0, N, L):
+                transpose(a, n * G * Hp + g * Hp + u, G * Hp, min(L, N - n), min(L, H - u), block, 0, L)
+                for k in range(min(L, H - u)):
+                    store(flat, (g * H + u + k) * N + n, load(block, k * L, None), min(L, N - n))
+
+
+@njit(**FLAGS)
+def unpad(a, out, G, H):
+    """Write a (G·Hp,), gates padded, to out (G·H,)."""
+    L = BYTES // a.itemsize
+    Hp = (H + L - 1) // L * L
+    for g in range(G):
+        copy(out, g * H, a, g * Hp, H)
+
+
+@njit(**FLAGS)
+def add_columns(total, a, rows, width):
+    """total += the sum over the rows of a (rows, width); width is a multiple of the lanes."""
+    L = BYTES // a.itemsize
+    for j in range(0, width, L):
+        s = load(total, j, None)
+        for r in range(rows):
+            s = s + load(a, r * width + j, None)
+        store(total, j, s, None)
+
+
+@njit(**FLAGS)
+def take_rows(to, given, b0, M):
+    """Copy the rows b0 to b0 + M of given (S, B, H) to `to` (S, M, Hp), padded with 0."""
+    S, B, H = given.shape
+    L = BYTES // given.itemsize
+    Hp = (H + L - 1) // L * L
+    flat = given.ravel()
+    for k in range(S):
+        for m in range(M):
+            for j in range(0, H, L):
+                values = load(flat, (k * B + b0 + m) * H + j, min(L, H - j))
+                store(to, (k * M + m) * Hp + j, values, None)
+
+
+@njit(**FLAGS)
+def give_rows(to, b0, M, s):
+    """The inverse of `take_rows`: write s (S, M, Hp) to the rows b0 to b0 + M of `to` (S, B, H)."""
+    S, B, H = to.shape
+    L = BYTES // to.itemsize
+    Hp = (H + L - 1) // L * L
+    flat = to.ravel()
+    for k in range(S):
+        for m in range(M):
+            for j in range(0, H, L):
+                store(flat, (k * B + b0 + m) * H + j, load(s, (k * M + m) * Hp + j, None), min(L, H - j))
+
+
+@njit(**FLAGS)
+def take_steps(xs, hs, x, initial, states, b0, M, t0, t1):
+    """Copy x and h before each step, for the steps t0 to t1, to xs (steps, M, D) and hs (steps, M, H)."""
+    _, T, D = x.shape
+    H = initial.shape[2]
+    x, initial, states = x.ravel(), initial.ravel(), states.ravel()
+    for t in range(t0, t1):
+        for m in range(M):
+            r, row = (t - t0) * M + m, (b0 + m) * T + t
+            copy(xs, r * D, x, row * D, D)
+            if t > 0:
+                copy(hs, r * H, states, (row - 1) * H, H)
+            else:
+                copy(hs, r * H, initial, (b0 + m) * H, H)
+
+
+@njit(**FLAGS)
+def give_steps(dx, dxs, b0, M, t0, t1):
+    """Write dxs (steps, M, Dp) to the steps t0 to t1 and rows b0 to b0 + M of dx (B, T, D)."""
+    _, T, D = dx.shape
+    L = BYTES // dx.itemsize
+    Dp = (D + L - 1) // L * L
+    dx = dx.ravel()
+    for t in range(t0, t1):
+        for m in range(M):
+            copy(dx, ((b0 + m) * T + t) * D, dxs, ((t - t0) * M + m) * Dp, D)

@@ -1,0 +1,425 @@
+"""Vectors and products of the kernels, alone: arithmetic, masks, activations within ulps, tiles and packing."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gatewise import activations, kernels
+
+if not kernels.enabled():
+    pytest.skip("kernels are switched off", allow_module_level=True)
+
+import operator
+
+from numba import njit
+
+from gatewise.kernels import products
+from gatewise.kernels.vectors import BYTES, load, load_several, store, store_several, tile
+
+DTYPES = [np.float32, np.float64]
+dtypes = pytest.mark.parametrize("dtype", DTYPES, ids=["float32", "float64"])
+
+
+def lanes(dtype):
+    return BYTES // np.dtype(dtype).itemsize
+
+
+def applied(function):
+    """`function` of one or two Vectors as a compiled loop over flat arrays, `(*arrays, out)`."""
+    compiled = njit(function)
+
+    @njit(error_model="numpy")
+    def one(x, out):
+        L = BYTES // x.itemsize
+        for i in range(0, x.size, L):
+            n = min(L, x.size - i)
+            store(out, i, compiled(load(x, i, n)), n)
+
+    @njit(error_model="numpy")
+    def two(x, y, out):
+        L = BYTES // x.itemsize
+        for i in range(0, x.size, L):
+            n = min(L, x.size - i)
+            store(out, i, compiled(load(x, i, n), load(y, i, n)), n)
+
+    loop = one if function.__code__.co_argcount == 1 else two
+
+    def run(*arrays):
+        out = np.full_like(arrays[0], 77)
+        loop(*arrays, out)
+        return out
+
+    return run
+
+
+# Made once: each compiles in a fraction of a second for each dtype.
+TANH = applied(lambda a: activations.tanh(a))
+SIGMOID = applied(lambda a: activations.sigmoid(a))
+RELU = applied(lambda a: activations.relu(a))
+
+
+def special(dtype):
+    """0, the ends of the subnormal and normal numbers, infinity, NaN, with both signs."""
+    f = np.finfo(dtype)
+    tiny = [0, f.smallest_subnormal, 3 * f.smallest_subnormal, f.tiny / 2, f.tiny, f.eps, 1 - f.epsneg, 1]
+    huge = [9, 19, 20, 20.5, 40, 88, 89, 710, 1e4, 1e30, f.max / 2, f.max, np.inf, np.nan]
+    values = np.array([*tiny, *huge], dtype)
+    return np.concatenate([values, -values])
+
+
+def dense(dtype):
+    """Many numbers of every size that occurs, and of every size there is."""
+    f = np.finfo(dtype)
+    sizes = np.geomspace(float(f.tiny), float(f.max) / 2, 40_001).astype(dtype)
+    near = np.geomspace(1e-6, 30, 60_001).astype(dtype)
+    subnormal = (f.smallest_subnormal * np.arange(1, 2000)).astype(dtype)
+    line = np.linspace(-25, 25, 100_003).astype(dtype)
+    return np.concatenate([sizes, -sizes, near, -near, subnormal, -subnormal, line, special(dtype)])
+
+
+# Arithmetic
+
+OPERATIONS = {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv}
+
+
+@dtypes
+@pytest.mark.parametrize("sign", OPERATIONS)
+def test_operators_of_two_vectors_are_numpys(dtype, sign):
+    rng = np.random.default_rng(0)
+    edges = special(dtype)
+    x, y = np.repeat(edges, len(edges)), np.tile(edges, len(edges))
+    x, y = (np.concatenate([a, rng.normal(size=1000).astype(dtype)]) for a in (x, y))
+    operation = OPERATIONS[sign]
+    got = applied(lambda a, b: operation(a, b))(x, y)
+    with np.errstate(all="ignore"):
+        need = operation(x, y)
+    np.testing.assert_array_equal(got, need)
+    valid = ~np.isnan(need)
+    np.testing.assert_array_equal(np.signbit(got[valid]), np.signbit(need[valid]))
+
+
+@dtypes
+@pytest.mark.parametrize(
+    ("mixed", "need"),
+    [
+        (lambda a: 1 - a, lambda a, f: f(1) - a),
+        (lambda a: a - 1, lambda a, f: a - f(1)),
+        (lambda a: 0.1 + a, lambda a, f: f(0.1) + a),
+        (lambda a: a * 0.3, lambda a, f: a * f(0.3)),
+        (lambda a: np.float32(0.3) * a, lambda a, f: f(np.float32(0.3)) * a),
+        (lambda a: 2 / a, lambda a, f: f(2) / a),
+        (lambda a: a / np.int64(3), lambda a, f: a / f(3)),
+        (lambda a: a / 0.7, lambda a, f: a / f(0.7)),
+    ],
+)
+def test_a_number_beside_a_vector_takes_its_dtype(dtype, mixed, need):
+    x = np.concatenate([special(dtype), np.random.default_rng(1).normal(size=100).astype(dtype)])
+    with np.errstate(all="ignore"):
+        needed = need(x, dtype)
+    np.testing.assert_array_equal(applied(mixed)(x), needed)
+
+
+# Activations
+
+
+def ulps(got, need, dtype):
+    """The distance of `got` from the exact `need`, in units of the last place of `need`."""
+    unit = np.spacing(np.abs(need).astype(dtype)).astype(np.longdouble)
+    return np.abs(got.astype(np.longdouble) - need) / unit
+
+
+@dtypes
+def test_tanh_is_within_4_ulp_everywhere(dtype):
+    x = dense(dtype)
+    got = TANH(x)
+    valid = ~np.isnan(x)
+    with np.errstate(under="ignore"):
+        need = np.tanh(x[valid].astype(np.longdouble))
+    assert ulps(got[valid], need, dtype).max() <= 4
+    assert np.isnan(got[~valid]).all()
+    assert np.abs(got[valid]).max() == 1
+    np.testing.assert_array_equal(np.signbit(got[valid]), np.signbit(x[valid]))  # -0 and the smallest numbers too
+    np.testing.assert_array_equal(got == 0, x == 0)
+    np.testing.assert_array_equal(TANH(-x)[valid], -got[valid])
+
+
+@dtypes
+def test_tanh_of_small_numbers_is_the_number(dtype):
+    f = np.finfo(dtype)
+    x = np.geomspace(float(f.tiny), float(f.eps) / 4, 5001).astype(dtype)
+    np.testing.assert_array_equal(TANH(x), x)
+    subnormal = (f.smallest_subnormal * np.arange(5000)).astype(dtype)
+    np.testing.assert_array_equal(TANH(subnormal), subnormal)
+
+
+@dtypes
+def test_sigmoid_is_within_2_ulp_of_1_and_between_0_and_1(dtype):
+    x = dense(dtype)
+    got = SIGMOID(x)
+    valid = ~np.isnan(x)
+    a = x[valid].astype(np.longdouble)
+    with np.errstate(all="ignore"):
+        need = np.where(a < 0, np.exp(-np.abs(a)), 1) / (1 + np.exp(-np.abs(a)))
+    assert np.abs(got[valid] - need).max() <= 2 * np.finfo(dtype).eps
+    assert got[valid].min() == 0
+    assert got[valid].max() == 1
+    assert np.isnan(got[~valid]).all()
+    assert SIGMOID(np.zeros(1, dtype)) == 0.5
+
+
+@dtypes
+def test_relu_and_all_slopes_are_numpys(dtype):
+    x = dense(dtype)
+    np.testing.assert_array_equal(RELU(x), np.maximum(x, 0))
+    y = RELU(x)
+    slope = applied(lambda y: activations.relu_slope(y))
+    np.testing.assert_array_equal(slope(y), (y > 0).astype(dtype))
+    with np.errstate(all="ignore"):
+        for slope, values in [(activations.tanh_slope, TANH(x)), (activations.sigmoid_slope, SIGMOID(x))]:
+            got = applied(lambda y: slope(y))(values)  # noqa: B023
+            np.testing.assert_allclose(got, slope(values), rtol=0, atol=np.finfo(dtype).eps)
+
+
+# Loads and stores
+
+
+@njit
+def move(x, i, y, j, n_in, n_out):
+    store(y, j, load(x, i, n_in), n_out)
+
+
+@dtypes
+def test_masked_load_and_store_touch_nothing_beyond_count(dtype):
+    L = lanes(dtype)
+    x = np.arange(1, 4 * L + 1, dtype=dtype)
+    for i in (0, 1, L - 1, L, L + 1):
+        for n_in in range(L + 1):
+            for n_out in {0, 1, n_in, L}:
+                y = np.full(4 * L, np.nan, dtype)
+                move(x, i, y, i, n_in, n_out)
+                need = np.full(4 * L, np.nan, dtype)
+                need[i : i + n_out] = np.where(np.arange(n_out) < n_in, x[i : i + n_out], 0)
+                np.testing.assert_array_equal(y, need)
+
+
+@dtypes
+def test_lanes_beyond_count_are_0_even_where_memory_holds_nan(dtype):
+    x = np.full(3 * lanes(dtype), np.nan, dtype)
+    y = np.full_like(x, 7)
+    move(x, 2, y, 0, 0, lanes(dtype))
+    np.testing.assert_array_equal(y[: lanes(dtype)], 0)
+
+
+@dtypes
+def test_no_count_means_all_lanes(dtype):
+    @njit
+    def move_whole(x, i, y, j):
+        store(y, j, load(x, i, None), None)
+
+    L = lanes(dtype)
+    x, y = np.arange(3 * L, dtype=dtype), np.full(3 * L, 99, dtype)
+    move_whole(x, 3, y, 1)
+    np.testing.assert_array_equal(y[1 : 1 + L], x[3 : 3 + L])
+    np.testing.assert_array_equal(np.delete(y, np.s_[1 : 1 + L]), 99)
+
+
+@dtypes
+@pytest.mark.parametrize("number", [1, 2, 4])
+def test_several_vectors_move_as_each_alone(dtype, number):
+    loads, stores = load_several(number), store_several(number)
+
+    @njit
+    def move_all(x, i, y, j, stride, n_in, n_out):
+        stores(y, j, stride, loads(x, i, stride, n_in), n_out)
+
+    L = lanes(dtype)
+    stride = L + 3
+    x = np.random.default_rng(2).normal(size=number * stride + 5).astype(dtype)
+    for n_in, n_out in [(L, L), (3, 3), (1, L), (0, 2), (L - 1, 1)]:
+        got, need = np.full_like(x, 7), np.full_like(x, 7)
+        move_all(x, 2, got, 1, stride, n_in, n_out)
+        for n in range(number):
+            move(x, 2 + n * stride, need, 1 + n * stride, n_in, n_out)
+        np.testing.assert_array_equal(got, need)
+
+
+# Products
+
+
+@njit
+def product(A, rows, K, B, panels, I, C):
+    products.matmul(A, rows, K, B, panels, I, C)
+
+
+def operand(array, *numbers):
+    """An operand of a product: an array, flat, its offset and strides."""
+    return (array.reshape(-1), *(np.int64(n) for n in numbers))
+
+
+def integers(rng, shape, dtype):
+    """Numbers whose products and sums are exact in float32, in whatever order."""
+    return rng.integers(-9, 10, shape).astype(dtype)
+
+
+def padded(a, G, H):
+    """a (G·H, N) as (G·Hp, N), rows of 0 at the end of each gate."""
+    parts = a.reshape(G, H, -1)
+    return np.concatenate([parts, np.zeros((G, -H % lanes(a.dtype), parts.shape[2]), a.dtype)], axis=1).reshape(
+        -1, parts.shape[2]
+    )
+
+
+@given(
+    st.sampled_from(DTYPES),
+    st.integers(0, 26),
+    st.sampled_from([0, 1, 2, 5, 33]),
+    st.integers(1, 27),
+    st.integers(0, 2**32 - 1),
+)
+@settings(max_examples=150)
+def test_matmul_is_exact_for_any_rows_depth_and_panels(dtype, rows, K, panels, seed):
+    rng = np.random.default_rng(seed)
+    N, guard = panels * lanes(dtype), 3
+    a, b, init = (integers(rng, shape, dtype) for shape in [(rows, K), (K, N + 5), (rows, N)])
+    c = np.full((rows + 1) * (N + guard) + guard, 99, dtype)
+    A, B = operand(a, 0, K, 1), operand(b, 0, N + 5)
+    product(A, rows, K, B, panels, operand(init, 0, N), operand(c, guard, N + guard))
+    body = c[guard:].reshape(rows + 1, N + guard)
+    np.testing.assert_array_equal(body[:rows, :N], init + a @ b[:, :N])
+    body[:rows, :N] = 99
+    np.testing.assert_array_equal(c, 99)  # nothing else was written
+
+
+@given(st.sampled_from(DTYPES), st.integers(1, 19), st.integers(0, 40), st.integers(1, 26), st.integers(0, 2**32 - 1))
+@settings(max_examples=80)
+def test_matmul_of_a_transposed_array_adds_to_what_is_there(dtype, rows, K, panels, seed):
+    """As gradients of weights are summed."""
+    rng = np.random.default_rng(seed)
+    N, skip = panels * lanes(dtype), 4
+    a, b = integers(rng, (K, rows + 2), dtype), integers(rng, (K, N), dtype)
+    c = integers(rng, (rows, N), dtype)
+    total = np.concatenate([np.full(skip, 5, dtype), c.ravel()])
+    A = operand(np.concatenate([np.full(1, 7, dtype), a.ravel()]), 1, 1, rows + 2)
+    product(A, rows, K, operand(b, 0, N), panels, operand(total, skip, N), operand(total, skip, N))
+    np.testing.assert_array_equal(total[:skip], 5)
+    np.testing.assert_array_equal(total[skip:].reshape(rows, N), c + a[:, :rows].T @ b)
+
+
+@given(
+    st.sampled_from(DTYPES),
+    st.integers(1, 4),
+    st.integers(1, 70),
+    st.integers(1, 40),
+    st.integers(0, 18),
+    st.integers(0, 2**32 - 1),
+)
+@settings(max_examples=120)
+def test_packed_weights_multiply_as_the_weights_do(dtype, G, H, N, rows, seed):
+    """M (G·H, N) from the right as x Mᵀ, and as dp M with padded gates; one starting row serves all rows."""
+    rng = np.random.default_rng(seed)
+    L = lanes(dtype)
+    M = integers(rng, (G * H, N), dtype)
+    wide = padded(M, G, H)
+    P, Np = len(wide), N + -N % L
+    x, bias = integers(rng, (rows, N), dtype), integers(rng, (P,), dtype)
+    c = np.full((rows, P), 99, dtype)
+    B = operand(products.pack_rows(M, G, H, N), 0, 0)
+    product(operand(x, 0, N, 1), rows, N, B, P // L, operand(bias, 0, 0), operand(c, 0, P))
+    np.testing.assert_array_equal(c, bias + x @ wide.T)
+    dp, zero = integers(rng, (rows, P), dtype), np.zeros(Np, dtype)
+    c = np.full((rows, Np), 99, dtype)
+    B = operand(products.pack_columns(M, G, H, N), 0, 0)
+    product(operand(dp, 0, P, 1), rows, P, B, Np // L, operand(zero, 0, 0), operand(c, 0, Np))
+    np.testing.assert_array_equal(c[:, :N], dp @ wide)
+    np.testing.assert_array_equal(c[:, N:], 0)
+
+
+@dtypes
+def test_a_row_of_a_product_does_not_depend_on_the_rows_and_panels_beside_it(dtype):
+    rng = np.random.default_rng(4)
+    L, K, panels = lanes(dtype), 70, 31
+    N = panels * L
+    a, b, bias = (rng.normal(size=shape).astype(dtype) for shape in [(21, K), (K, N), (N,)])
+
+    def run(first, rows, first_panel, count):
+        c = np.empty((rows, count * L), dtype)
+        A, B = operand(a, first * K, K, 1), operand(b, first_panel * L, N)
+        product(A, rows, K, B, count, operand(bias, first_panel * L, 0), operand(c, 0, count * L))
+        return c
+
+    need = np.concatenate([run(m, 1, 0, panels) for m in range(21)])
+    np.testing.assert_allclose(need, bias + a @ b, rtol=0, atol=100 * K * np.finfo(dtype).eps)
+    for first, rows in [(0, 21), (1, 20), (3, 8), (5, 4), (2, 15), (20, 1)]:
+        for first_panel, count in [(0, 31), (1, 3), (4, 6), (2, 13), (30, 1), (3, 24)]:
+            got = run(first, rows, first_panel, count)
+            np.testing.assert_array_equal(got, need[first : first + rows, first_panel * L : (first_panel + count) * L])
+
+
+@dtypes
+def test_products_keep_nan_and_infinity(dtype):
+    L = lanes(dtype)
+    a = np.array([[np.inf, 0], [0, np.nan], [1, 2], [np.inf, -np.inf]], dtype)
+    b = np.concatenate([np.ones((1, L)), np.arange(L)[None]]).astype(dtype)
+    c = np.empty((4, L), dtype)
+    product(operand(a, 0, 2, 1), 4, 2, operand(b, 0, L), 1, operand(np.zeros(L, dtype), 0, 0), operand(c, 0, L))
+    with np.errstate(invalid="ignore"):
+        need = a[:, :1] * b[0] + a[:, 1:] * b[1]
+    np.testing.assert_array_equal(c, need)
+
+
+@dtypes
+@pytest.mark.parametrize(("rows", "panels"), [(1, 1), (2, 3), (5, 2)])
+def test_a_tile_of_any_size_begins_where_it_is_told(dtype, rows, panels):
+    apply = tile(rows, panels)
+
+    @njit
+    def run(A, B, I, C, K, m0, j0):
+        apply(A, B, I, C, K, m0, j0)
+
+    rng = np.random.default_rng(5)
+    L, K, m0, j0 = lanes(dtype), 6, 2, 1
+    N = (j0 + panels) * L
+    a, b, init = (integers(rng, shape, dtype) for shape in [(m0 + rows, K), (K, N), (m0 + rows, N)])
+    c = np.full_like(init, 99)
+    run(operand(a, 0, K, 1), operand(b, j0 * L, N), operand(init, 0, N), operand(c, 0, N), K, m0, j0)
+    need = np.full_like(c, 99)
+    need[m0:, j0 * L :] = (init + a @ b)[m0:, j0 * L :]
+    np.testing.assert_array_equal(c, need)
+
+
+@dtypes
+@pytest.mark.parametrize(("G", "H", "N"), [(1, 1, 1), (3, 5, 2), (4, 16, 17), (3, 17, 33), (1, 64, 64)])
+def test_padding_fills_up_with_0_and_unpadding_takes_it_away(dtype, G, H, N):
+    M = np.random.default_rng(6).normal(size=(G * H, N)).astype(dtype)
+    wide = padded(M, G, H)
+    np.testing.assert_array_equal(products.pad(M[:, 0].copy(), G, H), wide[:, 0])
+    out = np.full_like(M, np.nan)
+    products.unpad_transposed(wide.T.ravel(), out, G, H, N)
+    np.testing.assert_array_equal(out, M)
+    out = np.full(G * H, np.nan, dtype)
+    products.unpad(wide[:, 0].copy(), out, G, H)
+    np.testing.assert_array_equal(out, M[:, 0])
+
+
+@dtypes
+@pytest.mark.parametrize("rows", [0, 1, 7])
+def test_add_columns_adds_to_what_is_there(dtype, rows):
+    rng = np.random.default_rng(7)
+    width = 3 * lanes(dtype)
+    total, a = integers(rng, (width,), dtype), integers(rng, (rows, width), dtype)
+    need = total + a.sum(axis=0)
+    products.add_columns(total, a.ravel(), rows, width)
+    np.testing.assert_array_equal(total, need)
+
+
+@dtypes
+@pytest.mark.parametrize("size", [0, 1, 100])
+def test_scratch_is_aligned_and_zeros_are_0(dtype, size):
+    like = np.empty(0, dtype)
+    for make in (products.scratch, products.zeros):
+        a = make(size, like)
+        assert a.shape == (size,)
+        assert a.dtype == dtype
+        assert size == 0 or a.ctypes.data % BYTES == 0
+    assert not products.zeros(size, like).any()
