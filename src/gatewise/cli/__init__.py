@@ -15,6 +15,7 @@ VERBS = {
     "bench": "gatewise.cli.bench",
     "check": "gatewise.cli.check",
     "demo": "gatewise.cli.demo",
+    "warmup": "gatewise.cli.warmup",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import pairwise
@@ -17,6 +18,8 @@ from gatewise.threads import get_num_threads, run_together
 
 # Fewer floating-point operations than this for each thread, about 50 µs of work, are not worth a second one.
 OPERATIONS_A_THREAD = 5e6
+# Elements of scratch memory that a thread keeps at the most.
+KEPT = 2**26
 
 
 class Kernel(NamedTuple):
@@ -42,9 +45,9 @@ class Kernel(NamedTuple):
         states, recorded = np.empty((S, B, T, H), x.dtype), np.empty((R, B, T, H), x.dtype)
         if lengths is not None:
             states[:], recorded[:] = 0, 0
-        arrays = (self.tag, x, *weights, start, _or_none(lengths), states, recorded, final)
+        arrays = (x, *weights, start, _or_none(lengths), states, recorded, final)
         shares = _shares(B, 2 * len(weights[0]) * (D + H) * B * T)
-        _run([partial(self.run_forward, *arrays, b0, b1, keep, keep and record) for b0, b1 in shares])
+        _run([partial(self._call, self.run_forward, *arrays, b0, b1, keep, keep and record) for b0, b1 in shares])
         return tuple(states), tuple(recorded), tuple(final)
 
     def backward(
@@ -66,15 +69,30 @@ class Kernel(NamedTuple):
         kept = _stacked(states)
         recorded = _stacked(record) if record else np.empty((0, B, T, H), x.dtype)
         stored = len(record) == len(self.cell.recorded)
-        arrays = (self.tag, x, *weights, start, _or_none(lengths), kept, recorded, dh, dend, dx, dstart)
+        arrays = (x, *weights, start, _or_none(lengths), kept, recorded, dh, dend, dx, dstart)
         shares = list(_shares(B, 4 * len(weights[0]) * (D + H) * B * T))
         gradients = [tuple(np.empty_like(w) for w in weights) for _ in shares]
         tasks = zip(shares, gradients, strict=True)
-        _run([partial(self.run_backward, *arrays, *g, b0, b1, stored) for (b0, b1), g in tasks])
+        _run([partial(self._call, self.run_backward, *arrays, *g, b0, b1, stored) for (b0, b1), g in tasks])
         for other in gradients[1:]:
             for total, part in zip(gradients[0], other, strict=True):
                 total += part
         return dx, tuple(dstart), gradients[0]
+
+    def _call(self, run: Callable[..., None], *arguments: Any) -> None:
+        """Run a loop with the scratch memory of this thread, and let that grow to what the loop has asked for."""
+        memory = _memory.__dict__
+        dtype = arguments[0].dtype.char
+        work = memory.get(dtype)
+        if work is None:
+            work = memory[dtype] = np.empty(0, dtype)
+        top = np.zeros(1, np.int64)
+        run(self.tag, work, top, *arguments)
+        if work.size < top[0] <= KEPT:
+            memory[dtype] = np.empty(top[0], dtype)
+
+
+_memory = threading.local()
 
 
 def _shares(B: int, operations: float) -> Iterator[tuple[int, int]]:

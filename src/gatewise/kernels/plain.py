@@ -8,8 +8,9 @@ Shapes, all arrays contiguous; S states, R recorded values, G gates:
     record (R, B, T, H), empty unless `keep_record`
 
 Neither states nor record is written past a sequence's length. Rows b0 to b1 of the batch are done; calls for other rows
-may run at the same time. Inside, gates and states are padded to whole vectors of L lanes: Hp units, P = G·Hp, gate by
-gate. M = b1 − b0.
+may run at the same time. `work` and `top` are the scratch memory of this call (`products.scratch`).
+
+Inside, gates and states are padded to whole vectors of L lanes: Hp units, P = G·Hp, gate by gate. M = b1 − b0.
 """
 
 # mypy: disable-error-code="no-untyped-def"
@@ -53,9 +54,9 @@ CHUNK = 256
 
 
 @njit(**FLAGS)
-def run_forward(cell, x, W, U, b, c, initial, lengths, states, record, final, b0, b1, keep, keep_record):
+def run_forward(cell, work, top, x, W, U, b, c, initial, lengths, states, record, final, b0, b1, keep, keep_record):
     """Fill `states`, `record` and `final` for the rows b0 to b1."""
-    ragged = lengths.size > 0
+    arena, ragged = (work, top), lengths.size > 0
     B, T, D = x.shape
     H = U.shape[1]
     G = gate_count(cell)
@@ -64,9 +65,14 @@ def run_forward(cell, x, W, U, b, c, initial, lengths, states, record, final, b0
     none, one = np.int64(0), np.int64(1)
     blocks = (H + L - 1) // L
     Hp, P, M = blocks * L, G * blocks * L, b1 - b0
-    W, U, b, c = pack_rows(W, 0, G, H, D), pack_rows(U, 0, G, H, H), pad(b, G, H), pad(c, G, H)
+    W, U, b, c = (
+        pack_rows(arena, W, 0, G, H, D),
+        pack_rows(arena, U, 0, G, H, H),
+        pad(arena, b, G, H),
+        pad(arena, c, G, H),
+    )
     steps = max(1, min(T, CHUNK // M))
-    p, q, s = scratch(M * steps * P, x), scratch(M * P, x), scratch(len(initial) * M * Hp, x)
+    p, q, s = scratch(arena, M * steps * P), scratch(arena, M * P), scratch(arena, len(initial) * M * Hp)
     take_rows(s, initial, b0, M)
     x, states, record = x.ravel(), states.ravel(), record.ravel()
     for t0 in range(0, T, steps):
@@ -102,13 +108,36 @@ def run_forward(cell, x, W, U, b, c, initial, lengths, states, record, final, b0
 
 @njit(**FLAGS)
 def run_backward(
-    cell, x, W, U, b, c, initial, lengths, states, record, dh, dfinal, dx, dinitial, dW, dU, db, dc, b0, b1, stored
+    cell,
+    work,
+    top,
+    x,
+    W,
+    U,
+    b,
+    c,
+    initial,
+    lengths,
+    states,
+    record,
+    dh,
+    dfinal,
+    dx,
+    dinitial,
+    dW,
+    dU,
+    db,
+    dc,
+    b0,
+    b1,
+    stored,
 ):
     """Fill dx and dinitial for the rows b0 to b1, and dW, dU, db, dc with what these rows contribute.
 
     dh (B, T, H) is the gradient of every output, dfinal (S, B, H) that of the final state. Unless `stored`, `record` is
     empty and its values are computed again, from two large products.
     """
+    arena, ragged = (work, top), lengths.size > 0
     B, T, D = x.shape
     H = U.shape[1]
     G = gate_count(cell)
@@ -118,19 +147,18 @@ def run_backward(
     blocks = (H + L - 1) // L
     Hp, P, M = blocks * L, G * blocks * L, b1 - b0
     Dp = (D + L - 1) // L * L
-    ragged = lengths.size > 0
-    W_rows, U_rows = pack_columns(W, 0, G, H, D), pack_columns(U, 0, G, H, H)
-    b, c = pad(b, G, H), pad(c, G, H)
-    W_panels, U_panels = scratch(0, x), scratch(0, x)
+    W_rows, U_rows = pack_columns(arena, W, 0, G, H, D), pack_columns(arena, U, 0, G, H, H)
+    b, c = pad(arena, b, G, H), pad(arena, c, G, H)
+    W_panels, U_panels = scratch(arena, 0), scratch(arena, 0)
     if not stored:
-        W_panels, U_panels = pack_rows(W, 0, G, H, D), pack_rows(U, 0, G, H, H)
+        W_panels, U_panels = pack_rows(arena, W, 0, G, H, D), pack_rows(arena, U, 0, G, H, H)
     steps = max(1, min(T, CHUNK // M))
     rows = steps * M
-    dp, dq = scratch(rows * P, x), scratch(rows * P, x)
-    p, q = scratch(0 if stored else rows * P, x), scratch(0 if stored else rows * P, x)
-    xs, hs, dxs = scratch(rows * D, x), scratch(rows * H, x), scratch(rows * Dp, x)
-    ds = scratch(len(dfinal) * M * Hp, x)
-    DW, DU, Db, Dc, zero = zeros(D * P, x), zeros(H * P, x), zeros(P, x), zeros(P, x), zeros(Dp, x)
+    dp, dq = scratch(arena, rows * P), scratch(arena, rows * P)
+    p, q = scratch(arena, 0 if stored else rows * P), scratch(arena, 0 if stored else rows * P)
+    xs, hs, dxs = scratch(arena, rows * D), scratch(arena, rows * H), scratch(arena, rows * Dp)
+    ds = scratch(arena, len(dfinal) * M * Hp)
+    DW, DU, Db, Dc, zero = zeros(arena, D * P), zeros(arena, H * P), zeros(arena, P), zeros(arena, P), zeros(arena, Dp)
     take_rows(ds, dfinal, b0, M)
     flat_initial, flat_states, record, dh = initial.ravel(), states.ravel(), record.ravel(), dh.ravel()
     for t1 in range(T, 0, -steps):
@@ -175,7 +203,7 @@ def run_backward(
         add_columns(Db, dp, rows, P)
         add_columns(Dc, dq, rows, P)
     give_rows(dinitial, b0, M, ds)
-    unpad_transposed(DW, dW, G, H, D)
-    unpad_transposed(DU, dU, G, H, H)
+    unpad_transposed(arena, DW, dW, G, H, D)
+    unpad_transposed(arena, DU, dU, G, H, H)
     unpad(Db, db, G, H)
     unpad(Dc, dc, G, H)

@@ -13,6 +13,16 @@ from gatewise.kernels.vectors import BYTES, load, store, tile, transpose
 # No fastmath: sums keep their order, NaN its meaning. Division by zero gives infinity, as in NumPy.
 FLAGS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "cache": True}
 
+
+def _probe() -> None:
+    """Stands for the functions of this package when asking whether Numba finds a folder to cache them in."""
+
+
+try:
+    njit(**FLAGS)(_probe)
+except RuntimeError:  # neither the package's folder nor the user's can be written: compile anew in each process
+    FLAGS["cache"] = False
+
 # Rows and panels of a tile: as many accumulators as the host has registers for. Few rows take more panels at once,
 # because each sum waits for its last addition. All tiles sum in the same order, so a row's result does not depend on
 # the tile it fell into.
@@ -78,18 +88,26 @@ def matmul(A, rows, K, B, panels, I, C):
 
 
 @njit(**FLAGS)
-def scratch(size, like):
-    """An uninitialized flat array of like's dtype whose start is aligned to a vector."""
-    L = BYTES // like.itemsize
-    a = np.empty(size + L, like.dtype)
-    start = (-(a.ctypes.data // a.itemsize)) % L
-    return a[start : start + size]
+def scratch(arena, size):
+    """An uninitialized flat array whose start is aligned to a vector, for the length of one kernel call.
+
+    arena = (work, top): memory that is kept between calls, and how much of it is taken. What does not fit is allocated;
+    then top says by how much `work` is to grow.
+    """
+    work, top = arena
+    L = BYTES // work.itemsize
+    taken = top[0]
+    top[0] = taken + size + 2 * L
+    if top[0] > work.size:
+        work, taken = np.empty(size + L, work.dtype), 0
+    start = taken + (-(work.ctypes.data // work.itemsize + taken)) % L
+    return work[start : start + size]
 
 
 @njit(**FLAGS)
-def zeros(size, like):
+def zeros(arena, size):
     """`scratch`, filled with 0."""
-    a = scratch(size, like)
+    a = scratch(arena, size)
     for i in range(size):
         a[i] = 0
     return a
@@ -103,7 +121,7 @@ def copy(to, i, from_, k, count):
 
 
 @njit(**FLAGS)
-def pack_rows(M, row, G, H, N):
+def pack_rows(arena, M, row, G, H, N):
     """M[row : row + G·H] (G·H, N) packed for `matmul` with K = N: its rows become columns, each gate whole vectors.
 
     Packed: groups of up to 12 panels, each [K][panels][L], so that a tile finds its panels side by side.
@@ -111,7 +129,7 @@ def pack_rows(M, row, G, H, N):
     L = BYTES // M.itemsize
     Hp = (H + L - 1) // L * L
     panels = G * Hp // L
-    out, flat = scratch(panels * N * L, M), M.ravel()
+    out, flat = scratch(arena, panels * N * L), M.ravel()
     for j in range(panels):
         first = j // GROUP * GROUP
         stride = min(GROUP, panels - first) * L
@@ -123,12 +141,12 @@ def pack_rows(M, row, G, H, N):
 
 
 @njit(**FLAGS)
-def pack_columns(M, row, G, H, N):
+def pack_columns(arena, M, row, G, H, N):
     """M[row : row + G·H] (G·H, N) packed for `matmul` with K = G·Hp: each gate is padded to Hp rows with 0."""
     L = BYTES // M.itemsize
     Hp = (H + L - 1) // L * L
     panels = (N + L - 1) // L
-    out = zeros(panels * G * Hp * L, M)
+    out = zeros(arena, panels * G * Hp * L)
     flat = M.ravel()
     for g in range(G):
         for u in range(H):
@@ -141,22 +159,22 @@ def pack_columns(M, row, G, H, N):
 
 
 @njit(**FLAGS)
-def pad(v, G, H):
+def pad(arena, v, G, H):
     """v (G·H,) with each gate padded to whole vectors."""
     L = BYTES // v.itemsize
     Hp = (H + L - 1) // L * L
-    out = zeros(G * Hp, v)
+    out = zeros(arena, G * Hp)
     for g in range(G):
         copy(out, g * Hp, v, g * H, H)
     return out
 
 
 @njit(**FLAGS)
-def unpad_transposed(a, out, G, H, N):
+def unpad_transposed(arena, a, out, G, H, N):
     """Write a (N, G·Hp), gates padded, to out (G·H, N)."""
     L = BYTES // a.itemsize
     Hp = (H + L - 1) // L * L
-    block, flat = scratch(L * L, a), out.ravel()
+    block, flat = scratch(arena, L * L), out.ravel()
     for g in range(G):
         for u in range(0, H, L):
             for n in range(0, N, L):

@@ -34,20 +34,20 @@ G = 3
 
 
 @njit(**FLAGS)
-def run_forward(cell, x, W, U, b, c, initial, lengths, states, record, final, b0, b1, keep, keep_record):
+def run_forward(cell, work, top, x, W, U, b, c, initial, lengths, states, record, final, b0, b1, keep, keep_record):
     """Fill `states`, `record` and `final` for the rows b0 to b1."""
-    ragged = lengths.size > 0
+    arena, ragged = (work, top), lengths.size > 0
     B, T, D = x.shape
     H = U.shape[1]
     L = BYTES // x.itemsize
     none, one = np.int64(0), np.int64(1)
     blocks = (H + L - 1) // L
     Hp, P, M = blocks * L, G * blocks * L, b1 - b0
-    W, b, c = pack_rows(W, 0, G, H, D), pad(b, G, H), pad(c, G, H)
-    U_rz, U_n = pack_rows(U, 0, 2, H, H), pack_rows(U, 2 * H, 1, H, H)
+    W, b, c = pack_rows(arena, W, 0, G, H, D), pad(arena, b, G, H), pad(arena, c, G, H)
+    U_rz, U_n = pack_rows(arena, U, 0, 2, H, H), pack_rows(arena, U, 2 * H, 1, H, H)
     steps = max(1, min(T, CHUNK // M))
-    p, q = scratch(M * steps * P, x), scratch(M * P, x)
-    h, r, s = scratch(M * Hp, x), scratch(M * Hp, x), scratch(M * Hp, x)
+    p, q = scratch(arena, M * steps * P), scratch(arena, M * P)
+    h, r, s = scratch(arena, M * Hp), scratch(arena, M * Hp), scratch(arena, M * Hp)
     take_rows(h, initial, b0, M)
     x, states, record = x.ravel(), states.ravel(), record.ravel()
     n_gate = 2 * Hp + none
@@ -89,10 +89,32 @@ def run_forward(cell, x, W, U, b, c, initial, lengths, states, record, final, b0
 
 @njit(**FLAGS)
 def run_backward(
-    cell, x, W, U, b, c, initial, lengths, states, record, dh, dfinal, dx, dinitial, dW, dU, db, dc, b0, b1, stored
+    cell,
+    work,
+    top,
+    x,
+    W,
+    U,
+    b,
+    c,
+    initial,
+    lengths,
+    states,
+    record,
+    dh,
+    dfinal,
+    dx,
+    dinitial,
+    dW,
+    dU,
+    db,
+    dc,
+    b0,
+    b1,
+    stored,
 ):
     """Fill dx and dinitial for the rows b0 to b1, and dW, dU, db, dc with what these rows contribute."""
-    ragged = lengths.size > 0
+    arena, ragged = (work, top), lengths.size > 0
     B, T, D = x.shape
     H = U.shape[1]
     L = BYTES // x.itemsize
@@ -100,19 +122,28 @@ def run_backward(
     blocks = (H + L - 1) // L
     Hp, P, M = blocks * L, G * blocks * L, b1 - b0
     Dp = (D + L - 1) // L * L
-    W_rows, U_rz, U_n = pack_columns(W, 0, G, H, D), pack_columns(U, 0, 2, H, H), pack_columns(U, 2 * H, 1, H, H)
-    b, c = pad(b, G, H), pad(c, G, H)
-    W_panels, U_rz_panels, U_n_panels = scratch(0, x), scratch(0, x), scratch(0, x)
+    W_rows, U_rz, U_n = (
+        pack_columns(arena, W, 0, G, H, D),
+        pack_columns(arena, U, 0, 2, H, H),
+        pack_columns(arena, U, 2 * H, 1, H, H),
+    )
+    b, c = pad(arena, b, G, H), pad(arena, c, G, H)
+    W_panels, U_rz_panels, U_n_panels = scratch(arena, 0), scratch(arena, 0), scratch(arena, 0)
     if not stored:
-        W_panels = pack_rows(W, 0, G, H, D)
-        U_rz_panels, U_n_panels = pack_rows(U, 0, 2, H, H), pack_rows(U, 2 * H, 1, H, H)
+        W_panels = pack_rows(arena, W, 0, G, H, D)
+        U_rz_panels, U_n_panels = pack_rows(arena, U, 0, 2, H, H), pack_rows(arena, U, 2 * H, 1, H, H)
     steps = max(1, min(T, CHUNK // M))
     rows = steps * M
-    dp, gates = scratch(rows * P, x), scratch(rows * P, x)  # gates: r, z, n, side by side
-    p, q = scratch(0 if stored else rows * P, x), scratch(0 if stored else rows * P, x)
-    xs, hs, ss, dxs = scratch(rows * D, x), scratch(rows * H, x), scratch(rows * H, x), scratch(rows * Dp, x)
-    d, ds = scratch(M * Hp, x), scratch(M * Hp, x)
-    DW, DU, Db, zero = zeros(D * P, x), zeros(H * P, x), zeros(P, x), zeros(max(Dp, Hp), x)
+    dp, gates = scratch(arena, rows * P), scratch(arena, rows * P)  # gates: r, z, n, side by side
+    p, q = scratch(arena, 0 if stored else rows * P), scratch(arena, 0 if stored else rows * P)
+    xs, hs, ss, dxs = (
+        scratch(arena, rows * D),
+        scratch(arena, rows * H),
+        scratch(arena, rows * H),
+        scratch(arena, rows * Dp),
+    )
+    d, ds = scratch(arena, M * Hp), scratch(arena, M * Hp)
+    DW, DU, Db, zero = zeros(arena, D * P), zeros(arena, H * P), zeros(arena, P), zeros(arena, max(Dp, Hp))
     take_rows(d, dfinal, b0, M)
     record, dh = record.ravel(), dh.ravel()
     n_gate = 2 * Hp + none
@@ -183,7 +214,7 @@ def run_backward(
         matmul((ss, none, one, H), H, rows, (dp, n_gate, P), blocks, (DU, n_gate, P), (DU, n_gate, P))
         add_columns(Db, dp, rows, P)
     give_rows(dinitial, b0, M, d)
-    unpad_transposed(DW, dW, G, H, D)
-    unpad_transposed(DU, dU, G, H, H)
+    unpad_transposed(arena, DW, dW, G, H, D)
+    unpad_transposed(arena, DU, dU, G, H, H)
     unpad(Db, db, G, H)
     unpad(Db, dc, G, H)
