@@ -262,6 +262,11 @@ def integers(rng, shape, dtype):
     return rng.integers(-9, 10, shape).astype(dtype)
 
 
+def arena(dtype, size=1 << 18):
+    """Scratch memory as a kernel call has it, holding what must not be read."""
+    return np.full(size, np.nan, dtype), np.zeros(1, np.int64)
+
+
 def padded(a, G, H):
     """a (G·H, N) as (G·Hp, N), rows of 0 at the end of each gate."""
     parts = a.reshape(G, H, -1)
@@ -324,12 +329,12 @@ def test_packed_weights_multiply_as_the_weights_do(dtype, G, H, N, rows, seed):
     P, Np = len(wide), N + -N % L
     x, bias = integers(rng, (rows, N), dtype), integers(rng, (P,), dtype)
     c = np.full((rows, P), 99, dtype)
-    B = operand(products.pack_rows(M, G, H, N), 0, 0)
+    B = operand(products.pack_rows(arena(dtype), M, 0, G, H, N), 0, 0)
     product(operand(x, 0, N, 1), rows, N, B, P // L, operand(bias, 0, 0), operand(c, 0, P))
     np.testing.assert_array_equal(c, bias + x @ wide.T)
     dp, zero = integers(rng, (rows, P), dtype), np.zeros(Np, dtype)
     c = np.full((rows, Np), 99, dtype)
-    B = operand(products.pack_columns(M, G, H, N), 0, 0)
+    B = operand(products.pack_columns(arena(dtype), M, 0, G, H, N), 0, 0)
     product(operand(dp, 0, P, 1), rows, P, B, Np // L, operand(zero, 0, 0), operand(c, 0, Np))
     np.testing.assert_array_equal(c[:, :N], dp @ wide)
     np.testing.assert_array_equal(c[:, N:], 0)
@@ -393,9 +398,9 @@ def test_a_tile_of_any_size_begins_where_it_is_told(dtype, rows, panels):
 def test_padding_fills_up_with_0_and_unpadding_takes_it_away(dtype, G, H, N):
     M = np.random.default_rng(6).normal(size=(G * H, N)).astype(dtype)
     wide = padded(M, G, H)
-    np.testing.assert_array_equal(products.pad(M[:, 0].copy(), G, H), wide[:, 0])
+    np.testing.assert_array_equal(products.pad(arena(dtype), M[:, 0].copy(), G, H), wide[:, 0])
     out = np.full_like(M, np.nan)
-    products.unpad_transposed(wide.T.ravel(), out, G, H, N)
+    products.unpad_transposed(arena(dtype), wide.T.ravel(), out, G, H, N)
     np.testing.assert_array_equal(out, M)
     out = np.full(G * H, np.nan, dtype)
     products.unpad(wide[:, 0].copy(), out, G, H)
@@ -415,11 +420,24 @@ def test_add_columns_adds_to_what_is_there(dtype, rows):
 
 @dtypes
 @pytest.mark.parametrize("size", [0, 1, 100])
-def test_scratch_is_aligned_and_zeros_are_0(dtype, size):
-    like = np.empty(0, dtype)
-    for make in (products.scratch, products.zeros):
-        a = make(size, like)
-        assert a.shape == (size,)
-        assert a.dtype == dtype
-        assert size == 0 or a.ctypes.data % BYTES == 0
-    assert not products.zeros(size, like).any()
+def test_scratch_is_aligned_apart_and_zeros_are_0_even_if_memory_runs_out(dtype, size):
+    for room in (1 << 12, 8, 0):
+        memory = arena(dtype, room)
+        parts = [make(memory, size) for make in (products.scratch, products.zeros, products.scratch)]
+        for part in parts:
+            assert part.shape == (size,)
+            assert part.dtype == dtype
+            assert size == 0 or part.ctypes.data % BYTES == 0
+        assert not parts[1].any()
+        parts[0][:], parts[2][:] = 1, 2
+        assert not parts[1].any()
+        assert (parts[0] == 1).all()
+
+
+@dtypes
+def test_packing_begins_at_the_row_it_is_told(dtype):
+    rng = np.random.default_rng(8)
+    M = rng.normal(size=(12, 5)).astype(dtype)
+    for pack in (products.pack_rows, products.pack_columns):
+        need = pack(arena(dtype), M[4:].copy(), 0, 2, 4, 5)
+        np.testing.assert_array_equal(pack(arena(dtype), M, 4, 2, 4, 5), need)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -66,8 +66,9 @@ def run_together(tasks: Sequence[Callable[[], Any]]) -> None:
     try:
         tasks[0]()
     finally:
-        for other in others:
-            other.result()
+        wait(others)
+    for other in others:
+        other.result()
 
 
 def _get_pool() -> ThreadPoolExecutor:
@@ -111,7 +112,17 @@ def _leave() -> None:
     with _lock:
         _inside -= 1
         if _inside == 0:
+            _let_any_thread_limit_blas()
             _limiter.restore_original_limits()
+            _let_any_thread_limit_blas()
+
+
+def _let_any_thread_limit_blas() -> None:
+    """From version 3.7 on, threadpoolctl lets the first thread alone that set a limit of OpenBLAS lift it."""
+    from threadpoolctl import OpenBLASController
+
+    if hasattr(OpenBLASController, "clear_controlling_thread"):
+        OpenBLASController.clear_controlling_thread(force=True)
 
 
 @cache

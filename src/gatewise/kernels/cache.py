@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from pathlib import Path
 from typing import Any
@@ -36,15 +37,25 @@ def announce_compilation() -> None:
 
 
 def drop_stale_code() -> None:
-    """Remove cached code that is older than the sources it was compiled from.
+    """Remove cached code that was compiled from other sources than today's.
 
-    Numba looks only at the file a function stands in; these kernels are also made of `cells` and `activations`.
+    Numba looks only at the file a function stands in; these kernels are also made of `cells` and `activations`. A file
+    beside the code is named after a digest of all of them.
     """
-    sources = [_PACKAGE / "activations.py", *(_PACKAGE / "cells").glob("*.py"), *Path(__file__).parent.glob("*.py")]
-    newest = max(source.stat().st_mtime for source in sources)
-    for index in _FOLDER.glob("*.nbi"):
-        try:
-            if index.stat().st_mtime < newest:
-                index.unlink()
-        except OSError:  # gone already, or not ours to remove: then Numba could not have written it either
-            continue
+    digest = hashlib.sha256(b"".join(source.read_bytes() for source in _sources())).hexdigest()[:16]
+    stamp = _FOLDER / f"{digest}.sources"
+    if stamp.exists():
+        return
+    try:
+        for old in [*_FOLDER.glob("*.nbi"), *_FOLDER.glob("*.sources")]:
+            old.unlink(missing_ok=True)
+        _FOLDER.mkdir(exist_ok=True)
+        stamp.touch()
+    except OSError:  # not ours to write: then Numba has not written there either
+        return
+
+
+def _sources() -> list[Path]:
+    """Every file that compiled code depends on."""
+    cells, kernels = _PACKAGE / "cells", _PACKAGE / "kernels"
+    return [_PACKAGE / "activations.py", *sorted(cells.glob("*.py")), *sorted(kernels.glob("*.py"))]

@@ -118,13 +118,17 @@ _NONE = np.empty(0, np.int64)
 
 
 def _stacked(parts: tuple[Array, ...]) -> Array:
-    """The parts as one contiguous array with an axis in front; the array they are views of, if that is one."""
-    if len(parts) == 1 and parts[0].flags.carray:
-        return parts[0][None]
-    base = parts[0].base
-    if not isinstance(base, np.ndarray) or any(part.base is not base for part in parts):
-        return np.stack(parts)
-    return base if base.shape == (len(parts), *parts[0].shape) and base.flags.carray else np.stack(parts)
+    """The parts as one contiguous array with an axis in front; the array they are the parts of, if that is one."""
+    first = parts[0]
+    if len(parts) == 1:
+        return first[None] if first.flags.carray else np.array(first, order="C")[None]
+    whole = first.base
+    if isinstance(whole, np.ndarray) and whole.flags.carray and whole.shape == (len(parts), *first.shape):
+        starts = [part.__array_interface__["data"][0] for part in (whole, *parts)]
+        in_order = starts[1:] == [starts[0] + k * whole.strides[0] for k in range(len(parts))]
+        if in_order and all(part.flags.carray for part in parts):
+            return whole
+    return np.ascontiguousarray(np.stack(parts))
 
 
 def _kernel(cell: Cell, tag: Any) -> Kernel:

@@ -33,6 +33,7 @@ from gatewise.kernels.equations import (
 from gatewise.kernels.products import (
     FLAGS,
     add_columns,
+    copy,
     give_rows,
     give_steps,
     matmul,
@@ -157,7 +158,7 @@ def run_backward(
     dp, dq = scratch(arena, rows * P), scratch(arena, rows * P)
     p, q = scratch(arena, 0 if stored else rows * P), scratch(arena, 0 if stored else rows * P)
     xs, hs, dxs = scratch(arena, rows * D), scratch(arena, rows * H), scratch(arena, rows * Dp)
-    ds = scratch(arena, len(dfinal) * M * Hp)
+    ds, ended = scratch(arena, len(dfinal) * M * Hp), scratch(arena, M * Hp)
     DW, DU, Db, Dc, zero = zeros(arena, D * P), zeros(arena, H * P), zeros(arena, P), zeros(arena, P), zeros(arena, Dp)
     take_rows(ds, dfinal, b0, M)
     flat_initial, flat_states, record, dh = initial.ravel(), states.ravel(), record.ravel(), dh.ravel()
@@ -174,6 +175,7 @@ def run_backward(
                 if ragged and t >= lengths[b0 + m]:
                     for j in range(P):
                         dp[r + j], dq[r + j] = 0, 0
+                    copy(ended, m * Hp, ds, m * Hp, Hp)
                     continue
                 for j in range(0, H, L):
                     n = min(L, H - j)
@@ -185,7 +187,7 @@ def run_backward(
                     if stored:
                         recorded = load_record(cell, record, row + j, B * T * H, n)
                     else:
-                        gates_p, gates_q = load_gates(cell, p, r + j, Hp, None), load_gates(cell, q, r + j, Hp, None)
+                        gates_p, gates_q = load_gates(cell, p, r + j, Hp, n), load_gates(cell, q, r + j, Hp, n)
                         recorded = forward(cell, gates_p, gates_q, state_prev)[1]
                     store(ds, here, load(ds, here, None) + load(dh, row + j, n), None)
                     state = load_state(cell, flat_states, row + j, B * T * H, n)
@@ -196,6 +198,9 @@ def run_backward(
                     store_state(cell, ds, here, M * Hp, dstate_prev, None)
             at = (t - t0) * M * P
             matmul((dq, at, P, one), M, P, (U_rows, none, none), blocks, (ds, none, Hp), (ds, none, Hp))
+            for m in range(M if ragged else 0):
+                if t >= lengths[b0 + m]:  # as it was: 0 · ∞ may not touch it
+                    copy(ds, m * Hp, ended, m * Hp, Hp)
         matmul((dp, none, P, one), rows, P, (W_rows, none, none), Dp // L, (zero, none, none), (dxs, none, Dp))
         give_steps(dx, dxs, b0, M, t0, t1)
         matmul((xs, none, one, D), D, rows, (dp, none, P), P // L, (DW, none, P), (DW, none, P))

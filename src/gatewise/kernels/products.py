@@ -11,7 +11,7 @@ from numba import njit
 from gatewise.kernels.vectors import BYTES, load, store, tile, transpose
 
 # No fastmath: sums keep their order, NaN its meaning. Division by zero gives infinity, as in NumPy.
-FLAGS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "cache": True}
+FLAGS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "cache": True, "no_cfunc_wrapper": True}
 
 
 def _probe() -> None:
@@ -27,7 +27,7 @@ except RuntimeError:  # neither the package's folder nor the user's can be writt
 # because each sum waits for its last addition. All tiles sum in the same order, so a row's result does not depend on
 # the tile it fell into.
 MANY, SOME = (8, 4) if BYTES == 64 else (4, 2)
-_many_3, _many_1 = tile(MANY, 3), tile(MANY, 1)
+_many_3, _many_2, _many_1 = tile(MANY, 3), tile(MANY, 2), tile(MANY, 1)
 _some_6, _some_1 = tile(SOME, 6), tile(SOME, 1)
 _one_12, _one_4, _one_1 = tile(1, 12), tile(1, 4), tile(1, 1)
 # Panels packed side by side; as many as the widest tile takes.
@@ -54,10 +54,14 @@ def matmul(A, rows, K, B, panels, I, C):
         j = first
         while full and j < last:
             panel = (b, base + (j - first) * L, stride)
-            if j + 3 <= last:
+            if j + 3 <= last and j + 4 != last:  # four panels are better cut into two and two
                 for m in range(0, full, MANY):
                     _many_3(A, panel, I, C, K, m, j)
                 j += 3
+            elif j + 2 <= last:
+                for m in range(0, full, MANY):
+                    _many_2(A, panel, I, C, K, m, j)
+                j += 2
             else:
                 for m in range(0, full, MANY):
                     _many_1(A, panel, I, C, K, m, j)

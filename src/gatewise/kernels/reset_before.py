@@ -14,6 +14,7 @@ from gatewise.kernels.plain import CHUNK
 from gatewise.kernels.products import (
     FLAGS,
     add_columns,
+    copy,
     give_rows,
     give_steps,
     matmul,
@@ -142,7 +143,7 @@ def run_backward(
         scratch(arena, rows * H),
         scratch(arena, rows * Dp),
     )
-    d, ds = scratch(arena, M * Hp), scratch(arena, M * Hp)
+    d, ds, ended = scratch(arena, M * Hp), scratch(arena, M * Hp), scratch(arena, M * Hp)
     DW, DU, Db, zero = zeros(arena, D * P), zeros(arena, H * P), zeros(arena, P), zeros(arena, max(Dp, Hp))
     take_rows(d, dfinal, b0, M)
     record, dh = record.ravel(), dh.ravel()
@@ -165,20 +166,19 @@ def run_backward(
                     store(gates, i * P + 2 * Hp + j, load(record, row + 2 * B * T * H, count), None)
                     store(ss, i * H + j, r * h_prev, count)
                 else:
-                    r, s = _reset(load(p, i * P + j, None), load(q, i * P + j, None), h_prev)
+                    r, s = _reset(load(p, i * P + j, count), load(q, i * P + j, count), h_prev)
                     store(ss, i * H + j, s, count)
                 store(gates, i * P + j, r, None)
         if not stored:
             matmul((ss, none, H, one), rows, H, (U_n_panels, none, none), blocks, (c, n_gate, none), (q, n_gate, P))
             for i in range(rows):
-                for j in range(i * P + Hp, i * P + 2 * Hp, L):
-                    gates_p, gates_q = (
-                        (load(p, j, None), load(p, j + Hp, None)),
-                        (load(q, j, None), load(q, j + Hp, None)),
-                    )
+                for j in range(0, H, L):
+                    at, count = i * P + Hp + j, min(L, H - j)
+                    gates_p = (load(p, at, count), load(p, at + Hp, count))
+                    gates_q = (load(q, at, count), load(q, at + Hp, count))
                     _, z, n = _gates(gates_p, gates_q, load(zero, 0, None))
-                    store(gates, j, z, None)
-                    store(gates, j + Hp, n, None)
+                    store(gates, at, z, None)
+                    store(gates, at + Hp, n, None)
         for t in range(t1 - 1, t0 - 1, -1):
             first = (t - t0) * M
             for m in range(M):
@@ -186,6 +186,7 @@ def run_backward(
                 if ragged and t >= lengths[b0 + m]:
                     for j in range(P):
                         dp[i * P + j] = 0
+                    copy(ended, m * Hp, d, m * Hp, Hp)
                     continue
                 for j in range(0, H, L):
                     count = min(L, H - j)
@@ -207,6 +208,9 @@ def run_backward(
                     store(dp, i * P + j, da_r, None)
                     store(d, m * Hp + j, load(d, m * Hp + j, None) + reset, None)
             matmul((dp, first * P, P, one), M, 2 * Hp, (U_rz, none, none), blocks, (d, none, Hp), (d, none, Hp))
+            for m in range(M if ragged else 0):
+                if t >= lengths[b0 + m]:  # as it was: 0 · ∞ may not touch it
+                    copy(d, m * Hp, ended, m * Hp, Hp)
         matmul((dp, none, P, one), rows, P, (W_rows, none, none), Dp // L, (zero, none, none), (dxs, none, Dp))
         give_steps(dx, dxs, b0, M, t0, t1)
         matmul((xs, none, one, D), D, rows, (dp, none, P), P // L, (DW, none, P), (DW, none, P))
