@@ -16,8 +16,9 @@ from gatewise.kernels import plain, reset_before
 from gatewise.kernels.equations import TAGS
 from gatewise.threads import get_num_threads, run_together
 
-# Fewer floating-point operations than this for each thread, about 50 µs of work, are not worth a second one.
-OPERATIONS_A_THREAD = 5e6
+# Fewer floating-point operations than this for each thread, about 100 µs of work, are not worth a second one: handing
+# work over and waiting for it takes some 50 µs.
+OPERATIONS_A_THREAD = 1e7
 # Elements of scratch memory that a thread keeps at the most.
 KEPT = 2**26
 
