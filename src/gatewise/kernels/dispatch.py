@@ -82,15 +82,14 @@ class Kernel(NamedTuple):
 
     def _call(self, run: Callable[..., None], *arguments: Any) -> None:
         """Run a loop with the scratch memory of this thread, and let that grow to what the loop has asked for."""
-        memory = _memory.__dict__
-        dtype = arguments[0].dtype.char
-        work = memory.get(dtype)
-        if work is None:
-            work = memory[dtype] = np.empty(0, dtype)
-        top = np.zeros(1, np.int64)
+        memory, dtype = _memory.__dict__, arguments[0].dtype
+        if dtype not in memory:
+            memory[dtype] = np.empty(0, dtype), np.empty(1, np.int64)
+        work, top = memory[dtype]
+        top[0] = 0
         run(self.tag, work, top, *arguments)
         if work.size < top[0] <= KEPT:
-            memory[dtype] = np.empty(top[0], dtype)
+            memory[dtype] = np.empty(top[0], dtype), top
 
 
 _memory = threading.local()

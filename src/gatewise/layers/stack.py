@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -278,8 +279,7 @@ class Recurrent(Layer):
         return layouts.from_params(self.params, layout, cell=self.kind, options=self.config(), **hints)
 
     def _names(self, layer: int, direction: int) -> list[str]:
-        suffix = f"_l{layer}" + "_reverse" * direction
-        return [name + suffix for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
+        return _parameter_names(layer, direction)
 
     def _initial_params(self, rng: np.random.Generator, init: str) -> Params:
         H, G = self.hidden_size, len(self.cell.gates)
@@ -349,6 +349,13 @@ def _in_order(a: Array, direction: int, lengths: Array | None, copy: bool = Fals
         return np.array(reverse(a, lengths), order="C")
     # A read-only array would be a type of its own to the kernels.
     return a if a.flags.c_contiguous and a.flags.writeable and not copy else np.array(a, order="C")
+
+
+@cache
+def _parameter_names(layer: int, direction: int) -> list[str]:
+    """PyTorch's names of the weights of one direction of one layer, in the order of `Weights`."""
+    suffix = f"_l{layer}" + "_reverse" * direction
+    return [name + suffix for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
 
 
 def _nth(state: State, index: int, copy: bool = False) -> State:
