@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple, Self
 
@@ -88,19 +88,37 @@ class Sequential(Layer):
     def __repr__(self) -> str:
         return f"Sequential({', '.join(map(repr, self.layers))})"
 
+    def __call__(self, x: Array, state: Any = None, *, lengths: Any = None) -> tuple[Array, tuple[Any, ...]]:
+        """Inference: each layer without dropout and without a tape; returns the output and the final states."""
+        y, states, _ = self._in_turn(
+            x, state, lengths, lambda layer, x, initial, lengths: (*layer(x, initial, lengths=lengths), None)
+        )
+        return y, states
+
     def forward(
         self, x: Array, state: Any = None, *, lengths: Any = None, training: bool = False, rng: Rng = None
     ) -> tuple[Array, tuple[Any, ...], SequentialTape]:
         """Run all layers on x; arguments and results are those of the layers, state a tuple with one entry a layer."""
         rng = generator(rng) if training else None
+
+        def run(layer: Layer, x: Array, initial: Any, lengths: Any) -> tuple[Array, Any, Any]:
+            return layer.forward(x, initial, lengths=lengths, training=training, rng=rng)
+
+        y, states, tapes = self._in_turn(x, state, lengths, run)
+        return y, states, SequentialTape(tapes)
+
+    def _in_turn(
+        self, x: Array, state: Any, lengths: Any, run: Callable[[Layer, Array, Any, Any], tuple[Array, Any, Any]]
+    ) -> tuple[Array, tuple[Any, ...], tuple[Any, ...]]:
+        """Return the output of `run` of each layer on the output of the one before, and all states and tapes."""
         states, tapes = [], []
         for i, (layer, initial) in enumerate(zip(self.layers, self._per_layer("state", state), strict=True)):
             with _naming(i, layer):
-                x, final, tape = layer.forward(x, initial, lengths=lengths, training=training, rng=rng)
+                x, final, tape = run(layer, x, initial, lengths)
             states.append(final)
             tapes.append(tape)
             lengths = lengths if layer.keeps_time else None
-        return x, tuple(states), SequentialTape(tuple(tapes))
+        return x, tuple(states), tuple(tapes)
 
     def backward(
         self, tape: SequentialTape, dy: Array, dstate: Any = None

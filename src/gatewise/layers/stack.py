@@ -253,7 +253,7 @@ class Recurrent(Layer):
             )
             dxs.append(_in_order(dx, k, tape.lengths))
             dinitial.append(dstate)
-            named = zip(self._names(layer, k), gradients, strict=True)
+            named = zip(_parameter_names(layer, k), gradients, strict=True)
             grads |= {name: gradient for name, gradient in named if name in self.params}
         return sum(dxs[1:], start=dxs[0]), dinitial, grads
 
@@ -278,9 +278,6 @@ class Recurrent(Layer):
         """Return copies of the weights in another system's layout and letters; see `gatewise.convert`."""
         return layouts.from_params(self.params, layout, cell=self.kind, options=self.config(), **hints)
 
-    def _names(self, layer: int, direction: int) -> list[str]:
-        return _parameter_names(layer, direction)
-
     def _initial_params(self, rng: np.random.Generator, init: str) -> Params:
         H, G = self.hidden_size, len(self.cell.gates)
         params: dict[str, Array] = {}
@@ -288,10 +285,10 @@ class Recurrent(Layer):
             D = self.output_size if layer else self.input_size
             for k in range(self.directions):
                 shapes = [(G * H, D), (G * H, H)] + [(G * H,)] * 2 * self.bias
-                for name, shape in zip(self._names(layer, k), shapes, strict=False):
+                for name, shape in zip(_parameter_names(layer, k), shapes, strict=False):
                     params[name] = initializers.uniform(rng, shape, H**-0.5, self.dtype)
                 if init == "orthogonal":
-                    params[self._names(layer, k)[1]] = initializers.orthogonal(rng, G, H, self.dtype)
+                    params[_parameter_names(layer, k)[1]] = initializers.orthogonal(rng, G, H, self.dtype)
         return Params(params)
 
     def _set_gate_bias(self, gate: str, bias: float | Array) -> None:
@@ -306,7 +303,7 @@ class Recurrent(Layer):
 
     def _weights(self, layer: int, direction: int, copy: bool) -> Weights:
         """Copies where a tape is to keep the network it came from."""
-        found = [self.params[n] for n in self._names(layer, direction) if n in self.params]
+        found = [self.params[n] for n in _parameter_names(layer, direction) if n in self.params]
         W, U, *biases = [w.copy() for w in found] if copy else found
         b, c = biases or (np.zeros(len(W), self.dtype), np.zeros(len(W), self.dtype))
         return Weights(W, U, b, c)
@@ -352,10 +349,10 @@ def _in_order(a: Array, direction: int, lengths: Array | None, copy: bool = Fals
 
 
 @cache
-def _parameter_names(layer: int, direction: int) -> list[str]:
+def _parameter_names(layer: int, direction: int) -> tuple[str, ...]:
     """PyTorch's names of the weights of one direction of one layer, in the order of `Weights`."""
     suffix = f"_l{layer}" + "_reverse" * direction
-    return [name + suffix for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
+    return tuple(name + suffix for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
 
 
 def _nth(state: State, index: int, copy: bool = False) -> State:
