@@ -1,5 +1,8 @@
 """Gatewise: GRU, LSTM and Elman networks whose forward and backward passes are written by hand, and certified."""
 
+import importlib
+from typing import Any
+
 from gatewise import datasets, losses, optimizers, schedules
 from gatewise.errors import GatewiseError
 from gatewise.gradcheck import gradcheck
@@ -24,6 +27,21 @@ from gatewise.threads import get_num_threads, set_num_threads
 from gatewise.training import History, train
 
 __version__ = "0.1.0"
+
+# Names whose modules load scikit-learn, Bokeh and the like: imported when they are first asked for.
+_LATER: dict[str, str] = {}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module 'gatewise' has no attribute {name!r}")
+    value = globals()[name] = getattr(importlib.import_module(_LATER[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})
+
 
 __all__ = [
     "GRU",

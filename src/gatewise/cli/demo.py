@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from gatewise import datasets, dayahead, report, storage
+from gatewise import datasets, dayahead, pages, storage
 from gatewise.errors import GatewiseValueError
 from gatewise.tables import text_table
 
@@ -42,12 +42,12 @@ def command(out: Path, seed: int, as_json: bool, quiet: bool) -> None:
     Prints its error on the last 90 days beside the two naive methods, and writes model.safetensors, metrics.json and
     report.html.
     """
-    report.require()
+    pages.require()
     _make_folder(out)
     outcome = dayahead.run(datasets.i94(), seed, progress=not quiet)
     metrics = outcome.metrics
     federal_holidays = dayahead.federal_holidays(outcome.forecast.index)
-    page = report.day_ahead_page(
+    page = pages.day_ahead_page(
         title="Traffic on I-94, a day ahead",
         history=outcome.history,
         forecast=outcome.forecast,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gatewise.errors import GatewiseError
-from gatewise.report.measures import (
+from gatewise.pages.measures import (
     FORECASTS,
     SERIES,
     check_forecast,
@@ -109,7 +109,7 @@ def day_ahead_page(
     Examples
     --------
     >>> import numpy as np, pandas as pd
-    >>> from gatewise.report import day_ahead_page
+    >>> from gatewise.pages import day_ahead_page
     >>> hours = pd.date_range("2018-09-01", periods=48, freq="h", name="time")
     >>> names = ["truth", "model", "same_hour_last_week", "same_hour_yesterday"]
     >>> forecast = pd.DataFrame(np.random.default_rng(0).uniform(0, 5000, (48, 4)), hours, names)
@@ -142,7 +142,7 @@ def render(
     from gatewise import __version__
 
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("gatewise.report", ""),
+        loader=jinja2.PackageLoader("gatewise.pages", ""),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -214,7 +214,7 @@ def _results(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _forecast_section(forecast: DataFrame) -> Section:
-    from gatewise.report.figures import forecast_figure
+    from gatewise.pages.figures import forecast_figure
 
     dates = span(times(forecast)[0], times(forecast)[-1])
     return Section(
@@ -231,7 +231,7 @@ def _forecast_section(forecast: DataFrame) -> Section:
 
 
 def _hour_section(forecast: DataFrame) -> Section:
-    from gatewise.report.figures import profile_figure
+    from gatewise.pages.figures import profile_figure
 
     table = errors_by_hour(forecast)
     return Section(
@@ -247,7 +247,7 @@ def _hour_section(forecast: DataFrame) -> Section:
 
 
 def _weekday_section(forecast: DataFrame) -> Section:
-    from gatewise.report.figures import profile_figure
+    from gatewise.pages.figures import profile_figure
 
     table = errors_by_weekday(forecast)
     return Section(
@@ -263,7 +263,7 @@ def _weekday_section(forecast: DataFrame) -> Section:
 
 
 def _day_section(forecast: DataFrame, named_days: Mapping[str, str] | None) -> Section:
-    from gatewise.report.figures import day_figure
+    from gatewise.pages.figures import day_figure
 
     table = errors_by_day(forecast, named_days)
     return Section(
@@ -280,7 +280,7 @@ def _day_section(forecast: DataFrame, named_days: Mapping[str, str] | None) -> S
 
 def _loss_sections(history: Sequence[Mapping[str, Any]]) -> list[Section]:
     """Return the section on training, or none where no loss was recorded."""
-    from gatewise.report.figures import loss_figure
+    from gatewise.pages.figures import loss_figure
 
     names = loss_series(history)
     if not names:

@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 
 from gatewise import GatewiseError
-from gatewise.report import day_ahead_page, require
-from gatewise.report.measures import compared, errors_by_day, errors_by_hour, errors_by_weekday, headline, number
+from gatewise.pages import day_ahead_page, require
+from gatewise.pages.measures import compared, errors_by_day, errors_by_hour, errors_by_weekday, headline, number
 
 NAMES = ["truth", "model", "same_hour_last_week", "same_hour_yesterday"]
 
@@ -116,7 +116,7 @@ def test_page_is_the_same_each_time(page):
 
 
 def test_page_is_the_same_in_another_process(page):
-    code = "import sys, test_report; sys.stdout.buffer.write(test_report.a_page().encode())"
+    code = "import sys, test_pages; sys.stdout.buffer.write(test_pages.a_page().encode())"
     environment = process_environment(str(Path(__file__).parent)) | {"PYTHONHASHSEED": "123"}
     found = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True)
     assert found.stdout.decode() == page
@@ -222,7 +222,7 @@ def test_absent_library_is_named_with_its_remedy(monkeypatch, module, said):
 
 
 def test_import_needs_neither_library():
-    code = "import sys; import gatewise.report; assert not {'bokeh', 'jinja2'} & set(sys.modules)"
+    code = "import sys; import gatewise.pages; assert not {'bokeh', 'jinja2'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], env=process_environment(), check=True)
 
 

@@ -28,7 +28,7 @@ from bokeh.models import (
 from bokeh.models.annotations import BoxAnnotation
 from bokeh.plotting import figure
 
-from gatewise.report.measures import FORECASTS, SERIES, loss_series, losses, number, short_date, times, worst
+from gatewise.pages.measures import FORECASTS, SERIES, loss_series, losses, number, short_date, times, worst
 
 if TYPE_CHECKING:
     from pandas import DataFrame
