@@ -13,6 +13,7 @@ from typing import Any
 from gatewise.errors import check_number
 
 _lock = threading.Lock()
+_team = threading.Lock()
 _threads: int | None = None
 _pool: ThreadPoolExecutor | None = None
 _inside = 0
@@ -69,6 +70,15 @@ def run_together(tasks: Sequence[Callable[[], Any]]) -> None:
         wait(others)
     for other in others:
         other.result()
+
+
+def run_as_team(tasks: Sequence[Callable[[], Any]]) -> None:
+    """`run_together` for tasks that wait for one another while they run.
+
+    One team runs at a time: the tasks of two could each hold the threads that the other's are waiting for.
+    """
+    with _team:
+        run_together(tasks)
 
 
 def _get_pool() -> ThreadPoolExecutor:
@@ -134,8 +144,8 @@ def _controller() -> Any:
 
 def _after_fork() -> None:
     """A forked child has none of its parent's threads, and perhaps a lock that one of them held."""
-    global _lock, _pool, _inside
-    _lock, _pool, _inside = threading.Lock(), None, 0
+    global _lock, _team, _pool, _inside
+    _lock, _team, _pool, _inside = threading.Lock(), threading.Lock(), None, 0
 
 
 if hasattr(os, "register_at_fork"):

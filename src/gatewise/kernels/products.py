@@ -125,9 +125,10 @@ def copy(to, i, from_, k, count):
 
 
 @njit(**FLAGS)
-def pack_rows(arena, M, row, G, H, N):
-    """M[row : row + G·H] (G·H, N) packed for `matmul` with K = N: its rows become columns, each gate whole vectors.
+def pack_rows(arena, M, row, apart, G, H, N):
+    """H rows of M (…, N) for each of G gates, packed for `matmul` with K = N: rows become columns of whole vectors.
 
+    The first gate's rows start at `row`, those of the others `apart` rows later each.
     Packed: groups of up to 12 panels, each [K][panels][L], so that a tile finds its panels side by side.
     """
     L = BYTES // M.itemsize
@@ -140,16 +141,19 @@ def pack_rows(arena, M, row, G, H, N):
         base = first * N * L + (j - first) * L
         g, u = j * L // Hp, j * L % Hp
         for n in range(0, N, L):
-            transpose(flat, (row + g * H + u) * N + n, N, min(L, H - u), min(L, N - n), out, base + n * stride, stride)
+            transpose(
+                flat, (row + g * apart + u) * N + n, N, min(L, H - u), min(L, N - n), out, base + n * stride, stride
+            )
     return out
 
 
 @njit(**FLAGS)
-def pack_columns(arena, M, row, G, H, N):
-    """M[row : row + G·H] (G·H, N) packed for `matmul` with K = G·Hp: each gate is padded to Hp rows with 0."""
+def pack_columns(arena, M, row, G, H, column, count):
+    """`count` columns of M[row : row + G·H], packed for `matmul` with K = G·Hp: each gate padded to Hp rows with 0."""
+    N = M.shape[1]
     L = BYTES // M.itemsize
     Hp = (H + L - 1) // L * L
-    panels = (N + L - 1) // L
+    panels = (count + L - 1) // L
     out = zeros(arena, panels * G * Hp * L)
     flat = M.ravel()
     for g in range(G):
@@ -158,49 +162,53 @@ def pack_columns(arena, M, row, G, H, N):
                 first = j // GROUP * GROUP
                 stride = min(GROUP, panels - first) * L
                 at = first * G * Hp * L + (g * Hp + u) * stride + (j - first) * L
-                store(out, at, load(flat, (row + g * H + u) * N + j * L, min(L, N - j * L)), None)
+                from_ = (row + g * H + u) * N + column + j * L
+                store(out, at, load(flat, from_, min(L, count - j * L)), None)
     return out
 
 
 @njit(**FLAGS)
-def pad(arena, v, G, H):
-    """v (G·H,) with each gate padded to whole vectors."""
+def pad(arena, v, row, apart, G, H):
+    """H elements of v for each of G gates, as `pack_rows` finds its rows, each gate padded to whole vectors."""
     L = BYTES // v.itemsize
     Hp = (H + L - 1) // L * L
     out = zeros(arena, G * Hp)
     for g in range(G):
-        copy(out, g * Hp, v, g * H, H)
+        copy(out, g * Hp, v, row + g * apart, H)
     return out
 
 
 @njit(**FLAGS)
-def unpad_transposed(arena, a, out, G, H, N):
-    """Write a (N, G·Hp), gates padded, to out (G·H, N)."""
+def unpad_transposed(arena, a, out, G, first, rows):
+    """Write a (rows, G·Hp), gates padded, to the columns of out (G·H, N) from `first` on."""
+    N = out.shape[1]
+    H = out.shape[0] // G
     L = BYTES // a.itemsize
     Hp = (H + L - 1) // L * L
     block, flat = scratch(arena, L * L), out.ravel()
     for g in range(G):
         for u in range(0, H, L):
-            for n in range(0, N, L):
-                transpose(a, n * G * Hp + g * Hp + u, G * Hp, min(L, N - n), min(L, H - u), block, 0, L)
+            for n in range(0, rows, L):
+                transpose(a, n * G * Hp + g * Hp + u, G * Hp, min(L, rows - n), min(L, H - u), block, 0, L)
                 for k in range(min(L, H - u)):
-                    store(flat, (g * H + u + k) * N + n, load(block, k * L, None), min(L, N - n))
+                    store(flat, (g * H + u + k) * N + first + n, load(block, k * L, None), min(L, rows - n))
 
 
 @njit(**FLAGS)
-def unpad(a, out, G, H):
-    """Write a (G·Hp,), gates padded, to out (G·H,)."""
+def unpad(a, out, G, first, count):
+    """Write `count` elements of each gate of a (G·Hp,), gates padded, to out (G·H,), from `first` on."""
+    H = out.size // G
     L = BYTES // a.itemsize
     Hp = (H + L - 1) // L * L
     for g in range(G):
-        copy(out, g * H, a, g * Hp, H)
+        copy(out, g * H + first, a, g * Hp + first, count)
 
 
 @njit(**FLAGS)
-def add_columns(total, a, rows, width):
-    """total += the sum over the rows of a (rows, width); width is a multiple of the lanes."""
+def add_columns(total, a, rows, width, first, last):
+    """total += the sum over the rows of a (rows, width), from column `first` to `last`, both multiples of the lanes."""
     L = BYTES // a.itemsize
-    for j in range(0, width, L):
+    for j in range(first, last, L):
         s = load(total, j, None)
         for r in range(rows):
             s = s + load(a, r * width + j, None)
@@ -208,30 +216,31 @@ def add_columns(total, a, rows, width):
 
 
 @njit(**FLAGS)
-def take_rows(to, given, b0, M):
-    """Copy the rows b0 to b0 + M of given (S, B, H) to `to` (S, M, Hp), padded with 0."""
+def take_rows(to, given, b0, M, first, count):
+    """Copy `count` columns of the rows b0 to b0 + M of given (S, B, H) to `to` (S, M, whole vectors), padded with 0."""
     S, B, H = given.shape
     L = BYTES // given.itemsize
-    Hp = (H + L - 1) // L * L
+    width = (count + L - 1) // L * L
     flat = given.ravel()
     for k in range(S):
         for m in range(M):
-            for j in range(0, H, L):
-                values = load(flat, (k * B + b0 + m) * H + j, min(L, H - j))
-                store(to, (k * M + m) * Hp + j, values, None)
+            for j in range(0, count, L):
+                values = load(flat, (k * B + b0 + m) * H + first + j, min(L, count - j))
+                store(to, (k * M + m) * width + j, values, None)
 
 
 @njit(**FLAGS)
-def give_rows(to, b0, M, s):
-    """The inverse of `take_rows`: write s (S, M, Hp) to the rows b0 to b0 + M of `to` (S, B, H)."""
+def give_rows(to, b0, M, first, count, s):
+    """The inverse of `take_rows`: write s (S, M, whole vectors) to columns of rows b0 to b0 + M of `to` (S, B, H)."""
     S, B, H = to.shape
     L = BYTES // to.itemsize
-    Hp = (H + L - 1) // L * L
+    width = (count + L - 1) // L * L
     flat = to.ravel()
     for k in range(S):
         for m in range(M):
-            for j in range(0, H, L):
-                store(flat, (k * B + b0 + m) * H + j, load(s, (k * M + m) * Hp + j, None), min(L, H - j))
+            for j in range(0, count, L):
+                at = (k * B + b0 + m) * H + first + j
+                store(flat, at, load(s, (k * M + m) * width + j, None), min(L, count - j))
 
 
 @njit(**FLAGS)
@@ -251,12 +260,11 @@ def take_steps(xs, hs, x, initial, states, b0, M, t0, t1):
 
 
 @njit(**FLAGS)
-def give_steps(dx, dxs, b0, M, t0, t1):
-    """Write dxs (steps, M, Dp) to the steps t0 to t1 and rows b0 to b0 + M of dx (B, T, D)."""
+def give_steps(dx, dxs, b0, M, t0, first, last):
+    """Write rows `first` to `last` of dxs (steps, M, Dp), whose steps start at t0, to rows b0 on of dx (B, T, D)."""
     _, T, D = dx.shape
     L = BYTES // dx.itemsize
     Dp = (D + L - 1) // L * L
     dx = dx.ravel()
-    for t in range(t0, t1):
-        for m in range(M):
-            copy(dx, ((b0 + m) * T + t) * D, dxs, ((t - t0) * M + m) * Dp, D)
+    for r in range(first, last):
+        copy(dx, ((b0 + r % M) * T + t0 + r // M) * D, dxs, r * Dp, D)

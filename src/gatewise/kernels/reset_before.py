@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit
 
 from gatewise.cells import gru
-from gatewise.kernels.plain import CHUNK
+from gatewise.kernels.plain import chunk
 from gatewise.kernels.products import (
     FLAGS,
     add_columns,
@@ -31,25 +31,25 @@ from gatewise.kernels.products import (
 from gatewise.kernels.vectors import BYTES, load, store
 
 _reset, _gates, _gates_backward, _reset_backward = (njit(function) for function in gru.RESET_BEFORE.pointwise)
-G = 3
 
 
 @njit(**FLAGS)
-def run_forward(cell, work, top, x, W, U, b, c, initial, lengths, states, record, final, b0, b1, keep, keep_record):
+def run_forward(cell, work, top, x, W, U, b, c, initial, lengths, states, record, final, part, team, keep, keep_record):
     """Fill `states`, `record` and `final` for the rows b0 to b1."""
     arena, ragged = (work, top), lengths.size > 0
+    b0, b1, _, _ = part
     B, T, D = x.shape
     H = U.shape[1]
     L = BYTES // x.itemsize
-    none, one = np.int64(0), np.int64(1)
+    G, none, one, two = np.int64(3), np.int64(0), np.int64(1), np.int64(2)
     blocks = (H + L - 1) // L
     Hp, P, M = blocks * L, G * blocks * L, b1 - b0
-    W, b, c = pack_rows(arena, W, 0, G, H, D), pad(arena, b, G, H), pad(arena, c, G, H)
-    U_rz, U_n = pack_rows(arena, U, 0, 2, H, H), pack_rows(arena, U, 2 * H, 1, H, H)
-    steps = max(1, min(T, CHUNK // M))
+    W, b, c = pack_rows(arena, W, none, H, G, H, D), pad(arena, b, none, H, G, H), pad(arena, c, none, H, G, H)
+    U_rz, U_n = pack_rows(arena, U, none, H, two, H, H), pack_rows(arena, U, 2 * H, H, one, H, H)
+    steps = chunk(T, M)
     p, q = scratch(arena, M * steps * P), scratch(arena, M * P)
     h, r, s = scratch(arena, M * Hp), scratch(arena, M * Hp), scratch(arena, M * Hp)
-    take_rows(h, initial, b0, M)
+    take_rows(h, initial, b0, M, none, H)
     x, states, record = x.ravel(), states.ravel(), record.ravel()
     n_gate = 2 * Hp + none
     for t0 in range(0, T, steps):
@@ -85,7 +85,7 @@ def run_forward(cell, work, top, x, W, U, b, c, initial, lengths, states, record
                         store(record, row + j, load(r, here, None), count)
                         store(record, row + j + B * T * H, z, count)
                         store(record, row + j + 2 * B * T * H, n, count)
-    give_rows(final, b0, M, h)
+    give_rows(final, b0, M, none, H, h)
 
 
 @njit(**FLAGS)
@@ -110,33 +110,34 @@ def run_backward(
     dU,
     db,
     dc,
-    b0,
-    b1,
+    part,
+    team,
     stored,
 ):
     """Fill dx and dinitial for the rows b0 to b1, and dW, dU, db, dc with what these rows contribute."""
     arena, ragged = (work, top), lengths.size > 0
+    b0, b1, _, _ = part
     B, T, D = x.shape
     H = U.shape[1]
     L = BYTES // x.itemsize
-    none, one = np.int64(0), np.int64(1)
+    G, none, one, two = np.int64(3), np.int64(0), np.int64(1), np.int64(2)
     blocks = (H + L - 1) // L
     Hp, P, M = blocks * L, G * blocks * L, b1 - b0
     Dp = (D + L - 1) // L * L
     W_rows, U_rz, U_n = (
-        pack_columns(arena, W, 0, G, H, D),
-        pack_columns(arena, U, 0, 2, H, H),
-        pack_columns(arena, U, 2 * H, 1, H, H),
+        pack_columns(arena, W, none, G, H, none, D),
+        pack_columns(arena, U, none, two, H, none, H),
+        pack_columns(arena, U, 2 * H, one, H, none, H),
     )
-    b, c = pad(arena, b, G, H), pad(arena, c, G, H)
-    W_panels, U_rz_panels, U_n_panels = scratch(arena, 0), scratch(arena, 0), scratch(arena, 0)
+    b, c = pad(arena, b, none, H, G, H), pad(arena, c, none, H, G, H)
+    W_panels, U_rz_panels, U_n_panels = scratch(arena, none), scratch(arena, none), scratch(arena, none)
     if not stored:
-        W_panels = pack_rows(arena, W, 0, G, H, D)
-        U_rz_panels, U_n_panels = pack_rows(arena, U, 0, 2, H, H), pack_rows(arena, U, 2 * H, 1, H, H)
-    steps = max(1, min(T, CHUNK // M))
+        W_panels = pack_rows(arena, W, none, H, G, H, D)
+        U_rz_panels, U_n_panels = pack_rows(arena, U, none, H, two, H, H), pack_rows(arena, U, 2 * H, H, one, H, H)
+    steps = chunk(T, M)
     rows = steps * M
     dp, gates = scratch(arena, rows * P), scratch(arena, rows * P)  # gates: r, z, n, side by side
-    p, q = scratch(arena, 0 if stored else rows * P), scratch(arena, 0 if stored else rows * P)
+    p, q = scratch(arena, none if stored else rows * P), scratch(arena, none if stored else rows * P)
     xs, hs, ss, dxs = (
         scratch(arena, rows * D),
         scratch(arena, rows * H),
@@ -145,7 +146,7 @@ def run_backward(
     )
     d, ds, ended = scratch(arena, M * Hp), scratch(arena, M * Hp), scratch(arena, M * Hp)
     DW, DU, Db, zero = zeros(arena, D * P), zeros(arena, H * P), zeros(arena, P), zeros(arena, max(Dp, Hp))
-    take_rows(d, dfinal, b0, M)
+    take_rows(d, dfinal, b0, M, none, H)
     record, dh = record.ravel(), dh.ravel()
     n_gate = 2 * Hp + none
     for t1 in range(T, 0, -steps):
@@ -212,13 +213,13 @@ def run_backward(
                 if t >= lengths[b0 + m]:  # as it was: 0 · ∞ may not touch it
                     copy(d, m * Hp, ended, m * Hp, Hp)
         matmul((dp, none, P, one), rows, P, (W_rows, none, none), Dp // L, (zero, none, none), (dxs, none, Dp))
-        give_steps(dx, dxs, b0, M, t0, t1)
+        give_steps(dx, dxs, b0, M, t0, none, rows)
         matmul((xs, none, one, D), D, rows, (dp, none, P), P // L, (DW, none, P), (DW, none, P))
         matmul((hs, none, one, H), H, rows, (dp, none, P), 2 * blocks, (DU, none, P), (DU, none, P))
         matmul((ss, none, one, H), H, rows, (dp, n_gate, P), blocks, (DU, n_gate, P), (DU, n_gate, P))
-        add_columns(Db, dp, rows, P)
-    give_rows(dinitial, b0, M, d)
-    unpad_transposed(arena, DW, dW, G, H, D)
-    unpad_transposed(arena, DU, dU, G, H, H)
-    unpad(Db, db, G, H)
-    unpad(Db, dc, G, H)
+        add_columns(Db, dp, rows, P, none, P)
+    give_rows(dinitial, b0, M, none, H, d)
+    unpad_transposed(arena, DW, dW, G, none, D)
+    unpad_transposed(arena, DU, dU, G, none, H)
+    unpad(Db, db, G, none, H)
+    unpad(Db, dc, G, none, H)
