@@ -156,6 +156,17 @@ def check(case):
     if not at_a_kink(need):
         for run in (kept, again):
             assert_close(gradients(recurrence.backward(run, case.dh, case.dfinal)), gradients(need_gradients))
+        check_dstates(case, kept, need)
+
+
+def check_dstates(case, run, need):
+    """What reached each state is what it is in NumPy, and to keep it changes nothing else."""
+    with recurrence.watched() as passes:
+        watched = recurrence.backward(run, case.dh, case.dfinal)
+    assert_identical(gradients(watched), gradients(recurrence.backward(run, case.dh, case.dfinal)))
+    dstates = tuple(np.zeros_like(s) for s in need.states)
+    recurrence._backward(need, case.dh, case.dfinal, dstates)
+    assert_close(*({f"dstates[{k}]": d for k, d in enumerate(found)} for found in (passes[0].dstates, dstates)))
 
 
 @contextmanager

@@ -9,6 +9,9 @@ Shapes, with B sequences, T steps, D inputs, H units, G gates:
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import NamedTuple
 
 import numpy as np
@@ -77,12 +80,44 @@ def backward(run: Run, dh: Array, dfinal: State) -> tuple[Array, State, Weights]
     Returns dx (B, T, D), the gradient of the initial state, and those of the weights. dh must be 0 where a sequence has
     ended.
     """
+    passes = _watched_passes.get()
     kernel = kernels.find(run.cell) if len(run.x) else None
     if kernel:
         x, weights, initial, lengths, states, record = run[1:7]
-        dx, dinitial, gradients = kernel.backward(x, weights, initial, lengths, states, record, dh, dfinal)
-        return dx, dinitial, Weights(*gradients)
-    return _backward(run._replace(record=recorded(run)), dh, dfinal)
+        dx, dinitial, parts, dstates = kernel.backward(
+            x, weights, initial, lengths, states, record, dh, dfinal, passes is not None
+        )
+        gradients = Weights(*parts)
+    else:
+        dstates = () if passes is None else tuple(np.zeros_like(s) for s in run.states)
+        dx, dinitial, gradients = _backward(run._replace(record=recorded(run)), dh, dfinal, dstates)
+    if passes is not None:
+        passes.append(Pass(run, dstates, dx, dinitial, gradients))
+    return dx, dinitial, gradients
+
+
+class Pass(NamedTuple):
+    """One backward pass, and what it carried from step to step."""
+
+    run: Run
+    dstates: State  # (B, T, H) each: what reached each state from its output and from the next step; 0 past each length
+    dx: Array  # (B, T, D)
+    dinitial: State  # (B, H) each
+    gradients: Weights
+
+
+_watched_passes: ContextVar[list[Pass] | None] = ContextVar("watched_passes", default=None)
+
+
+@contextmanager
+def watched() -> Iterator[list[Pass]]:
+    """Let every backward pass inside the block be kept in the list it is given, in the order they are made."""
+    passes: list[Pass] = []
+    token = _watched_passes.set(passes)
+    try:
+        yield passes
+    finally:
+        _watched_passes.reset(token)
 
 
 def recorded(run: Run) -> Record:
@@ -117,7 +152,7 @@ def _forward(
 
 
 @single_threaded_blas()
-def _backward(run: Run, dh: Array, dstate: State) -> tuple[Array, State, Weights]:
+def _backward(run: Run, dh: Array, dstate: State, dstates: State = ()) -> tuple[Array, State, Weights]:
     cell, x, (W, U, _, _), _, lengths, states, record, _ = run
     B, T, _ = dh.shape
     dp = np.empty((T, B, len(W)), x.dtype)
@@ -127,8 +162,10 @@ def _backward(run: Run, dh: Array, dstate: State) -> tuple[Array, State, Weights
         dstate = (dstate[0] + dh[:, t], *dstate[1:])
         dstate_next = dstate
         dp[t], dq[t], dstate = cell.step_backward(dstate, _at(states, t), _at(previous, t), _at(record, t), U)
-        if lengths is not None:
-            valid = (t < lengths)[:, None]
+        valid = None if lengths is None else (t < lengths)[:, None]
+        if dstates:
+            _store(dstates, t, dstate_next if valid is None else tuple(np.where(valid, d, 0) for d in dstate_next))
+        if valid is not None:
             dp[t], dq[t] = dp[t] * valid, dq[t] * valid
             dstate = _choose(valid, dstate, dstate_next)
     h_prev, gates = _rows(_by_time(previous[0])), tuple(_rows(_by_time(r)) for r in record)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from gatewise.batches import Samples
+from gatewise.doctor import Attempt, Case, examine
 from gatewise.errors import Array, GatewiseError, GatewiseTypeError, GatewiseValueError, check_choice, check_number
 from gatewise.layers import Layer
 from gatewise.layers.layer import Rng, generator
@@ -19,6 +22,7 @@ from gatewise.progress import progress_bar
 from gatewise.threads import single_threaded_blas
 
 Callback = Callable[[dict[str, Any], Layer], Any]
+NORMS_KEPT = 20
 ClassWeight = str | Mapping[int, float] | Sequence[float] | Array
 
 
@@ -58,6 +62,7 @@ def train(
     class_weight: ClassWeight | None = None,
     validation: float | tuple[Any, ...] | None = None,
     patience: int | None = None,
+    tol: float = 0.0,
     clip: float | None = None,
     shuffle: bool = True,
     rng: Rng = None,
@@ -90,6 +95,8 @@ def train(
         Held-out rows, or the share of rows, taken from the end, that is held out.
     patience : int, optional
         Stop after so many epochs without a lower monitored loss, and restore the best weights.
+    tol : float
+        By how much a loss must be lower to count for `patience`.
     clip : float, optional
         Limit of the global gradient norm.
     shuffle : bool
@@ -109,8 +116,10 @@ def train(
     Raises
     ------
     GatewiseError
-        If an argument does not fit, or the loss or a gradient is not finite: then nothing of that batch has been
-        applied, and with `patience` the best weights are restored.
+        If an argument does not fit.
+    NonFiniteError
+        If the loss or a gradient is not finite: it says where and why. Nothing of that batch has been applied, and with
+        `patience` the best weights are restored.
 
     Examples
     --------
@@ -135,9 +144,10 @@ def train(
         raise GatewiseTypeError(f"callbacks is {callbacks!r}; need a sequence of functions: pass [callback].")
     samples, held_out = _split(Samples.checked(x, y, lengths, weights), validation)
     samples = _with_class_weight(samples, class_weight)
-    trainer = _Trainer(model, _loss(loss), _optimizer(optimizer), clip, generator(rng))
-    best = _Best(model, patience)
-    history = History()
+    trainer = _Trainer(model, named_loss(loss), _optimizer(optimizer), clip, generator(rng))
+    check_number("tol", tol, 0)
+    best = _Best(model, patience, tol)
+    history = trainer.history
     total = epochs * -(-len(samples.x) // batch_size)
     with single_threaded_blas(), progress_bar(total, progress) as advance, best:
         for epoch in range(1, epochs + 1):
@@ -168,6 +178,9 @@ class _Trainer:
         self.optimizer = optimizer
         self.clip = clip
         self.rng = rng
+        self.history = History()
+        self.norms: deque[float] = deque(maxlen=NORMS_KEPT)
+        self.steps = 0
 
     def epoch(
         self, number: int, samples: Samples, batch_size: int, shuffle: bool, advance: Callable[[str], None]
@@ -175,11 +188,15 @@ class _Trainer:
         started = time.perf_counter()
         mean, norms = _Mean(), []
         order = self.rng if shuffle else None
+        start = copy.deepcopy(order)
         for i, batch in enumerate(samples.batches(batch_size, order, self.model.keeps_time)):
             if share := self._share(batch):
-                value, norm = self._update(batch, f"epoch {number}, batch {i + 1}")
-                mean.add(value, share)
-                norms.append(norm)
+                attempt = Attempt(batch, self._loss_weights(batch).get("weights"))
+                if not self._update(attempt):
+                    rows = np.arange(len(samples.x)) if start is None else start.permutation(len(samples.x))
+                    raise self._failure(attempt, rows[i * batch_size : (i + 1) * batch_size], number, i + 1)
+                mean.add(attempt.value, share)
+                norms.append(attempt.norm)
             advance(f"epoch {number}, loss {mean.value:.4g}")
         return {
             "epoch": number,
@@ -197,23 +214,42 @@ class _Trainer:
                 mean.add(value, share)
         return mean.value
 
-    def _update(self, batch: Samples, where: str) -> tuple[float, float]:
+    def _update(self, attempt: Attempt) -> bool:
+        """Take one step, and return True; or leave the weights as they are because a number is not finite."""
+        batch = attempt.batch
+        weights = {} if attempt.weights is None else {"weights": attempt.weights}
         try:
             with np.errstate(over="ignore", invalid="ignore"):
-                prediction, _, tape = self.model.forward(batch.x, lengths=batch.lengths, training=True, rng=self.rng)
-                value, gradient = self.loss(prediction, batch.y, **self._loss_weights(batch))
-                _, _, grads = self.model.backward(tape, gradient)
-                norm = clip_by_global_norm(grads, np.inf if self.clip is None else self.clip)
+                attempt.prediction, _, attempt.tape = self.model.forward(
+                    batch.x, lengths=batch.lengths, training=True, rng=self.rng
+                )
+                attempt.value, attempt.gradient = self.loss(attempt.prediction, batch.y, **weights)
+                _, _, grads = self.model.backward(attempt.tape, attempt.gradient)
+                attempt.norm = clip_by_global_norm(grads, np.inf if self.clip is None else self.clip)
         except GatewiseError as error:
-            raise type(error)(f"{where}: {error}") from error
-        if not (np.isfinite(value) and np.isfinite(norm)):
-            raise GatewiseValueError(
-                f"{where}: the loss is {value:g} and the gradient norm {norm:g}; need finite numbers. "
-                f"The weights are those of the batch before: lower the learning rate, pass clip=1, or scale the data."
-            )
+            attempt.error = error
+            return False
+        if not (np.isfinite(attempt.value) and np.isfinite(attempt.norm)):
+            return False
         with np.errstate(over="ignore", invalid="ignore"):  # the next batch tells
             self.optimizer.step(self.model.params, grads)
-        return value, norm
+        self.norms.append(attempt.norm)
+        self.steps += 1
+        return True
+
+    def _failure(self, attempt: Attempt, rows: Array, epoch: int, number: int) -> GatewiseError:
+        case = Case(self.model, self.loss, attempt, rows, epoch, number, self.norms, self.steps)
+        found = examine(case)
+        if found is not None:
+            found.history = self.history
+            found.__cause__ = attempt.error
+            return found
+        where, error = f"epoch {epoch}, batch {number}", attempt.error
+        if error is None:
+            return GatewiseValueError(f"{where}: the gradient norm is {attempt.norm:g}: scale the loss or pass clip=1.")
+        named = type(error)(f"{where}: {error}")
+        named.__cause__ = error
+        return named
 
     def _loss_weights(self, batch: Samples) -> dict[str, Array]:
         """The keyword that gives the loss its weights: those of the batch, 0 past each length of a time axis."""
@@ -247,17 +283,20 @@ class _Mean:
 class _Best:
     """Keeps the weights of the best epoch and puts them back at the end, however the end comes."""
 
-    def __init__(self, model: Layer, patience: int | None) -> None:
+    def __init__(self, model: Layer, patience: int | None, tol: float) -> None:
         self._params = model.params
         self._patience = patience
-        self._lowest = np.inf
+        self._tol = tol
+        self._lowest = self._reference = np.inf
         self._kept: dict[str, Array] | None = None
         self._waited = 0
 
     def note(self, value: float) -> None:
         self._waited += 1
+        if value < self._reference - self._tol:
+            self._reference, self._waited = value, 0
         if self._patience is not None and value < self._lowest:
-            self._lowest, self._waited = value, 0
+            self._lowest = value
             self._kept = {name: array.copy() for name, array in self._params.items()}
 
     @property
@@ -272,7 +311,8 @@ class _Best:
             self._params.update(self._kept)
 
 
-def _loss(loss: str | Loss) -> Loss:
+def named_loss(loss: str | Loss) -> Loss:
+    """Return the loss of that name, or the function itself."""
     if isinstance(loss, str):
         check_choice("loss", loss, LOSSES)
         return LOSSES[loss]

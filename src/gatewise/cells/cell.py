@@ -33,6 +33,8 @@ PointwiseBackward = Callable[[State, State, State, Record], tuple[Gates, Gates, 
 Step = Callable[[Array, State, Array, Array], tuple[State, Record]]
 StepBackward = Callable[[State, State, State, Record, Array], tuple[Array, Array, State]]
 RecurrentGradient = Callable[[Array, Array, Record], Array]
+RecordGradients = Callable[[State, State, State, Record, Array], tuple[State, Record]]
+Jacobian = Callable[[State, State, Record, Array], Array]
 
 
 def recurrent_gradient(dq: Array, h_prev: Array, record: Record) -> Array:
@@ -52,6 +54,11 @@ class Cell(NamedTuple):
     """`step(p, state_prev, U, c) -> state, record`."""
     step_backward: StepBackward
     """`step_backward(dstate, state, state_prev, record, U) -> dp, dq, dstate_prev`."""
+    record_gradients: RecordGradients
+    """`record_gradients(dstate, state, state_prev, record, U) -> dstate, drecord`: the gradient of each recorded value,
+    and that of each state with what it passes to the others of its own step; for any leading axes in place of B."""
+    jacobian: Jacobian
+    """`jacobian(state, state_prev, record, U) -> ∂state/∂state_prev` (..., S·H, S·H), for any leading axes."""
     recurrent_gradient: RecurrentGradient = recurrent_gradient
     """`recurrent_gradient(dq, h_prev, record) -> dU`, all arguments stacked over time and batch."""
     pointwise: tuple[Callable[..., Any], ...] = ()
@@ -65,14 +72,25 @@ def plain_cell(
     recorded: tuple[str, ...],
     forward: Pointwise,
     backward: PointwiseBackward,
+    record_gradients: RecordGradients,
 ) -> Cell:
     """Return the cell whose only recurrent product is q = h_{t-1} Uᵀ + c: all but the reset-before GRU.
 
     `forward(p, q, state_prev) -> state, record`; `backward(dstate, state, state_prev, record) -> dp, dq, dstate_prev`,
     the last without what h_{t-1} receives through q, which is dq U.
     """
-    step, step_backward = PlainStep(forward), PlainStepBackward(backward)
-    return Cell(name, gates, states, recorded, step, step_backward, pointwise=(forward, backward))
+    step, step_backward, jacobian = PlainStep(forward), PlainStepBackward(backward), PlainJacobian(backward)
+    return Cell(
+        name,
+        gates,
+        states,
+        recorded,
+        step,
+        step_backward,
+        record_gradients,
+        jacobian,
+        pointwise=(forward, backward),
+    )
 
 
 @dataclass(frozen=True)
@@ -101,6 +119,39 @@ class PlainStepBackward:
         dp, dq, (dh, *others) = self.backward(dstate, state, state_prev, record)
         dq_joined = join(dq)
         return join(dp), dq_joined, (dh + dq_joined @ U, *others)
+
+
+@dataclass(frozen=True)
+class PlainJacobian:
+    """∂state/∂state_prev of a plain cell.
+
+    The backward step is pointwise but for dq U, and linear in dstate. So its values at dstate = 1 in one state and 0 in
+    the others are the diagonals of which the Jacobian is made: diag(direct) + Σ over gates of diag(dq) U.
+    """
+
+    backward: PointwiseBackward
+
+    def __call__(self, state: State, state_prev: State, record: Record, U: Array, /) -> Array:
+        """`jacobian` of `Cell`."""
+        h, S = state[0], len(state)
+        H = h.shape[-1]
+        gates = U.reshape(-1, H, H)
+        result = np.zeros((*h.shape[:-1], S * H, S * H), h.dtype)
+        for k in range(S):
+            unit = tuple(np.full_like(h, j == k) for j in range(S))
+            _, dq, direct = self.backward(unit, state, state_prev, record)
+            rows = result[..., k * H : (k + 1) * H, :]
+            for d, U_gate in zip(dq, gates, strict=True):
+                rows[..., :H] += d[..., None] * U_gate
+            for j, d in enumerate(direct):
+                rows[..., j * H : (j + 1) * H] += diagonal(d)
+        return result
+
+
+def diagonal(d: Array) -> Array:
+    """(..., H) as matrices (..., H, H) with these diagonals."""
+    matrices: Array = d[..., None] * np.eye(d.shape[-1], dtype=d.dtype)
+    return matrices
 
 
 def split(a: Array, parts: int) -> Gates:

@@ -21,7 +21,7 @@ from __future__ import annotations
 import numpy as np
 
 from gatewise.activations import sigmoid, sigmoid_slope, tanh, tanh_slope
-from gatewise.cells.cell import Cell, Gates, Record, State, join, plain_cell, split
+from gatewise.cells.cell import Cell, Gates, Record, State, diagonal, join, plain_cell, split
 from gatewise.errors import Array
 
 GATES = ("reset", "update", "candidate")
@@ -48,7 +48,27 @@ def _after_backward(dstate: State, state: State, state_prev: State, record: Reco
     return (da_r, da_z, da_n), (da_r, da_z, da_n * r), (dh * z,)
 
 
-RESET_AFTER = plain_cell("gru", GATES, ("hidden",), (*GATES, "recurrent_candidate"), _after, _after_backward)
+def _after_record_gradients(
+    dstate: State, state: State, state_prev: State, record: Record, U: Array
+) -> tuple[State, Record]:
+    (dh,) = dstate
+    (h_prev,) = state_prev
+    r, z, n, q_n = record
+    dn = dh * (1 - z)
+    dz = dh * (h_prev - n)
+    da_n = dn * tanh_slope(n)
+    return dstate, (da_n * q_n, dz, dn, da_n * r)
+
+
+RESET_AFTER = plain_cell(
+    "gru",
+    GATES,
+    ("hidden",),
+    (*GATES, "recurrent_candidate"),
+    _after,
+    _after_backward,
+    _after_record_gradients,
+)
 
 
 # With the reset gate before the product, a step has two products that wait for each other: q_r and q_z, then
@@ -113,6 +133,31 @@ def _recurrent_gradient_before(dq: Array, h_prev: Array, record: Record) -> Arra
     return np.concatenate([dq[:, rz].T @ h_prev, dq[:, n_rows].T @ (r * h_prev)])
 
 
+def _before_record_gradients(
+    dstate: State, state: State, state_prev: State, record: Record, U: Array
+) -> tuple[State, Record]:
+    (dh,) = dstate
+    (h_prev,) = state_prev
+    _, z, n = record
+    dn = dh * (1 - z)
+    dz = dh * (h_prev - n)
+    ds = (dn * tanh_slope(n)) @ U[_blocks(dh)[1]]
+    return dstate, (ds * h_prev, dz, dn)
+
+
+def _jacobian_before(state: State, state_prev: State, record: Record, U: Array) -> Array:
+    """diag(z) + diag(a_z) U_z + diag(a_n) U_n (diag(r) + diag(a_r) U_r), each a at a gradient of 1."""
+    (h_prev,) = state_prev
+    r, z, n = record
+    U_r, U_z, U_n = np.split(U, 3)
+    one = np.ones_like(h_prev)
+    a_z, a_n, kept = _before_backward(one, h_prev, z, n)
+    a_r, reset = _before_reset_backward(one, h_prev, r)
+    ds = diagonal(reset) + a_r[..., None] * U_r
+    J: Array = diagonal(kept) + a_z[..., None] * U_z + (a_n[..., None] * U_n) @ ds
+    return J
+
+
 def _blocks(h: Array) -> tuple[slice, slice]:
     """The rows of U that the gates r and z own, and those of the candidate n."""
     H = h.shape[-1]
@@ -126,6 +171,8 @@ RESET_BEFORE = Cell(
     GATES,
     _step_before,
     _step_before_backward,
+    _before_record_gradients,
+    _jacobian_before,
     _recurrent_gradient_before,
     (_before_reset, _before, _before_backward, _before_reset_backward),
 )

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from gatewise.activations import sigmoid, sigmoid_slope, tanh, tanh_slope
 from gatewise.cells.cell import Gates, Record, State, plain_cell
+from gatewise.errors import Array
 
 GATES = ("input", "forget", "candidate", "output")
 
@@ -48,4 +49,14 @@ def _backward(dstate: State, state: State, state_prev: State, record: Record) ->
     return da, da, (0 * dh, dc * f)  # h_{t-1} acts through q alone
 
 
-LSTM = plain_cell("lstm", GATES, ("hidden", "cell"), GATES, _forward, _backward)
+def _record_gradients(dstate: State, state: State, state_prev: State, record: Record, U: Array) -> tuple[State, Record]:
+    dh, dc_next = dstate
+    _, c_t = state
+    _, c_prev = state_prev
+    i, _, g, o = record
+    tanh_c = tanh(c_t)
+    dc = dc_next + dh * o * tanh_slope(tanh_c)
+    return (dh, dc), (dc * g, dc * c_prev, dc * i, dh * tanh_c)
+
+
+LSTM = plain_cell("lstm", GATES, ("hidden", "cell"), GATES, _forward, _backward, _record_gradients)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from gatewise.activations import relu, relu_slope, tanh, tanh_slope
 from gatewise.cells.cell import Gates, Record, State, plain_cell
+from gatewise.errors import Array
 
 
 def _tanh_forward(p: Gates, q: Gates, state_prev: State) -> tuple[State, Record]:
@@ -31,7 +32,12 @@ def _relu_backward(dstate: State, state: State, state_prev: State, record: Recor
     return (da,), (da,), (0 * da,)
 
 
+def _record_gradients(dstate: State, state: State, state_prev: State, record: Record, U: Array) -> tuple[State, Record]:
+    return dstate, ()
+
+
+_NAMES = ("rnn", ("candidate",), ("hidden",), ())
 FORMS = {
-    "tanh": plain_cell("rnn", ("candidate",), ("hidden",), (), _tanh_forward, _tanh_backward),
-    "relu": plain_cell("rnn", ("candidate",), ("hidden",), (), _relu_forward, _relu_backward),
+    "tanh": plain_cell(*_NAMES, _tanh_forward, _tanh_backward, _record_gradients),
+    "relu": plain_cell(*_NAMES, _relu_forward, _relu_backward, _record_gradients),
 }

@@ -93,16 +93,21 @@ class Kernel(NamedTuple):
         record: Record,
         dh: Array,
         dfinal: State,
-    ) -> tuple[Array, State, tuple[Array, ...]]:
-        """Return dx (B, T, D), the gradient of the initial state and those of the weights."""
+        watched: bool = False,
+    ) -> tuple[Array, State, tuple[Array, ...], State]:
+        """Return dx (B, T, D), the gradients of the initial state and of the weights, and, if watched, dstates.
+
+        dstates (B, T, H) each is what reached each state; 0 past each length.
+        """
         B, T, D = x.shape
         H = weights[1].shape[1]
         start, dend = _stacked(initial), _stacked(dfinal)
         dx, dstart = np.empty_like(x), np.empty_like(start)
+        dstates = np.zeros((len(start), B, T if watched else 0, H), x.dtype)
         kept = _stacked(states)
         recorded = _stacked(record) if record else np.empty((0, B, T, H), x.dtype)
         stored = len(record) == len(self.cell.recorded)
-        arrays = (x, *weights, start, _or_none(lengths), kept, recorded, dh, dend, dx, dstart)
+        arrays = (x, *weights, start, _or_none(lengths), kept, recorded, dh, dend, dx, dstart, dstates)
         room = 2 * B * plain.chunk.py_func(T, B) * len(self.cell.gates) * _padded(H, x.dtype)
         shares = self._shares(x, H, 4 * len(weights[0]) * (D + H) * B * T, room)
         sums = 1 if shares[0].team.size > 1 else len(shares)  # a team writes one
@@ -115,7 +120,7 @@ class Kernel(NamedTuple):
         for other in gradients[1:]:
             for total, part in zip(gradients[0], other, strict=True):
                 total += part
-        return dx, tuple(dstart), gradients[0]
+        return dx, tuple(dstart), gradients[0], tuple(dstates)
 
     def _shares(self, x: Array, H: int, operations: float, room: int) -> list[Share]:
         """Cut the batch, or if it is small and the layer wide its units, into a share for each thread."""

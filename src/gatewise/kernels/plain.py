@@ -146,6 +146,7 @@ def run_backward(
     dfinal,
     dx,
     dinitial,
+    dstates,
     dW,
     dU,
     db,
@@ -156,9 +157,9 @@ def run_backward(
 ):
     """Fill dx and dinitial for the rows of `part`, and dW, dU, db, dc with what these rows contribute.
 
-    dh (B, T, H) is the gradient of every output, dfinal (S, B, H) that of the final state. Unless `stored`, `record` is
-    empty and its values are computed again, from two large products. A team cuts dx by rows, dW by inputs, and all else
-    by units.
+    dh (B, T, H) is the gradient of every output, dfinal (S, B, H) that of the final state. dstates (S, B, T, H), unless
+    empty, is filled with what reached each state. Unless `stored`, `record` is empty and its values are computed again,
+    from two large products. A team cuts dx by rows, dW by inputs, and all else by units.
     """
     arena, ragged = (work, top), lengths.size > 0
     b0, b1, u0, u1 = part
@@ -188,6 +189,7 @@ def run_backward(
     Db, Dc, zero = zeros(arena, P), zeros(arena, P), zeros(arena, Dp)
     take_rows(ds, dfinal, b0, M, u0, own)
     flat_initial, flat_states, record, dh = initial.ravel(), states.ravel(), record.ravel(), dh.ravel()
+    dstates = dstates.ravel()
     meetings = none
     for t1 in range(T, 0, -steps):
         t0 = max(0, t1 - steps)
@@ -222,6 +224,8 @@ def run_backward(
                     store(ds, here, load(ds, here, None) + load(dh, row + j, n), None)
                     state = load_state(cell, flat_states, row + j, B * T * H, n)
                     dstate = load_state(cell, ds, here, M * Op, None)
+                    if dstates.size:
+                        store_state(cell, dstates, row + j, B * T * H, dstate, n)
                     gates_p, gates_q, dstate_prev = backward(cell, dstate, state, state_prev, recorded)
                     store_gates(cell, dp, r + j, Hp, gates_p, None)
                     store_gates(cell, dq, r + j, Hp, gates_q, None)

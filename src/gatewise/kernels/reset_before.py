@@ -106,6 +106,7 @@ def run_backward(
     dfinal,
     dx,
     dinitial,
+    dstates,
     dW,
     dU,
     db,
@@ -147,7 +148,7 @@ def run_backward(
     d, ds, ended = scratch(arena, M * Hp), scratch(arena, M * Hp), scratch(arena, M * Hp)
     DW, DU, Db, zero = zeros(arena, D * P), zeros(arena, H * P), zeros(arena, P), zeros(arena, max(Dp, Hp))
     take_rows(d, dfinal, b0, M, none, H)
-    record, dh = record.ravel(), dh.ravel()
+    record, dh, dstates = record.ravel(), dh.ravel(), dstates.ravel()
     n_gate = 2 * Hp + none
     for t1 in range(T, 0, -steps):
         t0 = max(0, t1 - steps)
@@ -193,6 +194,8 @@ def run_backward(
                     count = min(L, H - j)
                     z, n = load(gates, i * P + Hp + j, None), load(gates, i * P + 2 * Hp + j, None)
                     total = load(d, m * Hp + j, None) + load(dh, row + j, count)
+                    if dstates.size:
+                        store(dstates, row + j, total, count)
                     da_z, da_n, kept = _gates_backward(total, load(hs, i * H + j, count), z, n)
                     store(dp, i * P + Hp + j, da_z, None)
                     store(dp, i * P + 2 * Hp + j, da_n, None)

@@ -6,6 +6,9 @@ from gatewise.layers.dropout import Dropout
 from gatewise.layers.embedding import Embedding
 from gatewise.layers.last import Last
 from gatewise.layers.layer import Layer
+from gatewise.layers.noise import Noise
+from gatewise.layers.parallel import Parallel
+from gatewise.layers.pool import Pool
 from gatewise.layers.recurrent import GRU, LSTM, RNN, LSTMState
 from gatewise.layers.sequential import Sequential
 
@@ -21,6 +24,9 @@ __all__ = [
     "LSTMState",
     "Last",
     "Layer",
+    "Noise",
+    "Parallel",
+    "Pool",
     "RNNCell",
     "Sequential",
 ]

@@ -1,0 +1,149 @@
+"""Layers that read the same input, their outputs side by side, as one layer."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from gatewise.errors import Array, GatewiseTypeError, GatewiseValueError, check_array
+from gatewise.layers.layer import Layer, Params, Rng, check_tape, generator, prefixed
+
+
+class ParallelTape(NamedTuple):
+    """The tape of each layer and the shape of its output."""
+
+    tapes: tuple[Any, ...]
+    shapes: tuple[tuple[int, ...], ...]
+
+
+class Parallel(Layer):
+    """Layers applied to the same input; their outputs stand side by side on the last axis.
+
+    Parameters
+    ----------
+    *layers : Layer
+        At least one; all keep the time axis or none does.
+
+    Attributes
+    ----------
+    layers : tuple of Layer
+    params : dict
+        The very arrays of the layers, under `0.`, `1.`, ….
+
+    Raises
+    ------
+    GatewiseError
+        If sizes or dtypes of the layers do not go together.
+
+    Notes
+    -----
+    State and its gradient are tuples with one entry a layer, None for a layer that has none.
+
+    Examples
+    --------
+    >>> import numpy as np, gatewise as gw
+    >>> deep = gw.Sequential(gw.GRU(3, 8, rng=0), gw.Last())
+    >>> model = gw.Sequential(gw.Parallel(deep, gw.Pool(3, ("mean",), parts=4)), gw.Dense(8 + 12, 2, rng=1))
+    >>> model(np.zeros((5, 7, 3), np.float32), lengths=[7, 7, 3, 2, 1])[0].shape
+    (5, 2)
+    """
+
+    def __init__(self, *layers: Layer) -> None:
+        _check_together(layers)
+        self.layers = layers
+        self.dtype = next((layer.dtype for layer in layers if layer.params), np.dtype(np.float32))
+        self.params = self._joined_params()
+
+    @property
+    def keeps_time(self) -> bool:  # type: ignore[override]
+        """Whether the output still has the time axis of the input."""
+        return self.layers[0].keeps_time
+
+    @property
+    def input_size(self) -> int | None:
+        """Size of the last axis of the input; None if the layers take any."""
+        sizes = (getattr(layer, "input_size", None) for layer in self.layers)
+        return next((size for size in sizes if size is not None), None)
+
+    @property
+    def output_size(self) -> int | None:
+        """Size of the last axis of the output; None if it depends on that of the input."""
+        sizes = [getattr(layer, "output_size", None) for layer in self.layers]
+        return None if None in sizes else sum(size for size in sizes if size is not None)
+
+    def config(self) -> dict[str, Any]:  # noqa: D102
+        return {"layers": [{"type": type(layer).__name__, **layer.config()} for layer in self.layers]}
+
+    def __repr__(self) -> str:
+        return f"Parallel({', '.join(map(repr, self.layers))})"
+
+    def __call__(self, x: Array, state: Any = None, *, lengths: Any = None) -> tuple[Array, tuple[Any, ...]]:
+        """Inference: each layer without dropout and without a tape; returns the output and the final states."""
+        pairs = zip(self.layers, self._per_layer("state", state), strict=True)
+        outputs, states = zip(*(layer(x, initial, lengths=lengths) for layer, initial in pairs), strict=True)
+        return np.concatenate(outputs, axis=-1), states
+
+    def forward(
+        self, x: Array, state: Any = None, *, lengths: Any = None, training: bool = False, rng: Rng = None
+    ) -> tuple[Array, tuple[Any, ...], ParallelTape]:
+        """Run all layers on x; arguments and results are those of the layers, state a tuple with one entry a layer."""
+        rng = generator(rng) if training else None
+        pairs = zip(self.layers, self._per_layer("state", state), strict=True)
+        found = [layer.forward(x, first, lengths=lengths, training=training, rng=rng) for layer, first in pairs]
+        outputs, states, tapes = zip(*found, strict=True)
+        return np.concatenate(outputs, axis=-1), states, ParallelTape(tapes, tuple(y.shape for y in outputs))
+
+    def backward(
+        self, tape: ParallelTape, dy: Array, dstate: Any = None
+    ) -> tuple[Array | None, tuple[Any, ...], dict[str, Array]]:
+        """Return dx, the sum over layers (None if they read integers), the states' gradients and those of `params`."""
+        check_tape(tape, ParallelTape, self)
+        ends = np.cumsum([shape[-1] for shape in tape.shapes])
+        check_array("dy", dy, (*tape.shapes[0][:-1], ends[-1]), getattr(dy, "dtype", self.dtype))
+        parts = [np.ascontiguousarray(part) for part in np.split(dy, ends[:-1], axis=-1)]
+        dfinal = self._per_layer("dstate", dstate)
+        found = [layer.backward(*given) for layer, *given in zip(self.layers, tape.tapes, parts, dfinal, strict=True)]
+        dxs, dinitial, grads = zip(*found, strict=True)
+        joined: dict[str, Array] = {}
+        for i, gradients in enumerate(grads):
+            joined |= prefixed(str(i), gradients)
+        return None if dxs[0] is None else sum(dxs[1:], start=dxs[0]), dinitial, joined
+
+    def astype(self, dtype: DTypeLike) -> Self:
+        """Return a copy of this model whose parameters have `dtype` (float32 or float64)."""
+        twin = super().astype(dtype)
+        twin.layers = tuple(layer.astype(dtype) for layer in self.layers)
+        twin.params = twin._joined_params()
+        return twin
+
+    def _joined_params(self) -> Params:
+        joined: dict[str, Array] = {}
+        for i, layer in enumerate(self.layers):
+            joined |= prefixed(str(i), layer.params)
+        return Params(joined)
+
+    def _per_layer(self, name: str, state: Any) -> tuple[Any, ...]:
+        if state is None:
+            return (None,) * len(self.layers)
+        if not isinstance(state, tuple | list) or len(state) != len(self.layers):
+            raise GatewiseTypeError(
+                f"{name} must be a tuple with one entry a layer ({len(self.layers)}), None for zeros."
+            )
+        return tuple(state)
+
+
+def _check_together(layers: tuple[Layer, ...]) -> None:
+    if not layers:
+        raise GatewiseValueError("Parallel got no layers; need at least one.")
+    for i, layer in enumerate(layers):
+        if not isinstance(layer, Layer):
+            raise GatewiseTypeError(f"layer {i} is a {type(layer).__name__}; need a gatewise layer.")
+    if len({layer.keeps_time for layer in layers}) > 1:
+        raise GatewiseValueError("some layers keep the time axis and some do not; need the same of all.")
+    sizes = {size for layer in layers if (size := getattr(layer, "input_size", None)) is not None}
+    if len(sizes) > 1:
+        raise GatewiseValueError(f"layers take inputs of sizes {sorted(sizes)}; need the same of all.")
+    if len({layer.dtype for layer in layers if layer.params}) > 1:
+        raise GatewiseTypeError("layers have different dtypes; need the same of all.")
