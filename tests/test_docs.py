@@ -8,57 +8,22 @@ import pkgutil
 import re
 import sys
 import warnings
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from page_blocks import blocks, difference, examples, line_of, run_block
 
 import gatewise as gw
+from gatewise.layouts import BIASES, LAYOUTS
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 WALK = pkgutil.walk_packages(gw.__path__, "gatewise.")
 MODULES = ["gatewise", *(module.name for module in WALK if module.name != "gatewise.__main__")]
 EXCUSED = ("GatewiseError", "LSTMState", "schedules.rate_at")  # shown where they are raised, returned, used
-FENCE = re.compile(r"^(?P<indent> *)(?P<ticks>`{3,}|~{3,})(?P<info>[^`\n]*)$")
-
-
-def blocks(text):
-    """Fenced blocks of a page as (language, first line number, text)."""
-    lines, found, start = text.splitlines(), [], None
-    for number, line in enumerate(lines, 1):
-        fence = FENCE.match(line)
-        if start is None and fence:
-            start, ticks, indent = number, fence["ticks"], len(fence["indent"])
-            language = (fence["info"].split() or [""])[0]
-        elif start is not None and line.strip() == ticks:
-            found.append((language, start + 1, "\n".join(row[indent:] for row in lines[start : number - 1]) + "\n"))
-            start = None
-    assert start is None, f"the fence on line {start} is never closed"
-    return found
-
-
-def run_block(code, number, page, namespace):
-    """Run a block; raises, with page and line, if it does."""
-    if ">>>" in code:
-        test = doctest.DocTestParser().get_doctest(code, namespace, page, page, number - 1)
-        out = []
-        runner = doctest.DocTestRunner(verbose=False)
-        runner.run(test, out=out.append, clear_globs=False)
-        assert runner.failures == 0, "".join(out)
-        namespace.update(test.globs)
-    else:
-        exec(compile("\n" * (number - 1) + code, page, "exec"), namespace)
-
-
-def line_of(error, page):
-    """The last line of the page that a traceback passes."""
-    lines, trace = [], error.__traceback__
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename == page:
-            lines.append(trace.tb_lineno)
-        trace = trace.tb_next
-    return lines[-1] if lines else getattr(error, "lineno", None)
+NAV_PAGE = re.compile(r"^ +- (?:.+: )?(\S+\.md)$", re.MULTILINE)
 
 
 def examples_in(source):
@@ -68,6 +33,8 @@ def examples_in(source):
 @pytest.mark.parametrize("name", MODULES)
 def test_examples_in_docstrings(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    if name == "gatewise.estimators.sktime":
+        pytest.importorskip("sktime")
     module = importlib.import_module(name)
     module = sys.modules[name]  # gatewise.gradcheck is also a function
     failures, attempted = doctest.testmod(module, optionflags=0, extraglobs={"np": np})
@@ -96,14 +63,15 @@ def test_every_public_name_has_an_example():
 def test_pages_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     name, namespace = os.fspath(page.relative_to(ROOT)), {"__name__": "__main__"}
-    for language, number, code in blocks(page.read_text(encoding="utf-8")):
-        if language != "python":
-            continue
+    for number, code, shown in examples(page.read_text(encoding="utf-8")):
         try:
-            run_block(code, number, name, namespace)
+            printed = run_block(code, number, name, namespace)
         except Exception as error:
             line = line_of(error, name) or number
             pytest.fail(f"{name}, line {line}: {type(error).__name__}: {error}", pytrace=False)
+        if shown is not None:
+            wrong = difference(printed, shown)
+            assert wrong is None, f"{name}, block on line {number}: {wrong}"
 
 
 def test_the_page_runner_can_fail():
@@ -124,6 +92,96 @@ def test_the_page_runner_can_fail():
         warnings.simplefilter("error")
         with pytest.raises(AssertionError, match="never closed"):
             blocks("```python\na = 1\n")
+
+
+def test_shown_output_is_compared():
+    page = "```python\nprint('x =', 0.5)\n```\n\n```text\nx = 0.5\n```\n\n```python\n1\n```\n\nA.\n\n```text\nb\n```\n"
+    assert [(number, shown) for number, _, shown in examples(page)] == [(2, "x = 0.5\n"), (10, None)]
+    assert run_block("print('x =', 0.5)\n", 2, "page.md", {}) == "x = 0.5\n"
+    for printed, shown in [
+        ("x = 0.123457", "x = 0.123456"),  # a unit of the last digit
+        ("error 3.1e-16", "error 8.2e-13"),  # both are rounding
+        ("error 0.0e+00", "error 8.2e-13"),
+        ("[ 0.5, -1.0]", "[0.5, -1.0]"),
+        ("norm 5.85e-05", "norm 5.86e-05"),
+    ]:
+        assert difference(printed, shown) is None
+    for printed, shown in [
+        ("x = 0.123456", "x = 0.123458"),
+        ("error 3.1e-08", "error 3.1e-16"),
+        ("x = 3", "x = 4"),
+        ("x = -0.5", "x = 0.5"),
+        ("x = 0.5", "y = 0.5"),
+        ("x = 0.5", "x = 0.5 0.5"),
+        ("norm 5.85e-05", "norm 5.85e-06"),
+    ]:
+        assert difference(printed, shown)
+
+
+def test_nav_names_every_page_and_every_page_is_there():
+    nav = NAV_PAGE.findall((ROOT / "mkdocs.yml").read_text(encoding="utf-8").partition("\nnav:\n")[2])
+    pages = [page.relative_to(ROOT / "docs").as_posix() for page in PAGES if page.name != "README.md"]
+    assert sorted(nav) == sorted(pages)
+
+
+def test_rosetta_says_what_the_table_of_layouts_says():
+    text = (ROOT / "docs" / "rosetta.md").read_text(encoding="utf-8")
+    section = text.partition("## What `gw.convert` reads and writes")[2].partition("\n## ")[0]
+    rows = [line for line in section.splitlines() if line.startswith("| `")]
+    assert rows == [layout_row(layout) for layout in LAYOUTS]
+
+
+def test_api_names_every_public_name():
+    listed = re.findall(r"^::: gatewise\.(\S+)$", (ROOT / "docs" / "api.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(listed) == len(set(listed))
+    assert not set(gw.__all__) - {part for name in listed for part in name.split(".")}
+
+
+def test_the_first_page_repeats_the_measured_ratios():
+    first, performance = (table(ROOT / "docs" / name, "| B, T, D, H |") for name in ("index.md", "performance.md"))
+    assert len(first) >= 4
+    for shape, ratios in first.items():
+        assert ratios.items() <= performance[shape].items()
+
+
+def table(page, start):
+    """The rows of the table whose head begins with `start`: first cell to a dict from head to cell."""
+    lines = page.read_text(encoding="utf-8").splitlines()
+    (first,) = [number for number, line in enumerate(lines) if line.startswith(start)]
+    head, _, *rows = (line.strip("| ").split(" | ") for line in takewhile(bool, lines[first:]))
+    return {row[0]: dict(zip(head, row, strict=True)) for row in rows}
+
+
+def layout_row(layout):
+    """A row of the table in docs/rosetta.md."""
+    slots = layout.slots()
+    on_input = [slot for slot in slots if "W" in slot.matrix]
+    on_state = [slot for slot in slots if slot.matrix == "U"]
+    biases = [slot for slot in slots if slot.matrix in BIASES]
+    gates = " ".join("".join(slot.gates for slot in on_input)) + ", an array each" * (len(on_input) > 1)
+    z, reset = "", ""
+    if layout.cell == "gru":
+        z = "writes" if layout.writes else "keeps"
+        reset = layout.fixed.get("reset", "after or before")
+    cells = [
+        f"`{layout.name}`",
+        layout.cell,
+        arrays(layout, on_input),
+        arrays(layout, on_state) or "in the same",
+        (arrays(layout, biases) or "none") + ", optional" * layout.bias_optional,
+        gates,
+        z,
+        reset,
+    ]
+    return "| " + " | ".join(cells) + " |"
+
+
+def arrays(layout, slots):
+    """Keys and shape of some arrays of a layout."""
+    if not slots:
+        return ""
+    shape = layout.letters(slots[0]).split(" or ")[-1 if layout.bias_row else 0]
+    return ", ".join(f"`{slot.key}`" for slot in slots) + " " + shape
 
 
 def test_the_readme_starts_in_two_lines():
