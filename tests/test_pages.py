@@ -14,7 +14,8 @@ import pytest
 
 from gatewise import GatewiseError
 from gatewise.pages import day_ahead_page, require
-from gatewise.pages.measures import compared, errors_by_day, errors_by_hour, errors_by_weekday, headline, number
+from gatewise.pages.measures import errors_by_day, errors_by_hour, errors_by_weekday, headline
+from gatewise.pages.words import compared, count, number, percent, shortened, span
 
 NAMES = ["truth", "model", "same_hour_last_week", "same_hour_yesterday"]
 
@@ -182,6 +183,28 @@ def test_figures_hold_no_random_ids(page):
     assert all(re.fullmatch(r"(forecast|hour|weekday|day|loss)-\d+", name) for name in found)
 
 
+def test_page_has_an_interval():
+    forecast = a_forecast()
+    forecast = forecast.assign(lower=forecast["model"] - 50, upper=forecast["model"] + 50)
+    page = a_page(forecast=forecast, metrics=some_metrics(coverage=0.835))
+    assert "83.5\xa0% of the values lie within the interval" in page
+    bands = [ref["attributes"] for ref in references(page, "forecast") if ref.get("name") == "VArea"]
+    assert {(band["y1"]["field"], band["y2"]["field"]) for band in bands} == {("lower", "upper")}
+    assert 'data-series="interval"' in page
+    assert 'data-series="interval"' not in a_page()
+
+
+def references(page, id):
+    """Every object of a figure, wherever it stands in its JSON."""
+    found, waiting = [], [item["doc"] for item in items(page) if item["target_id"] == f"plot-{id}"]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict) and value.get("type") == "object":
+            found.append(value)
+        waiting += value.values() if isinstance(value, dict) else value if isinstance(value, list) else []
+    return found
+
+
 def test_page_names_days():
     forecast = a_forecast()
     forecast.loc["2018-07-04", "model"] += 1500
@@ -209,9 +232,15 @@ def test_words():
     assert compared(1, 0) == "not comparable with"
     assert [number(v) for v in (1234.5, 83.21, 1.2345, 0.0, np.nan, None)] == ["1,234", "83.2", "1.23", "0", "–", "–"]
     assert headline(some_metrics(model={"mae": np.nan})) == "The mean error is not known"
+    assert [percent(share) for share in (1, 0.9734, 0, np.nan, None)] == ["100\xa0%", "97.3\xa0%", "0\xa0%", "–", "–"]
+    assert [count(1, "step"), count(1200, "step")] == ["1 step", "1,200 steps"]
+    assert [shortened("short", 5), shortened("longer", 5)] == ["short", "long…"]
+    assert span(pd.Timestamp("2017-12-31"), pd.Timestamp("2018-01-02")) == "Dec 31, 2017 – Jan 2, 2018"
 
 
-@pytest.mark.parametrize(("module", "said"), [("bokeh", "needs bokeh,"), ("jinja2", "needs jinja2,")])
+@pytest.mark.parametrize(
+    ("module", "said"), [("bokeh", "needs bokeh,"), ("jinja2", "needs jinja2,"), ("xarray", "needs xarray,")]
+)
 def test_absent_library_is_named_with_its_remedy(monkeypatch, module, said):
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(GatewiseError, match=r"pip install 'gatewise\[report\]'") as caught:
@@ -222,7 +251,7 @@ def test_absent_library_is_named_with_its_remedy(monkeypatch, module, said):
 
 
 def test_import_needs_neither_library():
-    code = "import sys; import gatewise.pages; assert not {'bokeh', 'jinja2'} & set(sys.modules)"
+    code = "import sys; import gatewise.pages; assert not {'bokeh', 'jinja2', 'xarray', 'sklearn'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], env=process_environment(), check=True)
 
 
@@ -232,6 +261,7 @@ def test_import_needs_neither_library():
         ({"forecast": a_forecast().drop(columns="model")}, "forecast lacks model"),
         ({"forecast": a_forecast().reset_index(drop=True)}, "need a DatetimeIndex"),
         ({"forecast": a_forecast(0)}, "forecast has 0 rows"),
+        ({"forecast": a_forecast().assign(lower=0.0)}, "forecast lacks upper"),
         ({"metrics": {"model": {}}}, "metrics lacks same_hour_last_week"),
         ({"metrics": some_metrics(model={"mae": 1.0})}, r"metrics\['model'\] lacks rmse"),
     ],

@@ -1,4 +1,4 @@
-"""What the report says in numbers and words: errors by hour, weekday and day, taken from a table of forecasts."""
+"""What the demo's page says in numbers: errors by hour, weekday and day, taken from a table of forecasts."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from gatewise.errors import Array, GatewiseTypeError, GatewiseValueError, check_names
+from gatewise.errors import GatewiseTypeError, GatewiseValueError, check_names
+from gatewise.pages.words import compared, long_date, number
 
 if TYPE_CHECKING:
-    from pandas import DataFrame, DatetimeIndex, Timestamp
+    from pandas import DataFrame, DatetimeIndex
 
 FORECASTS = {
     "model": "Model",
@@ -20,20 +19,22 @@ FORECASTS = {
 }
 SERIES = {"truth": "Measured", **FORECASTS}
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-MISSING = "–"
+INTERVAL = ("lower", "upper")
 
 
 def check_forecast(forecast: DataFrame) -> DataFrame:
-    """Return a copy of `forecast` with float columns in the order of `SERIES` and a plain time index."""
+    """Return a copy of `forecast` with float columns in the order of `SERIES`, any interval last, and a plain index."""
     import pandas as pd
 
     if not isinstance(forecast.index, pd.DatetimeIndex):
         found = type(forecast.index).__name__
         raise GatewiseTypeError(f"forecast has a {found}; need a DatetimeIndex: use forecast.set_index('time').")
-    check_names("forecast", map(str, forecast.columns), SERIES)
+    columns = [str(name) for name in forecast.columns]
+    needed = [*SERIES, *INTERVAL] if set(INTERVAL) & set(columns) else [*SERIES]
+    check_names("forecast", columns, needed)
     if not len(forecast):
         raise GatewiseValueError("forecast has 0 rows; need at least one hour.")
-    return forecast[list(SERIES)].astype(float).tz_localize(None).sort_index().rename_axis("time")
+    return forecast[needed].astype(float).tz_localize(None).sort_index().rename_axis("time")
 
 
 def check_metrics(metrics: Mapping[str, Any]) -> None:
@@ -86,53 +87,9 @@ def worst(table: DataFrame, count: int) -> DataFrame:
     return table.dropna(subset=["model"]).sort_values("model", ascending=False, kind="stable").head(count)
 
 
-def loss_series(history: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """Return the losses that `history` has, by name, with their titles."""
-    both = {"loss": "Training", "validation_loss": "Validation"}
-    return {name: title for name, title in both.items() if np.isfinite(losses(history, name)).any()}
-
-
-def losses(history: Sequence[Mapping[str, Any]], name: str) -> Array:
-    """Return one entry over all epochs, float64 (epochs,), NaN where it is missing."""
-    return np.array([np.nan if (loss := record.get(name)) is None else loss for record in history], dtype=float)
-
-
 def headline(metrics: Mapping[str, Any]) -> str:
     """Return the main result in words."""
     mae, base = float(metrics["model"]["mae"]), float(metrics["same_hour_last_week"]["mae"])
     if not math.isfinite(mae):
         return "The mean error is not known"
     return f"Mean error {number(mae)} vehicles/h, {compared(mae, base)} same hour last week"
-
-
-def compared(value: float, base: float) -> str:
-    """Return how `value` stands to `base`: "27 % below", "3 % above" or "level with"."""
-    if not (math.isfinite(value) and math.isfinite(base) and base > 0):
-        return "not comparable with"
-    change = round(100 * (value / base - 1))
-    return f"{abs(change)}\N{NO-BREAK SPACE}% {'below' if change < 0 else 'above'}" if change else "level with"
-
-
-def number(value: float | None) -> str:
-    """Return `value` as text for people: 1,234 or 12.3 or 0.0123, and a dash where there is none."""
-    if value is None or not math.isfinite(value):
-        return MISSING
-    if abs(value) >= 100:
-        return f"{value:,.0f}"
-    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.3g}"
-
-
-def long_date(day: Timestamp) -> str:
-    """Return a date as "Wed, Jul 4, 2018", whatever the locale."""
-    return f"{day.day_name()[:3]}, {short_date(day)}, {day.year}"
-
-
-def span(first: Timestamp, last: Timestamp) -> str:
-    """Return two dates as "Jul 3 – Sep 30, 2018"."""
-    year = "" if first.year == last.year else f", {first.year}"
-    return f"{short_date(first)}{year} – {short_date(last)}, {last.year}"
-
-
-def short_date(day: Timestamp) -> str:
-    """Return a date as "Jul 4", whatever the locale."""
-    return f"{day.month_name()[:3]} {day.day}"

@@ -1,0 +1,146 @@
+"""`gatewise report`: a saved model and data to look at it with, as one page."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import numpy as np
+
+from gatewise import pages
+from gatewise.cli import tables
+from gatewise.errors import GatewiseTypeError, GatewiseValueError
+from gatewise.layers import Layer
+from gatewise.storage import load, read_info
+
+if TYPE_CHECKING:
+    from gatewise.errors import Array
+
+EPILOG = """Example: gatewise report sales/model.safetensors sales.csv -o sales/report.html --compare rnn"""
+ARRAYS = (".npy", ".npz")
+NAMES = ("x", "y", "lengths")
+
+
+@click.command(epilog=EPILOG)
+@click.argument("model", type=click.Path())
+@click.argument("data", type=tables.FILE, required=False)
+@click.option(
+    "-o", "--out", default="report.html", show_default=True, type=click.Path(path_type=Path), help="Page to write."
+)
+@click.option("--title", help="Name of the page. Default: that of the model.")
+@click.option("--loss", metavar="NAME", help="For a layer with y: mse, cross_entropy, …; its gradients are shown.")
+@click.option("--compare", type=click.Choice(["rnn"]), help="Gradient flow beside an Elman network of the same size.")
+@tables.json_option
+@tables.quiet_option
+def command(
+    model: str,
+    data: str | None,
+    out: Path,
+    title: str | None,
+    loss: str | None,
+    compare: str | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Write one offline HTML page on MODEL, a file that `gatewise.save` or a command wrote, and what it makes of DATA.
+
+    For a model of `gatewise forecast`, `classify` or `regress`, DATA is a table (CSV or Parquet) with the columns it
+    was trained on. For any other, DATA is an .npz with x and, if known, y and lengths, or an .npy with x; a layer
+    can do without.
+    """
+    pages.require()
+    info, fitted = read_info(model), load(model)
+    if data is None and not isinstance(fitted, Layer):
+        raise GatewiseValueError(f"{model} holds a {type(fitted).__name__}; need data to look at it with: pass DATA.")
+    given, notes = _read(fitted, info, model, data)
+    tables.say(quiet, *notes)
+    facts = {"Files": f"{Path(model).name}" + ("" if data is None else f", {Path(data).name}")}
+    if loss is not None:
+        given["loss"] = loss
+    page = pages.report(fitted, **given, title=title, facts=facts, compare=compare, path=out)
+    size = len(page.encode())
+    click.echo(json.dumps({"page": str(out), "bytes": size, "notes": notes}) if as_json else str(out))
+
+
+def _read(fitted: Any, info: dict[str, Any], model: str, data: str | None) -> tuple[dict[str, Any], list[str]]:
+    """Return the arguments of `report` that DATA holds, and what was done on reading it."""
+    if data is None:
+        return {}, []
+    if data.lower().endswith(ARRAYS):
+        return _arrays(fitted, data), []
+    way = {"forecast": _panel, "classify": _recordings, "regress": _recordings}.get(str(info.get("command")))
+    if way is None:
+        raise GatewiseValueError(
+            f"{data}: {model} was not written by gatewise forecast, classify or regress, so it does not know the "
+            f"columns of a table; need an .npz with x, y and lengths, or an .npy with x."
+        )
+    try:
+        return way(info, data)
+    except (KeyError, TypeError, AttributeError) as error:
+        if isinstance(error, GatewiseTypeError):
+            raise
+        raise GatewiseValueError(f"{model}: its description of the columns cannot be used ({error!r}).") from error
+
+
+def _arrays(fitted: Any, path: str) -> dict[str, Any]:
+    """Return the arrays of a file by their names; x of floats in the dtype of a layer."""
+    try:
+        with open(path, "rb") as file:
+            found = np.load(file, allow_pickle=False)
+            arrays = {"x": found} if isinstance(found, np.ndarray) else {name: found[name] for name in found.files}
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        raise GatewiseValueError(f"{path} cannot be read as arrays ({error}); need an .npy or .npz.") from error
+    unknown = [name for name in arrays if name not in NAMES]
+    if unknown or "x" not in arrays:
+        held = ", ".join(arrays) or "nothing"
+        raise GatewiseValueError(f"{path} holds {held}; need x and, if known, y and lengths.")
+    if not isinstance(fitted, Layer):
+        return arrays
+    return {name: _cast(array, fitted) for name, array in arrays.items()}
+
+
+def _cast(array: Array, layer: Layer) -> Array:
+    return array.astype(layer.dtype) if array.dtype.kind == "f" else array
+
+
+def _tuples(described: dict[str, Any]) -> dict[str, Any]:
+    """Return a description with tuples, which JSON lacks, for its lists."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in described.items()}
+
+
+def _panel(info: dict[str, Any], path: str) -> tuple[dict[str, Any], list[str]]:
+    from gatewise.cli import forecast
+    from gatewise.reading import Roles, read_panel, read_table
+
+    table = read_table(path)
+    roles = Roles(**_tuples(info["roles"]))
+    panel = read_panel(table, roles)
+    return {"x": list(panel.y), "y": forecast.covariates(panel)}, tables.said(table, forecast.described(panel, roles))
+
+
+def _recordings(info: dict[str, Any], path: str) -> tuple[dict[str, Any], list[str]]:
+    from gatewise.reading import (
+        StepRoles,
+        columns_from_json,
+        labeled,
+        read_recordings,
+        read_table,
+        with_labels,
+        with_targets,
+    )
+
+    table = read_table(path)
+    roles = StepRoles(**_tuples(info["roles"]))
+    known = roles.outcome in table.names
+    columns = columns_from_json(info["columns"])
+    found = read_recordings(table, roles if known else roles._replace(outcome=None), columns)
+    if not known:
+        return {"x": found.X}, tables.said(table, [])
+    if info["command"] == "classify":
+        found = labeled(table, with_labels(table, roles, found))
+        return {"x": found.X, "y": found.labels}, tables.said(table, [])
+    found = labeled(table, with_targets(table, roles, found))
+    return {"x": found.X, "y": found.targets}, tables.said(table, [])

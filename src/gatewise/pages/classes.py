@@ -1,0 +1,209 @@
+"""What a classifier reached: accuracy, the confusion matrix, the hardest examples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from bokeh.core.properties import value
+from bokeh.models import ColumnDataSource, FixedTicker, HoverTool, LinearColorMapper, Range1d
+from sklearn.metrics import confusion_matrix, f1_score, precision_recall_fscore_support
+
+from gatewise.errors import Array
+from gatewise.pages import drawing, examples
+from gatewise.pages.parts import Example, Result, Results, Section, Table
+from gatewise.pages.words import compared, count, percent, shortened
+
+MOST, TEXTS = 30, 16
+
+
+class Classified(NamedTuple):
+    """True classes and the probabilities a model gave them, one row a sequence or a step."""
+
+    truth: Array  # int (n,)
+    probabilities: Array  # (n, classes)
+    labels: Sequence[str]
+    thing: str  # what a row is: "sequence" or "step"
+
+    @property
+    def predicted(self) -> Array:
+        """The most probable class of each row, (n,)."""
+        return np.asarray(self.probabilities.argmax(axis=1))
+
+    @property
+    def surprise(self) -> Array:
+        """1 − the probability of the true class, (n,)."""
+        return np.asarray(1 - self.probabilities[np.arange(len(self.truth)), self.truth])
+
+    @property
+    def accuracy(self) -> float:
+        """The share of right rows."""
+        return float((self.predicted == self.truth).mean())
+
+
+def class_headline(found: Classified) -> str:
+    """Return the main result in words."""
+    wrong = int((found.predicted != found.truth).sum())
+    return f"{percent(found.accuracy)} right, {wrong:,} of {count(len(found.truth), found.thing)} wrong"
+
+
+def class_results(found: Classified) -> Results:
+    """Return the model beside the most frequent class."""
+    counts = np.bincount(found.truth, minlength=len(found.labels))
+    common = int(counts.argmax())
+    always = np.full(len(found.truth), common)
+    base = float(counts[common] / counts.sum())
+    against = f"model's errors {compared(1 - found.accuracy, 1 - base)}".removesuffix(" with")
+    label = f"Always “{shortened(found.labels[common], 24)}”"
+    rows = [
+        Result("model", "Model", percent(found.accuracy), 100 * found.accuracy, _f1(found, found.predicted)),
+        Result(
+            "second",
+            label,
+            percent(base),
+            100 * base,
+            _f1(found, always),
+            against,
+        ),
+    ]
+    return Results("Share of right classes", "Classifier", "Accuracy", "", "Macro F1", rows)
+
+
+def _f1(found: Classified, predicted: Array) -> str:
+    return f"{f1_score(found.truth, predicted, average='macro', zero_division=0):.3f}"
+
+
+def class_sections(found: Classified, cards: Sequence[Example]) -> list[Section]:
+    """Return the confusion matrix, the table of classes, and the hardest examples as cards."""
+    sections = [_matrix_section(found), _class_section(found)]
+    if cards:
+        wrong = bool((found.predicted != found.truth).any())
+        intro = (
+            "Rows to which the model gave the least probability of being what they are; "
+            "a line a channel, up to four, each to its own scale."
+        )
+        told = intro if wrong else f"{intro} All of them are right."
+        sections.append(Section(id="hardest", heading="Hardest examples", intro=told, examples=cards))
+    return sections
+
+
+def _matrix_section(found: Classified) -> Section:
+    shown = _shown(found)
+    told = _worst_confusion(found)
+    left_out = (
+        f" The {len(shown)} most frequent of {len(found.labels)} classes." if len(shown) < len(found.labels) else ""
+    )
+    return Section(
+        id="confusion",
+        heading="What is taken for what",
+        intro=f"One line a true class, one column a predicted one; color is the share of the line. {told}{left_out}",
+        alt=f"Confusion matrix, {len(shown)} × {len(shown)} classes. {told}",
+        figure=confusion_figure(found, shown),
+        scales={"sequential": (percent(0.0), percent(1.0))},
+        half=len(shown) <= TEXTS,
+    )
+
+
+def _shown(found: Classified) -> Array:
+    """Return the classes to show, in order: all, or the most frequent ones."""
+    counts = np.bincount(found.truth, minlength=len(found.labels))
+    return np.sort(np.argsort(-counts, kind="stable")[:MOST])
+
+
+def _worst_confusion(found: Classified) -> str:
+    matrix = confusion_matrix(found.truth, found.predicted, labels=range(len(found.labels)))
+    np.fill_diagonal(matrix, 0)
+    if not matrix.any():
+        return "Nothing is confused."
+    row, column = divmod(int(matrix.argmax()), len(matrix))
+    names = [shortened(found.labels[k], 30) for k in (row, column)]
+    return f"Most often “{names[0]}” is taken for “{names[1]}”: {count(int(matrix.max()), 'time')}."
+
+
+def confusion_figure(found: Classified, shown: Array) -> Any:
+    """Return the confusion matrix, the share of each line as color, with counts where there is room."""
+    matrix = confusion_matrix(found.truth, found.predicted, labels=shown)
+    table = _cells(matrix, [found.labels[k] for k in shown])
+    size = len(shown)
+    plot = drawing.plot(
+        int(np.clip(90 + 36 * size, 240, 680)),
+        x_range=Range1d(start=-0.5, end=size - 0.5),
+        y_range=Range1d(start=size - 0.5, end=-0.5),
+    )
+    colors = LinearColorMapper(palette=["#000000", "#ffffff"], low=0, high=1)
+    data = ColumnDataSource(drawing.arrays(table))
+    box = {"x": "column", "y": "row", "width": 0.97, "height": 0.97, "source": data, "line_color": None}
+    plot.rect(**box, fill_color={"field": "share", "transform": colors}, name="heat")
+    if size <= TEXTS:
+        _write_counts(plot, table)
+    _name_classes(plot, [shortened(found.labels[k], 14) for k in shown])
+    text = (
+        '<div style="font-weight:600">@count of @all</div><div>is @truth</div><div>taken for @predicted</div>'
+        "<div>@share{0.0 %}</div>"
+    )
+    plot.add_tools(HoverTool(tooltips=text, renderers=plot.renderers[:1], attachment="horizontal", show_arrow=False))
+    return plot
+
+
+def _cells(matrix: Array, names: Sequence[str]) -> pd.DataFrame:
+    row, column = (index.ravel() for index in np.indices(matrix.shape))
+    totals = matrix.sum(axis=1)[row]
+    table = pd.DataFrame({"row": row, "column": column, "count": matrix.ravel(), "all": totals})
+    table["share"] = table["count"] / np.maximum(totals, 1)
+    table["truth"], table["predicted"] = [names[int(k)] for k in row], [names[int(k)] for k in column]
+    return table
+
+
+def _write_counts(plot: Any, table: pd.DataFrame) -> None:
+    """Write the counts, in the color of the page on dark cells."""
+    told = table[table["count"] > 0].assign(text=lambda cells: cells["count"].map("{:,}".format))
+    for name, cells in (("surface", told[told["share"] > 0.45]), ("ink", told[told["share"] <= 0.45])):
+        style = {"text_align": "center", "text_baseline": "middle", "text_color": drawing.INK}
+        font = {"text_font": value(drawing.FONT), "text_font_size": "12px"}
+        plot.text("column", "row", "text", source=ColumnDataSource(drawing.arrays(cells)), name=name, **style, **font)
+
+
+def _name_classes(plot: Any, names: Sequence[str]) -> None:
+    for axis, title in ((plot.xaxis[0], "Predicted"), (plot.yaxis[0], "True")):
+        axis.ticker = FixedTicker(ticks=list(range(len(names))))
+        axis.major_label_overrides = dict(enumerate(names))
+        axis.update(axis_label=title, axis_line_color=None, major_tick_line_color=None)
+    longest = max(map(len, names), default=0)
+    plot.min_border_left = int(np.clip(7 * longest + 34, drawing.WIDE, 140))
+    plot.ygrid.visible = False
+    if longest * len(names) > 40:
+        plot.xaxis.major_label_orientation = 0.9
+
+
+def _class_section(found: Classified) -> Section:
+    every = range(len(found.labels))
+    scores = precision_recall_fscore_support(found.truth, found.predicted, labels=every, zero_division=0)
+    rows = [
+        [shortened(found.labels[k]), percent(precision), percent(recall), f"{f1:.3f}", f"{support:,}"]
+        for k, precision, recall, f1, support in zip(every, *scores, strict=True)
+    ]
+    weakest = int(np.argmin(np.where(scores[3] > 0, scores[2], np.inf)))
+    header = ["Class", "Precision", "Recall", "F1", f"{found.thing.capitalize()}s"]
+    return Section(
+        id="classes",
+        heading="By class",
+        intro=f"Weakest is “{shortened(found.labels[weakest], 30)}” with F1 {scores[2][weakest]:.3f}.",
+        tables=[Table("Precision and recall of each class", header, rows, open=len(rows) <= MOST)],
+        half=len(found.labels) <= TEXTS,
+    )
+
+
+def cards(found: Classified, values: Array, rows: Array, most: int) -> list[Example]:
+    """Return a card for each of the first `most` rows; values (n, time, channels) are what it was read from."""
+    made = []
+    for place, row in enumerate(rows[:most]):
+        true, taken = found.truth[row], found.predicted[row]
+        names = shortened(found.labels[true], 30), shortened(found.labels[taken], 30)
+        chance = percent(float(found.probabilities[row, taken]))
+        told = (
+            f"is {names[0]}, taken for {names[1]} ({chance})" if true != taken else f"is {names[0]}, rightly ({chance})"
+        )
+        made.append(Example(f"No. {row + 1}", told, examples.lines_of(values[row]), str(place)))
+    return made

@@ -1,0 +1,115 @@
+"""`gatewise.report`: any model, and data to look at it with, as one page."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gatewise.errors import Array, GatewiseTypeError
+from gatewise.layers import Layer
+from gatewise.layers.cell import RecurrentCell
+from gatewise.losses import Loss
+from gatewise.pages.page import render, require
+from gatewise.storage import write_whole
+
+
+def report(
+    model: Any,
+    x: Any = None,
+    y: Any = None,
+    *,
+    lengths: Any = None,
+    loss: str | Loss | None = None,
+    dy: Array | None = None,
+    history: Sequence[Mapping[str, Any]] | None = None,
+    title: str | None = None,
+    facts: Mapping[str, str] | None = None,
+    compare: Any = None,
+    path: str | os.PathLike[str] | None = None,
+) -> str:
+    """Return one HTML page on a model: what it reaches, how it learned, what goes on inside.
+
+    Parameters
+    ----------
+    model : Layer, or a fitted RecurrentClassifier, RecurrentRegressor or RecurrentForecaster
+        What to look at. It is not changed.
+    x : array, DataFrame, Series or list, optional
+        For a layer, rows as its `forward` takes them, random ones if None; for a classifier or regressor X; for a
+        forecaster the series: its last part is forecast again from what lies before.
+    y : array-like, optional
+        For a layer, targets: integers (n,) are classes, floats have the shape of the output; for a classifier or
+        regressor as `score` takes it; for a forecaster the covariates of x.
+    lengths : array of int (n,), optional
+        For a layer: valid steps of each row.
+    loss : str or callable, optional
+        For a layer with y: a loss as `gatewise.train` takes it; gradients of gates and states are shown too.
+    dy : ndarray, optional
+        For a layer, instead of a loss: the gradient of the output.
+    history : sequence of mappings, optional
+        What `gatewise.train` returned. Estimators bring their own.
+    title : str, optional
+        Name of the page.
+    facts : mapping of str to str, optional
+        What is worth knowing of data and model, such as source and licence of the data.
+    compare : {"rnn"} or Layer, optional
+        Beside the model's gradient flow, that of an Elman network of the same size as it starts, or of another model.
+    path : str or path, optional
+        Where to write the page too.
+
+    Returns
+    -------
+    str
+        The page, below 3 MB. It asks no network for anything; every text of yours is escaped.
+
+    Raises
+    ------
+    GatewiseError
+        If Bokeh, Jinja2 or xarray is absent, the model is none of these, the data do not fit it, or `path` cannot be
+        written.
+    NotFittedError
+        Scikit-learn's, for an estimator before `fit`.
+
+    Examples
+    --------
+    >>> import numpy as np, gatewise as gw
+    >>> x = np.random.default_rng(0).normal(size=(4, 20, 3)).astype(np.float32)
+    >>> page = gw.report(gw.GRU(3, 8, rng=0), x, title="A fresh GRU", compare="rnn")
+    >>> page[:15], "Gradient flow" in page, len(page) < 3_000_000
+    ('<!doctype html>', True, True)
+    """
+    require()
+    outcome = _outcome(model, x, y, lengths=lengths, loss=loss, dy=dy, compare=compare)
+    page = _page(outcome, history, title, facts or {})
+    if path is not None:
+        write_whole(path, page.encode())
+    return page
+
+
+def _outcome(model: Any, x: Any, y: Any, **given: Any) -> Any:
+    from gatewise.pages import subjects
+
+    if isinstance(model, Layer) and not isinstance(model, RecurrentCell):
+        return subjects.of_layer(model, x, y, **given)
+    unused = [name for name in ("lengths", "loss", "dy") if given[name] is not None]
+    if unused:
+        raise GatewiseTypeError(f"{unused[0]} is for layers; a {type(model).__name__} needs none: leave it out.")
+    return subjects.of_estimator(model, x, y, given["compare"])
+
+
+def _page(
+    outcome: Any, history: Sequence[Mapping[str, Any]] | None, title: str | None, facts: Mapping[str, str]
+) -> str:
+    from gatewise.pages.inside import inside_facts, inside_sections
+    from gatewise.pages.learning import loss_sections
+
+    inside = [] if outcome.inside is None else inside_sections(outcome.inside)
+    card = {} if outcome.inside is None else inside_facts(outcome.inside)
+    return render(
+        title=title or outcome.title,
+        headline=outcome.headline,
+        lede=outcome.lede,
+        results=outcome.results,
+        sections=[*outcome.sections, *loss_sections(outcome.history if history is None else history), *inside],
+        facts={str(name): str(text) for name, text in {**facts, **outcome.facts, **card}.items()},
+    )

@@ -1,0 +1,203 @@
+"""What a forecaster reached: rolling forecasts of the end of each series, beside the naive methods."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from gatewise.errors import GatewiseValueError
+from gatewise.forecasting import network
+from gatewise.pages.forecasts import forecast_section, is_dated, windows_for
+from gatewise.pages.inside import Inside
+from gatewise.pages.parts import Result, Results, Section, Table
+from gatewise.pages.words import compared, count, number, percent, shortened
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from gatewise.estimators.forecaster import RecurrentForecaster
+    from gatewise.forecasting.state import State
+
+NAMES = {"model": "Model", "seasonal_naive": "Seasonal naive", "naive": "Last value", "drift": "Drift"}
+COLORS = {"model": "model", "seasonal_naive": "second", "naive": "third", "drift": "fourth"}
+MEASURES = {
+    "mae": "MAE",
+    "rmse": "RMSE",
+    "mase": "MASE",
+    "smape": "sMAPE",
+    "pinball": "Pinball",
+    "coverage": "Coverage",
+}
+SHOWN, WINDOWS, LOOKED_AT = 4, 12, 6
+INPUTS = ("value", "deviation", "seen", "age", "ahead", "place")
+
+
+def rolled(model: RecurrentForecaster, y: Any, X: Any) -> tuple[DataFrame, DataFrame]:
+    """Return measures and forecasts of rolling origins over the last part of y: a fifth of it, 12 horizons at most."""
+    if y is None:
+        raise GatewiseValueError("x is None; a RecurrentForecaster needs the series to look at: pass y as x.")
+    lengths = [len(one) for one in y] if isinstance(y, list | tuple) else [len(y)]
+    windows = max(1, min(WINDOWS, min(lengths) // (5 * model.horizon)))
+    found: tuple[DataFrame, DataFrame] = model.backtest(y, X, windows, return_forecasts=True)
+    return found
+
+
+def headline(measures: DataFrame) -> str:
+    """Return the main result in words."""
+    mae, naive = (_measure(measures, name, "mae") for name in ("model", "seasonal_naive"))
+    return f"Mean error {number(mae)}, {compared(mae, naive)} seasonal naive"
+
+
+def lede(model: RecurrentForecaster, measures: DataFrame, forecasts: DataFrame) -> str:
+    """Return how it was tested."""
+    windows = int(forecasts["window"].nunique())
+    series = int(forecasts["series"].nunique())
+    several = f" of {series:,} series" if series > 1 else ""
+    covered = percent(_measure(measures, "model", "coverage"))
+    low, high = min(model.quantiles), max(model.quantiles)
+    return (
+        f"{count(windows, 'forecast')} of {count(model.horizon, 'step')} each{several}, by a copy fitted to what lies "
+        f"before. {covered} of the values lie within the interval from {low:g} to {high:g}."
+    )
+
+
+def _measure(measures: DataFrame, method: str, name: str) -> float:
+    """Return one measure over all windows."""
+    every: Any = measures.loc["all"]
+    return float(every[name][method])
+
+
+def results(measures: DataFrame) -> Results:
+    """Return a row for each method."""
+    errors = {name: _measure(measures, name, "mae") for name in NAMES}
+    longest = np.nanmax([*errors.values(), np.finfo(float).tiny])
+    rows = []
+    for name, label in NAMES.items():
+        against = "" if name == "model" else f"model {compared(errors['model'], errors[name])}".removesuffix(" with")
+        width = 100 * errors[name] / longest if np.isfinite(errors[name]) else 0.0
+        rmse = number(_measure(measures, name, "rmse"))
+        rows.append(Result(COLORS[name], label, number(errors[name]), width, rmse, against))
+    return Results("Errors in the unit of the series", "Forecast", "MAE", "", "RMSE", rows)
+
+
+def sections(model: RecurrentForecaster, measures: DataFrame, forecasts: DataFrame) -> list[Section]:
+    """Return a section for each of the series that were hardest, and the table of all measures."""
+    hardest = _hardest(forecasts)
+    made = [_series_section(model, forecasts, name, k, len(hardest)) for k, name in enumerate(hardest[:SHOWN])]
+    tables = [_measure_table(measures)]
+    if len(hardest) > 1:
+        tables.append(_series_table(forecasts))
+    intro = "Over all forecasts; MASE is the mean error in units of the seasonal naive one within the fit."
+    return [*made, Section(id="measures", heading="Errors", intro=intro, tables=tables)]
+
+
+def _hardest(forecasts: DataFrame) -> list[Any]:
+    """Return the names of the series, those with the largest error in their own spread first."""
+    error = (forecasts["model"] - forecasts["truth"]).abs().groupby(forecasts["series"]).mean()
+    spread = forecasts["truth"].groupby(forecasts["series"]).std().replace(0, np.nan)
+    return list((error / spread).fillna(0).sort_values(ascending=False, kind="stable").index)
+
+
+def _series_section(model: RecurrentForecaster, forecasts: DataFrame, name: Any, k: int, several: int) -> Section:
+    levels = [float(level) for level in model.quantiles]
+    part = forecasts[forecasts["series"] == name]
+    part = part[~part.index.duplicated(keep="last")].sort_index()
+    part.index = part.index.to_timestamp() if isinstance(part.index, pd.PeriodIndex) else part.index
+    table = part[["truth", "model", "seasonal_naive"]].astype(float)
+    table = table.rename(columns={"seasonal_naive": "second"})
+    if min(levels) < max(levels):
+        table = table.assign(lower=part[min(levels)].astype(float), upper=part[max(levels)].astype(float))
+    table.index = table.index.tz_localize(None) if is_dated(table) else table.index
+    table = table.rename_axis("time" if is_dated(table) else "step")
+    names = {"truth": "Measured", "model": "Model", "second": "Seasonal naive"}
+    windows = windows_for(table)
+    drag = " Drag the window in the strip below, or use the buttons." if windows else ""
+    title = f": {shortened(str(name), 40)}" if several > 1 else ""
+    return forecast_section(
+        table,
+        names,
+        intro=f"Each forecast of {count(model.horizon, 'step')} made at once, from what was known before it.{drag}",
+        id=f"forecast-{k}",
+        heading=f"Forecast against measurement{title}",
+        muted=("second",),
+        windows=windows,
+    )
+
+
+def _measure_table(measures: DataFrame) -> Table:
+    every = measures.loc["all"]
+    names = {
+        "mae": "MAE",
+        "rmse": "RMSE",
+        "mase": "MASE",
+        "smape": "sMAPE",
+        "pinball": "Pinball",
+        "coverage": "Coverage",
+    }
+    shown = [name for name in names if name in every]
+    rows = [[label, *(number(_measure(measures, name, column)) for column in shown)] for name, label in NAMES.items()]
+    return Table("All measures", ["Method", *(MEASURES[name] for name in shown)], rows, open=True)
+
+
+def _series_table(forecasts: DataFrame, most: int = 100) -> Table:
+    """Return the mean absolute error of each series, the hardest first."""
+    rows = []
+    for name in _hardest(forecasts)[:most]:
+        part = forecasts[forecasts["series"] == name]
+        errors = [number(float((part[method] - part["truth"]).abs().mean())) for method in NAMES]
+        rows.append([shortened(str(name)), *errors])
+    return Table("Mean absolute error of each series, hardest first", ["Series", *NAMES.values()], rows)
+
+
+def looked_into(model: RecurrentForecaster, compare: Any = None) -> Inside | None:
+    """Return the first network with the last windows it can be given, or None where the forecaster has none."""
+    if not model.networks_:
+        return None
+    state: State = model._state
+    fitted, kept = state.fitted, state.panel
+    backs = [model.horizon * k for k in range(1, LOOKED_AT + 1)] if len(kept.stop) == 1 else [model.horizon]
+    windows, names = [], []
+    for back in backs:
+        hidden = kept.hidden(kept.stop - back)
+        origins = hidden.ends(back).at(slice(LOOKED_AT))
+        usable = origins.at(origins.row - fitted.plan.context >= hidden.start[origins.series])
+        if len(usable.row):
+            windows.append(network.inputs(hidden, fitted.plan, usable, fitted.base(hidden, usable)))
+            names += [_window_name(state, int(k), back) for k in usable.series]
+    if not windows:
+        return None
+    x = np.concatenate(windows)
+    return Inside(model.networks_[0], x, rows=names, features=_inputs(state, x.shape[2]), compare=compare)
+
+
+def _window_name(state: State, series: int, back: int) -> str:
+    """Return from when on a window forecasts, and of which series."""
+    first = state.axes[series].past(back)[0]
+    when = f"{first:%Y-%m-%d %H:%M}".removesuffix(" 00:00") if isinstance(first, pd.Timestamp) else f"{first}"
+    name = f"Series {series + 1}, from" if len(state.axes) > 1 else "From"
+    return f"{name} {when} on"
+
+
+def _inputs(state: State, size: int) -> list[str]:
+    """Return names of what the network reads."""
+    known = [str(name) for name in state.covariates.known]
+    past = [name for name in map(str, state.covariates.columns) if name not in known]
+    static = state.panel.static.shape[1]
+    calendar = size - len(INPUTS) - len(known) - len(past) - static
+    dates = [f"calendar {k + 1}" for k in range(calendar)]
+    return [*INPUTS, *known, *dates, *past, *(f"static {k + 1}" for k in range(static))]
+
+
+def facts(model: RecurrentForecaster) -> dict[str, str]:
+    """Return what the fit decided."""
+    seasons: Sequence[int] = model.seasons_
+    shares = ", ".join(f"{100 * share:.0f} % of the {name} path" for name, share in model.shares_.items())
+    some = f"{count(len(model.networks_), 'network')}, context {count(model.context_, 'step')}; the first is shown here"
+    return {
+        "Reference": f"{model.reference_}; seasons of {', '.join(map(str, seasons)) or 'no'} steps",
+        "Forecast": f"the reference, {shares}",
+        "Networks": some if model.networks_ else "none: the reference and the linear path did better alone",
+    }

@@ -1,0 +1,265 @@
+"""What a page says first of each kind of model: a layer, a classifier, a regressor, a forecaster."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from gatewise.errors import Array, GatewiseTypeError, GatewiseValueError, check_lengths
+from gatewise.layers import Embedding, Layer, Parallel
+from gatewise.layers.padding import valid_steps
+from gatewise.layers.parts import plain_layers
+from gatewise.pages import classes, examples, values
+from gatewise.pages.classes import Classified
+from gatewise.pages.inside import Inside, recurrent_layers
+from gatewise.pages.parts import Results, Section
+from gatewise.pages.values import Predicted
+from gatewise.pages.words import count, number
+
+HARDEST, TYPICAL = 4, 4
+CARDS = 8
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What is known of a model before anyone looks inside."""
+
+    title: str
+    headline: str
+    lede: str = ""
+    results: Results | None = None
+    sections: Sequence[Section] = ()
+    history: Sequence[Mapping[str, Any]] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)
+    inside: Inside | None = None
+
+
+def of_layer(
+    model: Layer, x: Any, y: Any, *, lengths: Any = None, loss: Any = None, dy: Any = None, compare: Any = None
+) -> Outcome:
+    """Return what is known of a layer or `Sequential` on rows x, with targets y if there are some."""
+    if x is None and (y is not None or lengths is not None or dy is not None):
+        raise GatewiseValueError("x is None; need the rows that y, lengths or dy belong to.")
+    if loss is not None and y is None:
+        raise GatewiseValueError("loss is given without y; need the targets: pass y.")
+    x = _random_rows(model) if x is None else np.asarray(x)
+    steps = None if lengths is None else check_lengths(lengths, len(x), x.shape[1])
+    outputs, _ = model(x, lengths=steps)
+    title = " · ".join(type(layer).__name__ for layer in getattr(model, "layers", (model,)))
+    if y is None:
+        kept = slice(CARDS)
+        inside = Inside(model, x[kept], _some(steps, kept), dy=_some(dy, kept), compare=compare)
+        return Outcome(title, _layer_headline(model), _layer_lede(x, steps), inside=inside)
+    found = _judged(outputs, np.asarray(y), steps)
+    rows = examples.worth_a_look(_row_errors(found, steps, len(x)), HARDEST, TYPICAL)
+    target = {"loss": loss, "target": np.asarray(y)[rows]} if loss is not None else {"dy": _some(dy, rows)}
+    inside = Inside(model, x[rows], _some(steps, rows), _names(found, rows), compare=compare, **target)
+    return Outcome(title, **_reached(found, _drawable(x, steps), inside.steps(), rows), inside=inside)
+
+
+def _random_rows(model: Layer) -> Array:
+    """Return four rows of 50 steps: what a layer is looked at with when nothing else is given."""
+    rng = np.random.default_rng(0)
+    _, first, _ = next(plain_layers(model))
+    if isinstance(first, Embedding):
+        return rng.integers(0, first.count, (4, 50))
+    size = getattr(model, "input_size", None)
+    if size is None:
+        raise GatewiseValueError(f"x is None and {model!r} takes any size; need rows to look at it with: pass x.")
+    return rng.standard_normal((4, 50, size)).astype(model.dtype)
+
+
+def _layer_headline(model: Layer) -> str:
+    weights = sum(value.size for value in model.params.values())
+    layers = recurrent_layers(model)
+    sizes = " and ".join(f"{type(layer).__name__} {layer.input_size} → {layer.hidden_size}" for _, layer in layers[:3])
+    return f"{sizes or type(model).__name__}: {count(weights, 'parameter')}"
+
+
+def _layer_lede(x: Array, steps: Array | None) -> str:
+    return f"Looked at with {count(len(x), 'sequence')} of {_range(x.shape[1] if steps is None else steps)} steps."
+
+
+def _range(steps: Any) -> str:
+    """Return "8" or "3 to 60"."""
+    shortest, longest = int(np.min(steps)), int(np.max(steps))
+    return f"{longest:,}" if shortest == longest else f"{shortest:,} to {longest:,}"
+
+
+def _judged(outputs: Array, y: Array, steps: Array | None) -> Classified | Predicted:
+    """Return outputs beside targets: classes if y is of integers and the outputs have one axis more, else values."""
+    if np.issubdtype(y.dtype, np.integer) and outputs.ndim == y.ndim + 1 and outputs.shape[:-1] == y.shape:
+        labels = [str(k) for k in range(outputs.shape[-1])]
+        if y.size and not 0 <= y.min() <= y.max() < len(labels):
+            raise GatewiseValueError(f"y holds classes {y.min()} to {y.max()}; need 0 to {len(labels) - 1}.")
+        return _classified(y, _softmax(outputs.astype(float)), labels, steps)
+    if outputs.shape != y.shape:
+        raise GatewiseValueError(
+            f"y has shape {y.shape}; need that of the output, {outputs.shape}, or integer classes."
+        )
+    return _predicted(y.astype(float), outputs.astype(float), steps)
+
+
+def _classified(y: Array, probabilities: Array, labels: Sequence[str], steps: Array | None) -> Classified:
+    if y.ndim == 1:
+        return Classified(y, probabilities, labels, "sequence")
+    inside = _inside(y, steps)
+    return Classified(y[inside], probabilities[inside], labels, "step")
+
+
+def _predicted(y: Array, model: Array, steps: Array | None) -> Predicted:
+    names = [f"output {k + 1}" for k in range(y.shape[-1])] if y.shape[-1] > 1 else ["the target"]
+    if y.ndim == 2:
+        return Predicted(y, model, names, "sequence")
+    inside = _inside(y, steps)
+    return Predicted(y[inside], model[inside], names, "step")
+
+
+def _inside(y: Array, steps: Array | None) -> Array:
+    """Return (n, time), True up to each length."""
+    return np.ones(y.shape[:2], bool) if steps is None else valid_steps(steps, y.shape[1])
+
+
+def _softmax(logits: Array) -> Array:
+    from scipy.special import softmax
+
+    return np.asarray(softmax(logits, axis=-1))
+
+
+def _row_errors(found: Classified | Predicted, steps: Array | None, rows: int) -> Array:
+    """Return how wrong the model is on each row, (rows,): the mean over its steps where there are several."""
+    errors = found.surprise if isinstance(found, Classified) else found.errors()
+    if found.thing == "sequence":
+        return errors
+    sizes = np.full(rows, len(errors) // rows) if steps is None else steps
+    return np.asarray([part.mean() for part in np.split(errors, np.cumsum(sizes)[:-1])])
+
+
+def _reached(found: Classified | Predicted, drawable: Array, steps: Array, rows: Array) -> dict[str, Any]:
+    """Return headline, lede, results and sections of what the model reached."""
+    seen = f"On {count(len(drawable), 'sequence')}"
+    seen += f", {len(found.truth):,} steps in all." if found.thing == "step" else f" of {_range(steps)} steps."
+    if isinstance(found, Classified):
+        cards = classes.cards(found, drawable, rows, HARDEST) if found.thing == "sequence" else ()
+        return {
+            "headline": classes.class_headline(found),
+            "lede": seen,
+            "results": classes.class_results(found),
+            "sections": classes.class_sections(found, cards),
+        }
+    cards = values.cards(found, drawable, rows, HARDEST) if found.thing == "sequence" else ()
+    return {
+        "headline": values.value_headline(found),
+        "lede": f"{seen} R² is {number(values.explained(found))}.",
+        "results": values.value_results(found),
+        "sections": values.value_sections(found, cards),
+    }
+
+
+def _drawable(x: Array, steps: Array | None) -> Array:
+    """Return x as float (n, time, channels), NaN past each length."""
+    drawn = x.reshape(*x.shape[:2], -1).astype(float)
+    if steps is not None:
+        drawn[~valid_steps(steps, x.shape[1])] = np.nan
+    return drawn
+
+
+def _some(a: Any, rows: Any) -> Any:
+    return None if a is None else np.asarray(a)[rows]
+
+
+def of_estimator(model: Any, x: Any, y: Any, compare: Any) -> Outcome:
+    """Return what is known of a fitted estimator on the data given."""
+    from sklearn.utils.validation import check_is_fitted
+
+    from gatewise.estimators.classifier import RecurrentClassifier
+    from gatewise.estimators.forecaster import RecurrentForecaster
+    from gatewise.estimators.regressor import RecurrentRegressor
+
+    if isinstance(model, RecurrentClassifier | RecurrentRegressor | RecurrentForecaster):
+        check_is_fitted(model)
+    if isinstance(model, RecurrentClassifier | RecurrentRegressor):
+        return _of_sequences(model, x, y, compare)
+    if isinstance(model, RecurrentForecaster):
+        return _of_series(model, x, y, compare)
+    kinds = "a layer, a Sequential, or a fitted RecurrentClassifier, RecurrentRegressor or RecurrentForecaster"
+    raise GatewiseTypeError(f"model is a {type(model).__name__}; need {kinds}.")
+
+
+def _of_series(model: Any, y: Any, X: Any, compare: Any) -> Outcome:
+    """Return what is known of a forecaster: forecasts of the last part of y by a copy fitted to what lies before."""
+    from gatewise.pages import series
+
+    measures, forecasts = series.rolled(model, y, X)
+    return Outcome(
+        title=type(model).__name__,
+        headline=series.headline(measures),
+        lede=series.lede(model, measures, forecasts),
+        results=series.results(measures),
+        sections=series.sections(model, measures, forecasts),
+        history=model.history_,
+        facts=series.facts(model) | _settings(model),
+        inside=series.looked_into(model, compare),
+    )
+
+
+def _of_sequences(model: Any, x: Any, y: Any, compare: Any) -> Outcome:
+    """Return what is known of a classifier or regressor; looked into is the first of its networks."""
+    if x is None:
+        raise GatewiseValueError(f"x is None; a {type(model).__name__} needs sequences to look at: pass X and y.")
+    sequences, outputs = model._outputs(x)
+    encoded, steps = model._inputs.encode(sequences), sequences.lengths
+    several = isinstance(model.model_, Parallel)
+    network = model.model_.layers[0] if several else model.model_
+    facts = {"Networks": f"{len(model.model_.layers)}, averaged; the first is shown here"} if several else {}
+    history = [{"epoch": k + 1, "loss": loss} for k, loss in enumerate(model.loss_curve_)]
+    known: dict[str, Any] = {"title": type(model).__name__, "history": history, "facts": _settings(model) | facts}
+    features = _channels(model)
+    if y is None:
+        kept = slice(CARDS)
+        inside = Inside(network, encoded[kept], steps[kept], features=features, compare=compare)
+        return Outcome(headline=_layer_headline(model.model_), lede=_layer_lede(encoded, steps), inside=inside, **known)
+    target = model._targets(y, sequences, None, reset=False).values
+    found = _estimated(model, target, outputs, steps)
+    rows = examples.worth_a_look(_row_errors(found, steps, len(steps)), HARDEST, TYPICAL)
+    given = {"loss": model._loss, "target": target[rows], "compare": compare}
+    inside = Inside(network, encoded[rows], steps[rows], _names(found, rows), features, **given)
+    return Outcome(**_reached(found, sequences.values, steps, rows), inside=inside, **known)
+
+
+def _estimated(model: Any, target: Array, outputs: Array, steps: Array) -> Classified | Predicted:
+    if hasattr(model, "classes_"):
+        labels = [str(label) for label in model.classes_]
+        return _classified(target, _softmax(outputs), labels, steps)
+    return _predicted(target * model._scale + model._mean, outputs * model._scale + model._mean, steps)
+
+
+def _names(found: Classified | Predicted, rows: Array) -> list[str]:
+    """Return names of rows, with their class where there is one."""
+    if isinstance(found, Predicted) or found.thing == "step":
+        return [f"No. {row + 1}" for row in rows]
+    return [f"No. {row + 1} · {found.labels[found.truth[row]]}" for row in rows]
+
+
+def _channels(model: Any) -> list[str]:
+    """Return names of what the network reads: the channels, then what `Inputs` says of those that had gaps."""
+    known = getattr(model, "feature_names_in_", None)
+    numbered = [f"Channel {k + 1}" for k in range(model.n_channels_in_)]
+    names = numbered if known is None or hasattr(model, "n_steps_in_") else [str(name) for name in known]
+    gaps = [name for name, gap in zip(names, model._inputs.gaps, strict=True) if gap]
+    return [*names, *(f"{name}: observed" for name in gaps), *(f"{name}: since" for name in gaps)]
+
+
+def _settings(model: Any) -> dict[str, str]:
+    """Return the parameters of the constructor that are not the defaults, and how long training took."""
+    import inspect
+
+    defaults = {name: p.default for name, p in inspect.signature(type(model)).parameters.items()}
+    chosen: dict[str, Any] = model.get_params(deep=False)
+    changed = ", ".join(f"{name}={value!r}" for name, value in chosen.items() if repr(value) != repr(defaults[name]))
+    epochs = f"{count(model.n_iter_, 'epoch')}, " if hasattr(model, "n_iter_") else ""
+    seed = chosen.get("random_state")
+    return {"Training": f"{epochs}{changed or 'default settings'}; seed {'not set' if seed is None else seed}"}

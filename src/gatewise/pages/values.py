@@ -1,0 +1,132 @@
+"""What a regression reached: errors, predicted against true values, the hardest examples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from gatewise.errors import Array
+from gatewise.pages import drawing, examples
+from gatewise.pages.parts import Example, Result, Results, Section
+from gatewise.pages.words import compared, count, number
+
+MOST, POINTS = 4, 1500
+
+
+class Predicted(NamedTuple):
+    """True values and those a model gave, (n, targets), NaN where there is none."""
+
+    truth: Array
+    model: Array
+    names: Sequence[str]
+    thing: str  # what a row is: "sequence" or "step"
+
+    def errors(self) -> Array:
+        """Return the mean absolute error of each row over its targets, (n,), each target in its standard deviations."""
+        spread = np.nanstd(self.truth, axis=0)
+        scaled: Array = np.abs(self.model - self.truth) / np.where(spread > 0, spread, 1)
+        return np.asarray(np.nan_to_num(scaled.mean(axis=1)))
+
+
+def value_headline(found: Predicted) -> str:
+    """Return the main result in words."""
+    mae, base = _mae(found), _base_mae(found)
+    return f"Mean error {number(mae)}, {compared(mae, base)} always giving the mean"
+
+
+def value_results(found: Predicted) -> Results:
+    """Return the model beside the mean of the true values."""
+    mae, base = _mae(found), _base_mae(found)
+    longest = max(mae, base) or 1.0
+    middle = np.broadcast_to(np.nanmean(found.truth, axis=0), found.truth.shape)
+    rows = [
+        Result("model", "Model", number(mae), 100 * mae / longest, number(_rmse(found.model, found.truth))),
+        Result(
+            "second",
+            "Always the mean",
+            number(base),
+            100 * base / longest,
+            number(_rmse(middle, found.truth)),
+            f"model {compared(mae, base)}".removesuffix(" with"),
+        ),
+    ]
+    return Results("Errors in the unit of the target", "Prediction", "MAE", "", "RMSE", rows)
+
+
+def explained(found: Predicted) -> float:
+    """Return R², the mean over the targets; NaN where a target is constant."""
+    left = np.nanmean((found.model - found.truth) ** 2, axis=0)
+    spread = np.nanvar(found.truth, axis=0)
+    return float(np.mean(1 - left / np.where(spread > 0, spread, np.nan)))
+
+
+def _mae(found: Predicted) -> float:
+    return float(np.nanmean(np.abs(found.model - found.truth)))
+
+
+def _base_mae(found: Predicted) -> float:
+    return float(np.nanmean(np.abs(np.nanmean(found.truth, axis=0) - found.truth)))
+
+
+def _rmse(model: Array, truth: Array) -> float:
+    return float(np.sqrt(np.nanmean((model - truth) ** 2)))
+
+
+def value_sections(found: Predicted, cards: Sequence[Example]) -> list[Section]:
+    """Return predicted against true values, a section for each of the first targets, and the hardest examples."""
+    shown = range(min(MOST, found.truth.shape[1]))
+    sections = [_scatter_section(found, k, half=len(shown) > 1) for k in shown]
+    if cards:
+        intro = f"The {found.thing}s with the largest errors; a line a channel, up to four, each to its own scale."
+        sections.append(Section(id="hardest", heading="Hardest examples", intro=intro, examples=cards))
+    return sections
+
+
+def _scatter_section(found: Predicted, k: int, half: bool) -> Section:
+    name = found.names[k]
+    left_out = f" {POINTS:,} of {len(found.truth):,}, evenly taken." if len(found.truth) > POINTS else ""
+    told = f"{count(min(len(found.truth), POINTS), found.thing)}; on the line a prediction is right."
+    return Section(
+        id=f"predicted-{k}",
+        heading=f"Predicted against true: {name}",
+        intro=f"{told.capitalize()}{left_out}",
+        alt=f"Scatter plot of predicted against true values of {name}. R² over all is {explained(found):.3f}.",
+        figure=scatter_figure(found.truth[:, k], found.model[:, k]),
+        half=half,
+    )
+
+
+def scatter_figure(truth: Array, model: Array) -> Any:
+    """Return predicted against true values, and the line where both are equal."""
+    rows = np.unique(np.linspace(0, len(truth) - 1, min(len(truth), POINTS)).astype(int))
+    table = pd.DataFrame({"first": model[rows], "sixth": truth[rows], "error": (model - truth)[rows]})
+    table = table.dropna().assign(number=lambda kept: rows[kept.index.to_numpy()] + 1).set_index("sixth", drop=False)
+    table = table.rename_axis("true")
+    ends = drawing.spread(table[["first", "sixth"]])
+    plot = drawing.plot(340, x_range=drawing.spread(table["sixth"]), y_range=ends)
+    low, high = ends.start, ends.end
+    plot.line([low, high], [low, high], name="sixth", color=drawing.COLORS["sixth"], line_dash="4 3")
+    source = drawing.source(table)
+    style = {"source": source, "size": 7, "color": drawing.COLORS["first"], "fill_alpha": 0.5, "line_alpha": 0.7}
+    plot.scatter("true", "first", name="first", **style)
+    plot.xaxis.axis_label, plot.yaxis.axis_label = "True", "Predicted"
+    names = {"sixth": "True", "first": "Predicted", "error": "Error"}
+    drawing.hover(plot, "No. @number", names, renderers=drawing.first_line(plot), mode="mouse")
+    drawing.pan_and_wheel(plot)
+    return plot
+
+
+def cards(found: Predicted, read: Array, rows: Array, most: int) -> list[Example]:
+    """Return a card for each of the first `most` rows; read (n, time, channels) is what the model was given."""
+    made = []
+    for place, row in enumerate(rows[:most]):
+        told = f"is {_listed(found.truth[row])}, predicted {_listed(found.model[row])}"
+        made.append(Example(f"No. {row + 1}", told, examples.lines_of(read[row]), str(place)))
+    return made
+
+
+def _listed(numbers: Array) -> str:
+    return ", ".join(number(float(value)) for value in numbers[:3]) + (", …" if len(numbers) > 3 else "")
