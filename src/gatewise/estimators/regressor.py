@@ -1,0 +1,316 @@
+"""Regression from sequences: one or several numbers for each, or for each of its steps."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import RegressorMixin
+from sklearn.metrics import r2_score
+from sklearn.utils.validation import check_array
+
+from gatewise import losses
+from gatewise.batches import Samples
+from gatewise.errors import Array, GatewiseValueError, check_names
+from gatewise.errors import check_array as check_exact
+from gatewise.estimators.base import (
+    RecurrentEstimator,
+    Targets,
+    by_step,
+    row_weights,
+    targets_a_sequence,
+    targets_a_step,
+)
+from gatewise.estimators.sequences import Sequences
+
+
+class RecurrentRegressor(RegressorMixin, RecurrentEstimator):  # type: ignore[misc]
+    """Predict numbers from sequences with a recurrent network; scikit-learn's contract, sequences of any lengths.
+
+    X is an array (n, time) of one channel, an array (n, time, channels), or a list of sequences (time_i,) or
+    (time_i, channels), arrays or frames. Lengths may differ. NaN is a missing value; steps at the end of an array's row
+    that hold nothing else are past the end of that sequence. y holds one number or
+    several (n, targets) a sequence; with `output="all"` one or several a step, NaN where there is none.
+
+    Parameters
+    ----------
+    cell : {"gru", "lstm", "rnn"}
+        Kind of recurrent layer.
+    hidden_size, num_layers : int
+        Units of a layer, and layers stacked.
+    bidirectional : bool
+        Whether sequences are also read backward.
+    dropout : float
+        Share of the hidden values dropped in training, between layers and after the last.
+    solver : {"adam", "sgd", "rmsprop", "adagrad"}
+        Optimizer; "adam" with decoupled weight decay (AdamW), "sgd" with Nesterov momentum 0.9.
+    alpha : float
+        Weight decay.
+    batch_size : int or "auto"
+        Sequences an update; "auto" takes a sixteenth of them, within 16 and 256.
+    learning_rate_init : float
+        Highest learning rate: `fit` warms up to it over a fifth of the updates and then falls to 0 (one cycle of a
+        cosine); `partial_fit` keeps it.
+    max_iter : int, optional
+        Epochs; None for as many as make about 800 updates, within 15 and 200, and fewer where sequences
+        are very long.
+    random_state : int, RandomState or None
+        Source of starting weights, order, dropout, noise and of what is held out.
+    early_stopping : bool
+        Whether to hold out `validation_fraction` of the sequences, to stop after `n_iter_no_change` epochs without a
+        loss there that is lower by `tol`, and to keep the best weights.
+    validation_fraction, n_iter_no_change, tol
+        See `early_stopping`.
+    verbose : bool
+        Whether to draw a progress bar on standard error, if that is a terminal.
+    warm_start : bool
+        Whether `fit` goes on from the weights and statistics of the last fit.
+    pooling : {"all", "last", "mean", "max"}
+        Which summaries of the hidden states over time are read: the last, mean, maximum, or all three.
+    segments : int
+        Beside the hidden states a linear path reads the means of the input over so many parts of each sequence, which
+        keeps small sets from falling behind linear models; 0 for none.
+    members : int or "auto"
+        Networks trained side by side, whose answers are averaged; "auto" is 3 up to 5,000 sequences, and 1 for
+        more or very long ones.
+    input_dropout, noise : float or "auto"
+        Share of the input's values dropped in training, and standard deviation of the noise added to them once
+        standardized. "auto" is 0.
+    output : {"last", "all"}
+        Whether there is one target a sequence or one a step; with "all", `pooling` and `segments` mean nothing.
+
+    Attributes
+    ----------
+    n_iter_ : int
+        Epochs of the last fit.
+    loss_curve_ : list of float
+        Training loss of each epoch.
+    validation_scores_ : list of float or None
+        Score on what was held out after each epoch.
+    model_ : Sequential
+        The network.
+    n_channels_in_, n_features_in_ : int
+        Channels; steps of a table, else channels.
+    feature_names_in_ : ndarray of str
+        Names of the columns, if the fit had frames.
+
+    Raises
+    ------
+    GatewiseError
+        In `fit`, if a parameter or the data cannot be used.
+
+    Notes
+    -----
+    Inputs are standardized, and so are targets, with statistics of the valid steps. A missing value takes the last one
+    seen, or the mean; channels that had gaps in the fit also tell whether a value was there and how long ago (Che et
+    al. 2018). What is predicted for one sequence does not depend on the others predicted with it. A weight is a share
+    of the loss, not a number of copies: batches are drawn from rows.
+
+    Examples
+    --------
+    >>> import numpy as np, gatewise as gw
+    >>> rng = np.random.default_rng(0)
+    >>> X = [rng.normal(size=(rng.integers(5, 15), 2)) for _ in range(80)]
+    >>> y = np.array([x[:, 0].mean() for x in X])
+    >>> model = gw.RecurrentRegressor(hidden_size=16, max_iter=20, random_state=0).fit(X[:60], y[:60])
+    >>> model.score(X[60:], y[60:]) > 0.8
+    True
+    """
+
+    automatic_disturbance = False
+    _loss = staticmethod(losses.mse)
+    _single: bool
+    _mean: Array
+    _scale: Array
+
+    def __init__(
+        self,
+        cell: str = "gru",
+        hidden_size: int = 64,
+        num_layers: int = 1,
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+        solver: str = "adam",
+        alpha: float = 1e-2,
+        batch_size: int | str = "auto",
+        learning_rate_init: float = 1e-2,
+        max_iter: int | None = None,
+        random_state: Any = None,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        tol: float = 1e-4,
+        verbose: bool = False,
+        warm_start: bool = False,
+        pooling: str = "all",
+        segments: int = 16,
+        members: int | str = "auto",
+        input_dropout: float | str = "auto",
+        noise: float | str = "auto",
+        output: str = "last",
+    ) -> None:
+        self.cell = cell
+        self.hidden_size = hidden_size
+        self.num_layers = num_layers
+        self.bidirectional = bidirectional
+        self.dropout = dropout
+        self.solver = solver
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate_init = learning_rate_init
+        self.max_iter = max_iter
+        self.random_state = random_state
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.pooling = pooling
+        self.segments = segments
+        self.members = members
+        self.input_dropout = input_dropout
+        self.noise = noise
+        self.output = output
+
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Pass once over sequences X and targets y, going on from where the network stands.
+
+        Means and spreads of channels and targets are those of the first call.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As in `fit`.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        GatewiseError
+            If X or y cannot be used.
+        """
+        return self._fit(X, y, sample_weight, again=hasattr(self, "model_"), once=True)
+
+    def predict(self, X: Any) -> Any:
+        """Return the predicted targets.
+
+        Returns
+        -------
+        ndarray (n,) or (n, targets)
+            As y was in `fit`. With `output="all"` (n, time) or (n, time, targets), NaN past the end of a sequence; for
+            a list of sequences a list of arrays (time_i,) or (time_i, targets).
+
+        Raises
+        ------
+        GatewiseError
+            If X does not fit what was seen in `fit`.
+        NotFittedError
+            Before `fit`.
+        """
+        sequences, found = self._outputs(X)
+        found = found * self._scale + self._mean
+        if self._single:
+            found = found[..., 0]
+        return sequences.like_input(found) if self._per_step else found
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return R² over all sequences or, with `output="all"`, over all steps that have a target.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As in `fit`.
+
+        Returns
+        -------
+        float
+            1 is best, 0 what the mean of y reaches.
+        """
+        if not self._per_step:
+            return float(super().score(X, y, sample_weight))
+        sequences, found = self._outputs(X)
+        targets = self._targets(y, sequences, sample_weight, reset=False)
+        return _r2(targets.values, found, targets.weights)
+
+    def _targets(self, y: Any, sequences: Sequences, sample_weight: Any, reset: bool) -> Targets:
+        weights = row_weights(sample_weight, len(sequences.lengths))
+        if y is None:
+            raise GatewiseValueError("RecurrentRegressor requires y to be passed, but the target y is None.")
+        if self._per_step:
+            values, weights = _with_gaps(_numbers_or_gaps(targets_a_step(y, sequences)), sequences, weights)
+        else:
+            values = targets_a_sequence(y, len(sequences.lengths), kind=_numbers)
+        self._note_targets(values, weights, reset)
+        values = values[..., None] if self._single else values
+        return Targets(((values - self._mean) / self._scale).astype(np.float32), weights)
+
+    def _note_targets(self, values: Array, weights: Array | None, reset: bool) -> None:
+        """Remember shape, mean and spread of the targets, or raise unless the shape is that of the fit."""
+        single = values.ndim == 1 + self._per_step
+        count = 1 if single else values.shape[-1]
+        if not reset:
+            if single != self._single or count != len(self._mean):
+                raise GatewiseValueError(f"y has {count} target(s); the fit had {len(self._mean)}: give the same ones.")
+            return
+        self._single = single
+        known = values[weights > 0] if weights is not None else values
+        self._mean = known.reshape(-1, count).mean(axis=0)
+        spread = known.reshape(-1, count).std(axis=0)
+        self._scale = np.where(spread > 10 * np.finfo(float).eps * np.abs(self._mean), spread, 1.0)
+
+    def _output_count(self) -> int:
+        return len(self._mean)
+
+    def _combined(self, outputs: Array) -> Array:
+        mean: Array = outputs.mean(axis=0)
+        return mean
+
+    def _score_outputs(self, outputs: Array, samples: Samples) -> float:
+        return _r2(samples.y, outputs, samples.weights)
+
+    def _target_parts(self) -> tuple[dict[str, Any], dict[str, Array]]:
+        return {"single": self._single}, {"mean": self._mean, "scale": self._scale}
+
+    def _restore_targets(self, described: dict[str, Any], arrays: dict[str, Array]) -> None:
+        check_names("its targets", arrays, ("mean", "scale"))
+        self._single = bool(described["single"])
+        self._mean = check_exact("mean", arrays["mean"], (1 if self._single else "targets",), np.float64)
+        self._scale = check_exact("scale", arrays["scale"], self._mean.shape, np.float64)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+
+def _numbers(y: Any) -> Array:
+    found: Array = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
+    return found
+
+
+def _numbers_or_gaps(y: Array) -> Array:
+    return targets_a_sequence(
+        y, len(y), kind=partial(check_array, ensure_2d=False, dtype=np.float64, ensure_all_finite="allow-nan")
+    )
+
+
+def _with_gaps(flat: Array, sequences: Sequences, weights: Array | None) -> tuple[Array, Array]:
+    """Targets (n, time, ...) and weights (n, time) of all steps; both are 0 past the end and where a target is NaN."""
+    known = ~np.isnan(flat.reshape(len(flat), -1)).any(axis=1)
+    if not known.any():
+        raise GatewiseValueError("y holds nothing but NaN; need at least one target.")
+    each = known.astype(float) if weights is None else known * np.repeat(weights, sequences.lengths)
+    return by_step(np.where(known.reshape(-1, *(1,) * (flat.ndim - 1)), flat, 0.0), sequences), by_step(each, sequences)
+
+
+def _r2(targets: Array, outputs: Array, weights: Array | None) -> float:
+    """R² over rows, or over the steps of all rows that have a weight."""
+    if targets.ndim == 3:
+        assert weights is not None
+        known = weights > 0
+        targets, outputs, weights = targets[known], outputs[known], weights[known]
+    return float(r2_score(targets, outputs, sample_weight=weights)) if len(targets) > 1 else float("nan")
