@@ -23,7 +23,7 @@ FLOORS = [
     {"optimizers", "losses", "schedules", "batches"},
     {"doctor"},
     {"training", "gradcheck", "storage", "streaming"},
-    {"trace"},
+    {"trace", "flow", "pencil"},
     {"datasets"},
     {"interop"},
     {"forecasting"},

@@ -4,7 +4,9 @@ import importlib
 from typing import Any
 
 from gatewise import datasets, losses, optimizers, schedules
+from gatewise.doctor import NonFiniteError
 from gatewise.errors import GatewiseError
+from gatewise.flow import GradientFlow, gradient_flow, jacobians
 from gatewise.gradcheck import gradcheck
 from gatewise.layers import (
     GRU,
@@ -17,6 +19,9 @@ from gatewise.layers import (
     Last,
     LSTMCell,
     LSTMState,
+    Noise,
+    Parallel,
+    Pool,
     RNNCell,
     Sequential,
 )
@@ -24,12 +29,21 @@ from gatewise.layouts import convert
 from gatewise.optimizers import clip_by_global_norm
 from gatewise.storage import load, save
 from gatewise.threads import get_num_threads, set_num_threads
+from gatewise.trace import trace
 from gatewise.training import History, train
 
 __version__ = "0.1.0"
 
 # Names whose modules load scikit-learn, Bokeh and the like: imported when they are first asked for.
-_LATER: dict[str, str] = {}
+_LATER: dict[str, str] = {
+    "report": "gatewise.pages",
+    "RecurrentClassifier": "gatewise.estimators",
+    "RecurrentForecaster": "gatewise.estimators",
+    "RecurrentRegressor": "gatewise.estimators",
+    "SequencePadder": "gatewise.estimators",
+    "SequenceScaler": "gatewise.estimators",
+    "SequenceWindower": "gatewise.estimators",
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -52,22 +66,37 @@ __all__ = [
     "Embedding",
     "GRUCell",
     "GatewiseError",
+    "GradientFlow",
     "History",
     "LSTMCell",
     "LSTMState",
     "Last",
+    "NonFiniteError",
+    "Noise",
+    "Parallel",
+    "Pool",
     "RNNCell",
+    "RecurrentClassifier",
+    "RecurrentForecaster",
+    "RecurrentRegressor",
+    "SequencePadder",
+    "SequenceScaler",
+    "SequenceWindower",
     "Sequential",
     "clip_by_global_norm",
     "convert",
     "datasets",
     "get_num_threads",
     "gradcheck",
+    "gradient_flow",
+    "jacobians",
     "load",
     "losses",
     "optimizers",
+    "report",
     "save",
     "schedules",
     "set_num_threads",
+    "trace",
     "train",
 ]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -14,7 +15,13 @@ from gatewise.errors import GatewiseError
 VERBS = {
     "bench": "gatewise.cli.bench",
     "check": "gatewise.cli.check",
+    "classify": "gatewise.cli.classify",
     "demo": "gatewise.cli.demo",
+    "forecast": "gatewise.cli.forecast",
+    "predict": "gatewise.cli.predict",
+    "regress": "gatewise.cli.regress",
+    "report": "gatewise.cli.report",
+    "trace": "gatewise.cli.trace",
     "warmup": "gatewise.cli.warmup",
 }
 
@@ -30,6 +37,14 @@ class _Verbs(click.Group):
             return None
         verb: click.Command = importlib.import_module(VERBS[cmd_name]).command
         return verb
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a verb; that nobody reads the rest of what it prints is no failure."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
 
 
 @click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
@@ -57,9 +72,6 @@ def main() -> NoReturn:
     except (click.Abort, KeyboardInterrupt):
         click.echo("gatewise: interrupted", err=True)
         code = 130
-    except BrokenPipeError:
-        code = 0
-        sys.stderr.close()
     sys.exit(code)
 
 
