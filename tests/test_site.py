@@ -1,37 +1,123 @@
-"""The documentation site in a headless Chromium, from files, no network: complete, silent, and fit for a phone."""
+"""The built documentation, opened as files: complete, nothing from other servers, formulas drawn, search at work."""
 
+import importlib.util
+import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from browser import Browser, find_chromium
 
 pytest.importorskip("mkdocs", reason="the site is built with the extra docs")
-pytestmark = pytest.mark.skipif(find_chromium() is None, reason="no Chromium is installed (apt-get install chromium)")
+drawn = pytest.mark.skipif(find_chromium() is None, reason="no Chromium is installed (apt-get install chromium)")
 
 ROOT = Path(__file__).parents[1]
+PHONE = 390
+UNDRAWN = "[...document.querySelectorAll('math')].filter(m => m.getBoundingClientRect().height < 5).length"
+CUT_OFF = """[...document.querySelectorAll('.formula')].filter(
+    box => box.clientWidth && box.scrollWidth > box.clientWidth + 1 && getComputedStyle(box).overflowX !== 'auto'
+).length"""
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     folder = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--site-dir", str(folder)]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)]
+    subprocess.run(command, cwd=ROOT, env=os.environ | {"NO_MKDOCS_2_WARNING": "1"}, check=True)
     return folder
 
 
-def test_every_page_is_silent_asks_for_nothing_elsewhere_and_fits_a_phone(site, tmp_path):
-    pages = sorted(path for path in site.rglob("*.html") if path.name != "404.html")  # which only a server shows
-    assert len(pages) > 8
-    wrong = []
+@pytest.fixture(scope="module")
+def hooks():
+    spec = importlib.util.spec_from_file_location("site_hooks", ROOT / "docs" / "_hooks.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def pages(site):
+    return sorted(path for path in site.rglob("*.html") if path.name != "404.html")
+
+
+def test_every_page_is_built_and_asks_no_other_server(site, hooks):
+    sources = [path.relative_to(ROOT / "docs").with_suffix(".html") for path in (ROOT / "docs").rglob("*.md")]
+    assert {path.relative_to(site) for path in pages(site)} == set(sources)
+    assert not list(site.rglob("*.py"))
+    for path in [*pages(site), *site.rglob("*.css")]:
+        assert not hooks.external_requests(path.read_text(encoding="utf-8")), path
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '<script src="https://cdn.example/a.js"></script>',
+        "<script defer src=//cdn.example/a.js></script>",
+        '<link rel="stylesheet" href="https://fonts.example/css?family=Roboto">',
+        '<link href="https://fonts.example" rel="preconnect">',
+        '<img alt="a" src="http://example/a.png">',
+        "@font-face { src: url(https://fonts.example/a.woff2) }",
+        '@import "https://example/a.css";',
+    ],
+)
+def test_requests_to_other_servers_are_seen(text, hooks, tmp_path):
+    assert hooks.external_requests(text)
+    (tmp_path / "index.html").write_text(text, encoding="utf-8")
+    with pytest.raises(hooks.PluginError, match=r"index\.html"):
+        hooks.on_post_build(SimpleNamespace(site_dir=str(tmp_path)))
+
+
+def test_links_and_own_files_are_no_requests(hooks):
+    own = '<a href="https://arxiv.org/abs/1406.1078">GRU</a><script src="a.js"></script>'
+    own += '<link rel="stylesheet" href="a.css"><link rel="canonical" href="https://example/">'
+    assert not hooks.external_requests(own + "<img src='data:image/png;base64,AAAA'> a { background: url(a.svg) }")
+
+
+def test_formulas_become_mathml_or_stop_the_build(hooks):
+    page = SimpleNamespace(file=SimpleNamespace(src_uri="page.md"))
+    content = r'<p><span class="arithmatex">\(a &lt; b_t\)</span></p><div class="arithmatex">\[\sigma(a)\]</div>'
+    found = hooks.on_page_content(content, page)
+    assert found.count("<math") == 2 == found.count("</math>")
+    assert '<div class="formula"><math display="block">' in found
+    assert "arithmatex" not in found
+    with pytest.raises(hooks.PluginError, match=r"page\.md"):
+        hooks.on_page_content(r'<span class="arithmatex">\(\nonsense{a}\)</span>', page)
+
+
+@drawn
+def test_formulas_are_drawn_and_scroll_in_their_boxes(site, tmp_path):
+    with_formulas = [path for path in pages(site) if "<math" in path.read_text(encoding="utf-8")]
+    assert len(with_formulas) >= 4
     with Browser(tmp_path) as browser:
-        for page in pages:
-            tab = browser.open(page, width=390)
-            tab.settle()
-            width = tab.evaluate("document.documentElement.scrollWidth")
-            strangers = [url for url in tab.requests() if not url.startswith(site.as_uri())]
-            found = [*tab.complaints(), *tab.failures(), *strangers, *([f"{width} px wide"] if width > 390 else [])]
-            wrong += [f"{page.relative_to(site)}: {problem}" for problem in found]
+        for path in with_formulas:
+            tab = browser.open(path, width=PHONE, height=844)
+            assert tab.evaluate(UNDRAWN) == 0, path
+            assert tab.evaluate(CUT_OFF) == 0, path
+            assert tab.evaluate("document.documentElement.scrollWidth") <= PHONE, path
+            assert tab.complaints() == tab.failures() == [], path
             tab.close()
-    assert not wrong, "\n".join(wrong)
+
+
+@drawn
+def test_formulas_can_be_read_in_the_dark(site, tmp_path):
+    with Browser(tmp_path) as fresh:  # a page remembers the scheme it was first seen in
+        tab = fresh.open(site / "derivations" / "gru.html", dark=True)
+        color = "getComputedStyle(document.querySelector('{}')).{}.match(/[0-9.]+/g).slice(0, 3).map(Number)"
+        ink = tab.evaluate(color.format("div.formula math", "color"))
+        ground = tab.evaluate(color.format("body", "backgroundColor"))
+    assert max(ground) < 64
+    assert min(ink) > max(ground) + 96
+
+
+@drawn
+def test_search_finds_without_a_server(site, tmp_path):
+    with Browser(tmp_path) as browser:
+        tab = browser.open(site / "index.html")
+        tab.evaluate("document.querySelector('.md-search__input').focus()")
+        tab.call("Input.insertText", text="central difference")
+        tab.call("Input.dispatchKeyEvent", type="keyUp", key="e")  # what the search listens to
+        tab.wait_for("document.querySelectorAll('.md-search-result__item').length > 0")
+        links = tab.evaluate("[...document.querySelectorAll('.md-search-result__link')].map(a => a.href)")
+        assert any("derivations/elman.html" in link for link in links)
+        assert tab.complaints() == tab.failures() == []
