@@ -1,4 +1,4 @@
-"""The day-ahead forecaster: what it may know, what it reaches, and that it reads the past only."""
+"""The demo: what its forecaster may know, what it reaches, and what the command writes."""
 
 import json
 import subprocess
@@ -10,15 +10,31 @@ import pytest
 
 import gatewise as gw
 from gatewise import dayahead, storage
-from gatewise.dayahead import DAY, HORIZON, TEST_DAYS, WEEK
+from gatewise.dayahead import DAY, TEST_DAYS, WEEK
 
 FRAME = gw.datasets.i94()
 TRAIN_HOURS = len(FRAME) - TEST_DAYS * DAY
 
 
 @pytest.fixture(scope="module")
-def outcome():
-    return dayahead.run(FRAME, seed=0)
+def demo(tmp_path_factory):
+    """The folder that the command wrote, and what it printed."""
+    out = tmp_path_factory.mktemp("demo") / "new" / "folder"
+    command = [sys.executable, "-W", "error", "-m", "gatewise", "demo", "--out", str(out), "--json", "--seed", "3"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    return out, json.loads(done.stdout)
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Fits of the demo take a second."""
+    options = {"max_iter": 20, "n_networks": 1, "hidden_size": 8}
+    monkeypatch.setattr(gw.RecurrentForecaster.__init__, "__kwdefaults__", _defaults() | options)
+
+
+def _defaults():
+    return dict(gw.RecurrentForecaster.__init__.__kwdefaults__)
 
 
 def test_the_data_set_is_whole():
@@ -28,14 +44,41 @@ def test_the_data_set_is_whole():
     assert FRAME["traffic_volume"].iloc[0] == 1195
 
 
-def test_error_is_well_below_the_naive_methods(outcome):
-    errors = {name: outcome.metrics[name]["mae"] for name in dayahead.METHODS}
-    assert errors["same_hour_last_week"] == pytest.approx(261.8, abs=0.05)
-    assert errors["same_hour_yesterday"] == pytest.approx(501.9, abs=0.05)
-    assert errors["model"] <= 0.62 * errors["same_hour_last_week"]
+def test_error_is_well_below_the_naive_methods(demo):
+    metrics = demo[1]
+    assert metrics["same_hour_last_week"]["mae"] == pytest.approx(261.8, abs=0.05)
+    assert metrics["same_hour_yesterday"]["mae"] == pytest.approx(501.9, abs=0.05)
+    assert metrics["model"]["mae"] <= 0.67 * metrics["same_hour_last_week"]["mae"]
 
 
-def test_metrics_are_those_of_the_forecast(outcome):
+def test_the_interval_covers_what_it_promises(demo):
+    assert 0.76 <= demo[1]["coverage"] <= 0.84
+
+
+def test_what_the_command_writes(demo):
+    out, printed = demo
+    assert sorted(path.name for path in out.iterdir()) == ["metrics.json", "model.safetensors", "report.html"]
+    assert json.loads((out / "metrics.json").read_text()) == printed
+    assert printed.keys() == {*dayahead.METHODS, "coverage", "seconds", "seed"}
+    assert printed["seed"] == 3
+    assert storage.read_info(out / "model.safetensors")["metrics"] == printed
+    page = (out / "report.html").read_text()
+    assert f"{printed['model']['mae']:.0f}" in page
+    assert "John Hogue" in page
+
+
+def test_the_model_that_is_written_goes_on_from_the_last_hour(demo):
+    model = gw.load(demo[0] / "model.safetensors")
+    index = pd.date_range(FRAME.index[0], periods=len(FRAME) + DAY, freq="h")
+    known = dayahead.known_ahead(FRAME["traffic_volume"].astype(float).reindex(index))
+    forecast = model.predict(known)
+    assert forecast.index[0] == index[-DAY]
+    week_before = FRAME["traffic_volume"].iloc[-7 * DAY : -6 * DAY].to_numpy()
+    assert np.corrcoef(forecast, week_before)[0, 1] > 0.9
+
+
+def test_metrics_are_those_of_the_forecast(quick):
+    outcome = dayahead.run(FRAME, seed=0)
     table = outcome.forecast
     assert len(table) == TEST_DAYS * DAY
     assert table.index[0] == FRAME.index[TRAIN_HOURS]
@@ -44,94 +87,51 @@ def test_metrics_are_those_of_the_forecast(outcome):
         error = error[~np.isnan(error)]
         assert outcome.metrics[name]["mae"] == pytest.approx(np.mean(np.abs(error)))
         assert outcome.metrics[name]["rmse"] == pytest.approx(np.sqrt(np.mean(error**2)))
-    assert np.isfinite(table["model"]).all()
+    measured = table.dropna(subset="truth")
+    inside = (measured["truth"] >= measured["lower"]) & (measured["truth"] <= measured["upper"])
+    assert outcome.metrics["coverage"] == pytest.approx(inside.mean())
+    assert np.isfinite(table[["model", "lower", "upper"]]).all(axis=None)
 
 
-def test_same_seed_same_forecast(outcome):
-    again = dayahead.run(FRAME, seed=0)
-    np.testing.assert_array_equal(again.forecast["model"], outcome.forecast["model"])
-
-
-def test_a_forecast_does_not_know_its_day():
-    """Changing everything from an origin on changes nothing of the forecast issued there."""
-    origin = TRAIN_HOURS + 10 * DAY
+def test_a_forecast_does_not_know_its_day(quick):
+    """Changing everything from a midnight on changes nothing of the forecasts issued up to it."""
+    first = TRAIN_HOURS + 10 * DAY
     changed = FRAME.copy()
-    changed.iloc[origin:, 0] = 99999.0
-    hours, other = (dayahead.prepare(frame, TRAIN_HOURS) for frame in (FRAME, changed))
-    model = gw.Sequential(gw.GRU(hours.past.shape[1], 8, rng=0), gw.Dense(8, 1, rng=1))
-    here = [origin]
-    np.testing.assert_array_equal(
-        dayahead.predict(model, hours, here),
-        dayahead.predict(model, other, here),
-    )
-    later = [origin + DAY]
-    assert not np.array_equal(dayahead.predict(model, hours, later), dayahead.predict(model, other, later))
+    changed.iloc[first:, 0] = 9999.0
+    one, other = (dayahead.run(frame, seed=0).forecast["model"].to_numpy() for frame in (FRAME, changed))
+    np.testing.assert_array_equal(one[: 11 * DAY], other[: 11 * DAY])
+    assert not np.isclose(one[11 * DAY :], other[11 * DAY :]).all()
 
 
-def test_scales_and_training_windows_stop_before_the_test_days():
-    changed = FRAME.copy()
-    changed.iloc[TRAIN_HOURS:, 0] = np.nan
-    hours, other = (dayahead.prepare(frame, TRAIN_HOURS) for frame in (FRAME, changed))
-    assert hours.scale == other.scale
-    np.testing.assert_array_equal(hours.past[:TRAIN_HOURS], other.past[:TRAIN_HOURS])
-    np.testing.assert_array_equal(hours.target[:TRAIN_HOURS], other.target[:TRAIN_HOURS])
-
-
-def test_training_reads_nothing_of_the_test_days(monkeypatch):
-    """The windows that `fit` asks for end within the training hours."""
-    asked = []
-    real = dayahead.windows
-    monkeypatch.setattr(dayahead, "windows", lambda hours, origins: asked.append(origins) or real(hours, origins))
-    monkeypatch.setattr(dayahead, "train", lambda *args, **kwargs: gw.History())
-    dayahead.fit(dayahead.prepare(FRAME, TRAIN_HOURS), TRAIN_HOURS, seed=0)
-    assert asked[0].max() + HORIZON <= TRAIN_HOURS
-    assert asked[0].max() + HORIZON > TRAIN_HOURS - 4
-
-
-def test_reference_is_the_median_of_six_weeks_or_of_six_sundays():
+def test_the_usual_volume_is_the_median_of_six_weeks_or_of_six_sundays():
     index = pd.date_range("2018-04-02", periods=10 * WEEK, freq="h")  # a Monday
     volume = np.arange(len(index), dtype=float)
     quiet = np.zeros(len(index), bool)
+    weekday = index.day_of_week.to_numpy()
     row = 8 * WEEK + 2 * DAY + 5  # a Wednesday, 05:00
-    reference = dayahead._reference(volume, quiet, index.day_of_week.to_numpy())
-    assert reference[row] == np.median([row - k * WEEK for k in range(1, 7)])
-    assert np.isnan(reference[:WEEK]).all()
+    usual = dayahead._usual(volume, quiet, weekday)
+    assert usual[row] == np.median([row - k * WEEK for k in range(1, 7)])
+    assert np.isnan(usual[:WEEK]).all()
     quiet[row] = True
-    reference = dayahead._reference(volume, quiet, index.day_of_week.to_numpy())
-    assert reference[row] == np.median([row - 3 * DAY - k * WEEK for k in range(6)])
-    next_week = reference[row + WEEK]  # which no longer uses the holiday
-    assert next_week == np.median([row + WEEK - k * WEEK for k in range(2, 7)])
+    usual = dayahead._usual(volume, quiet, weekday)
+    assert usual[row] == np.median([row - 3 * DAY - k * WEEK for k in range(6)])
+    assert usual[row + WEEK] == np.median([row + WEEK - k * WEEK for k in range(2, 7)])  # without the holiday
 
 
-def test_missing_truth_has_no_weight():
-    hours = dayahead.prepare(FRAME, TRAIN_HOURS)
-    gaps = FRAME["traffic_volume"].isna().to_numpy()
-    assert not hours.weight[gaps].any()
-    assert hours.weight[7 * WEEK :][~gaps[7 * WEEK :]].all()
-    samples = dayahead.windows(hours, [1000, 2000])
-    assert samples.x.shape[:2] == (2, dayahead.CONTEXT + HORIZON)
-    assert not samples.weights[:, : dayahead.CONTEXT].any()
-
-
-def test_demo_command(tmp_path):
-    out = tmp_path / "new" / "folder"
-    command = [sys.executable, "-W", "error", "-m", "gatewise", "demo", "--out", str(out), "--json", "--seed", "3"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    printed = json.loads(done.stdout)
-    assert done.stderr == ""
-    assert sorted(path.name for path in out.iterdir()) == ["metrics.json", "model.safetensors", "report.html"]
-    assert json.loads((out / "metrics.json").read_text()) == printed
-    assert printed["seed"] == 3
-    assert printed["model"]["mae"] < 0.62 * printed["same_hour_last_week"]["mae"]
-    model = gw.load(out / "model.safetensors")
-    hours = dayahead.prepare(FRAME, TRAIN_HOURS)
-    forecasts = dayahead.predict(model, hours, range(TRAIN_HOURS, len(FRAME), DAY))
-    error = forecasts.ravel() - FRAME["traffic_volume"].to_numpy()[TRAIN_HOURS:]
-    assert np.nanmean(np.abs(error)) == pytest.approx(printed["model"]["mae"], rel=1e-6)
-    assert storage.read_info(out / "model.safetensors")["metrics"] == printed
-    page = (out / "report.html").read_text()
-    assert f"{printed['model']['mae']:.0f}" in page
-    assert "John Hogue" in page
+def test_holidays_are_known_by_date():
+    known = dayahead.holidays(pd.date_range("2018-07-03", periods=4 * DAY, freq="h"))
+    daily = known.iloc[::DAY]
+    assert daily["before_holiday"].tolist() == [1, 0, 0, 0]
+    assert daily["quiet_holiday"].tolist() == [0, 1, 0, 0]
+    assert daily["after_holiday"].tolist() == [0, 0, 1, 0]
+    assert known["quiet_holiday"].sum() == DAY
+    columbus = dayahead.holidays(pd.date_range("2017-10-09", periods=1, freq="h"))
+    assert columbus.iloc[0].to_dict() == {
+        "quiet_holiday": 0,
+        "before_holiday": 0,
+        "after_holiday": 0,
+        "other_holiday": 1,
+    }
 
 
 def test_demo_refuses_a_folder_it_cannot_make(tmp_path):

@@ -1,9 +1,4 @@
-"""The demo's forecaster: traffic of the next 24 hours at once, issued at midnight, with the calendar known ahead.
-
-A seasonal reference (the median of the same hour in six weeks) is right on most days. One GRU and one dense layer
-learn what it misses: they read the last day hour by hour, then the 24 hours to come, of which they know the calendar
-and the reference, and give the residual for each. Every statistic comes from the training hours alone.
-"""
+"""The demo: traffic of the next 24 hours, issued at midnight, by a `RecurrentForecaster` that is told of holidays."""
 
 from __future__ import annotations
 
@@ -12,162 +7,130 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from gatewise.batches import Samples
 from gatewise.errors import Array
-from gatewise.layers import GRU, Dense, Sequential
-from gatewise.optimizers import AdamW
-from gatewise.schedules import OneCycle
-from gatewise.training import History, train
+from gatewise.forecasting.references import middle
+from gatewise.training import History
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from gatewise.estimators import RecurrentForecaster
+
 DAY = 24
 WEEK = 7 * DAY
-CONTEXT = DAY
 HORIZON = DAY
 TEST_DAYS = 90
+USUAL_WEEKS = 6
 METHODS = ("model", "same_hour_last_week", "same_hour_yesterday")
-REFERENCE_WEEKS = 6
 # Federal holidays on which traffic is that of a Sunday; the others change it little.
 QUIET_HOLIDAYS = ("New Year", "Memorial", "Independence", "July 4th", "Labor", "Thanksgiving", "Christmas")
-
-
-class Hours(NamedTuple):
-    """Every hour of the series as the network sees it, (hours, ...)."""
-
-    past: Array  # features of an hour that has been observed
-    future: Array  # features of the same hour before it has
-    target: Array  # residual over the reference, in standard deviations; 0 where there is none
-    weight: Array  # 1 where there is a target, else 0
-    reference: Array  # vehicles/h
-    scale: float  # standard deviation of the residual, vehicles/h
 
 
 class Outcome(NamedTuple):
     """What the demo made: the model, how it was trained, its forecasts and their errors."""
 
-    model: Sequential
+    model: RecurrentForecaster
     history: History
     forecast: DataFrame
     metrics: dict[str, Any]
 
 
 def run(frame: DataFrame, seed: int = 0, progress: bool = False) -> Outcome:
-    """Train on all but the last 90 days of `frame`, as `datasets.i94()` gives it, and forecast each of those days.
+    """Fit to all but the last 90 days of `frame`, as `datasets.i94()` gives it, and forecast each of those days.
 
-    Returns the model, its history, a frame with the columns truth, model, same_hour_last_week and same_hour_yesterday
-    (vehicles/h) for every hour of the 90 days, and the errors of the last three.
+    Returns the model, its history, a frame with the columns truth, model, same_hour_last_week, same_hour_yesterday,
+    lower and upper (vehicles/h; the last two hold 80 % between them) for every hour of the 90 days, and the errors.
+    The model has seen the last day when it is returned: its next forecast starts after it.
     """
     started = time.perf_counter()
+    volume = frame["traffic_volume"].astype(float)
+    known = known_ahead(volume)
     train_hours = len(frame) - TEST_DAYS * DAY
-    hours = prepare(frame, train_hours)
-    model, history = fit(hours, train_hours, seed, progress)
-    forecast = compare(frame, predict(model, hours, range(train_hours, len(frame), DAY)))
+    model = fit(volume[:train_hours], known[:train_hours], seed, progress)
+    forecast = compare(frame, roll(model, volume[train_hours:], known[train_hours:]))
     seconds = time.perf_counter() - started
     metrics: dict[str, Any] = {name: _errors(forecast[name] - forecast["truth"]) for name in METHODS}
-    return Outcome(model, history, forecast, metrics | {"seconds": seconds, "seed": seed})
-
-
-def prepare(frame: DataFrame, train_hours: int) -> Hours:
-    """Features and targets of every hour; means and scales come from the first `train_hours` only."""
-    index: Any = frame.index
-    volume = frame["traffic_volume"].to_numpy(float)
-    holidays = _holidays(index)
-    reference = _reference(volume, holidays[0], index.day_of_week.to_numpy())
-    residual = volume - reference
-    scale = float(np.nanstd(residual[:train_hours]))
-    seen = np.isfinite(residual)
-    target = np.where(seen, residual / scale, 0)
-    level = (reference - np.nanmean(volume[:train_hours])) / np.nanstd(volume[:train_hours])
-    known = np.column_stack([np.nan_to_num(level), *_calendar(index), *holidays])
-    zero, one = np.zeros(len(frame)), np.ones(len(frame))
-    past = np.column_stack([np.clip(target, -5, 5), seen, zero, known])
-    future = np.column_stack([zero, zero, one, known])
-    past, future, target, weight = (a.astype(np.float32) for a in (past, future, target, seen))
-    return Hours(past, future, target, weight, reference, scale)
-
-
-def fit(hours: Hours, train_hours: int, seed: int, progress: bool = False) -> tuple[Sequential, History]:
-    """Train on windows that start every four hours and end within the training hours."""
-    epochs, batch_size = 10, 64
-    origins = np.arange(WEEK, train_hours - HORIZON + 1, 4)
-    samples = windows(hours, origins)
-    rng = np.random.default_rng(seed)
-    model = Sequential(GRU(samples.x.shape[2], 64, rng=rng), Dense(64, 1, rng=rng))
-    for name in ("1.weight", "1.bias"):
-        model.params[name][...] = 0  # start at the reference itself
-    updates = epochs * -(-len(origins) // batch_size)
-    history = train(
+    return Outcome(
         model,
-        samples.x,
-        samples.y,
-        weights=samples.weights,
-        loss="mae",
-        optimizer=AdamW(OneCycle(5e-3, updates, pct_start=0.2), weight_decay=1e-3),
-        epochs=epochs,
-        batch_size=batch_size,
-        clip=1.0,
-        rng=rng,
-        progress=progress,
+        model.history_,
+        forecast,
+        metrics | {"coverage": _coverage(forecast), "seconds": seconds, "seed": seed},
     )
-    return model, history
 
 
-def windows(hours: Hours, origins: Any) -> Samples:
-    """One row for each origin (the first hour to forecast): the context before it, the horizon after it.
+def fit(volume: Any, known: DataFrame, seed: int, progress: bool = False) -> RecurrentForecaster:
+    """Return a forecaster of the next 24 hours, fitted to a Series of volumes with what `known_ahead` gives."""
+    from gatewise.estimators import RecurrentForecaster
 
-    x is (n, CONTEXT + HORIZON, features), y (n, CONTEXT + HORIZON, 1), weights (n, CONTEXT + HORIZON), 0 in the
-    context and where there is no target.
-    """
-    origins = np.asarray(origins)[:, None]
-    before, after = origins + np.arange(-CONTEXT, 0), origins + np.arange(HORIZON)
-    x = np.concatenate([hours.past[before], hours.future[after]], axis=1)
-    y = np.concatenate([np.zeros_like(hours.target[before]), hours.target[after]], axis=1)
-    weights = np.concatenate([np.zeros_like(hours.weight[before]), hours.weight[after]], axis=1)
-    return Samples(x, y[:, :, None], weights=weights)
+    forecaster = RecurrentForecaster(HORIZON, season=DAY, random_state=seed, verbose=progress)
+    return forecaster.fit(volume, known)
 
 
-def predict(model: Sequential, hours: Hours, origins: Any) -> Array:
-    """Forecasts (origins, 24) in vehicles/h for the 24 hours from each origin on."""
-    residual, _ = model(windows(hours, origins).x)
-    rows = np.asarray(origins)[:, None] + np.arange(HORIZON)
-    forecast: Array = hours.reference[rows] + hours.scale * residual[:, -HORIZON:, 0].astype(float)
-    return forecast
+def roll(model: RecurrentForecaster, volume: Any, known: DataFrame) -> DataFrame:
+    """Forecast day after day, each from the midnight it begins at; columns are the levels 0.1, 0.5 and 0.9."""
+    import pandas as pd
+
+    parts = []
+    for first in range(0, len(volume), DAY):
+        day = slice(first, first + DAY)
+        parts.append(model.predict_quantiles(known.iloc[day]))
+        model.update(volume.iloc[day], known.iloc[day])
+    rolled: DataFrame = pd.concat(parts)
+    return rolled
 
 
-def compare(frame: DataFrame, forecasts: Array) -> DataFrame:
-    """The last hours of `frame` with `forecasts` (days, 24) beside truth and the two naive methods."""
+def compare(frame: DataFrame, quantiles: DataFrame) -> DataFrame:
+    """The hours of `quantiles` with truth, the forecast, the two naive methods, and the interval."""
     import pandas as pd
 
     volume = frame["traffic_volume"].astype(float)
     columns = {
         "truth": volume,
+        "model": quantiles[0.5],
         "same_hour_last_week": volume.shift(WEEK),
         "same_hour_yesterday": volume.shift(DAY),
+        "lower": quantiles[0.1],
+        "upper": quantiles[0.9],
     }
-    table = pd.DataFrame(columns).iloc[-forecasts.size :]
-    table.insert(1, "model", forecasts.ravel())
+    table: DataFrame = pd.DataFrame(columns).loc[quantiles.index]
     return table
 
 
-def _errors(residual: Any) -> dict[str, float]:
-    return {"mae": float(residual.abs().mean()), "rmse": float(np.sqrt((residual**2).mean()))}
+def known_ahead(volume: Any) -> DataFrame:
+    """What is known of every hour of a Series of volumes a day before: its holidays and its usual volume.
+
+    For hours to come, append them to the Series as NaN.
+    """
+    known = holidays(volume.index)
+    quiet = known["quiet_holiday"].to_numpy() > 0
+    known["usual"] = _usual(volume.to_numpy(), quiet, volume.index.day_of_week.to_numpy())
+    return known
 
 
-def _reference(volume: Array, quiet: Array, weekday: Array) -> Array:
+def _usual(volume: Array, quiet: Array, weekday: Array) -> Array:
     """Median of the same hour in the six weeks before; of the six Sundays before where the hour is on a quiet holiday.
 
     Quiet holidays are no reference for other days. Everything used is at least a day old; NaN where there is none.
     """
     usable = np.where(quiet, np.nan, volume)
     first = np.where(quiet, DAY * (weekday + 1), WEEK)
-    rows = np.arange(len(volume))[:, None] - first[:, None] - WEEK * np.arange(REFERENCE_WEEKS)
-    found = np.where(rows >= 0, usable[np.maximum(rows, 0)], np.nan)
-    some = ~np.isnan(found).all(axis=1)
-    reference = np.full(len(volume), np.nan)
-    reference[some] = np.nanmedian(found[some], axis=1)
-    return reference
+    rows = np.arange(len(volume))[:, None] - first[:, None] - WEEK * np.arange(USUAL_WEEKS)
+    return middle(np.where(rows >= 0, usable[np.maximum(rows, 0)], np.nan))
+
+
+def holidays(index: Any) -> DataFrame:
+    """Whether each hour is on a quiet holiday, the day before one, the day after one, or another federal holiday."""
+    import pandas as pd
+
+    named, days, day = federal_holidays(index), index.normalize(), pd.Timedelta("1D")
+    quiet = named.index[[name.startswith(QUIET_HOLIDAYS) for name in named]]
+    columns = {
+        "quiet_holiday": quiet,
+        "before_holiday": quiet - day,
+        "after_holiday": quiet + day,
+        "other_holiday": named.index.difference(quiet),
+    }
+    return pd.DataFrame({name: days.isin(dates).astype(float) for name, dates in columns.items()}, index)
 
 
 def federal_holidays(index: Any) -> Any:
@@ -179,19 +142,11 @@ def federal_holidays(index: Any) -> Any:
     return USFederalHolidayCalendar().holidays(index[0] - margin, index[-1] + margin, return_name=True)
 
 
-def _holidays(index: Any) -> list[Array]:
-    """Whether each hour is on a quiet holiday, the day before one, the day after one, or another federal holiday."""
-    import pandas as pd
-
-    named, days, day = federal_holidays(index), index.normalize(), pd.Timedelta("1D")
-    quiet = named.index[[name.startswith(QUIET_HOLIDAYS) for name in named]]
-    return [days.isin(quiet), days.isin(quiet - day), days.isin(quiet + day), days.isin(named.index.difference(quiet))]
+def _errors(residual: Any) -> dict[str, float]:
+    return {"mae": float(residual.abs().mean()), "rmse": float(np.sqrt((residual**2).mean()))}
 
 
-def _calendar(index: Any) -> list[Array]:
-    """Hour of the day and day of the year as angles, weekday one-hot."""
-    hour = 2 * np.pi * index.hour.to_numpy() / DAY
-    season = 2 * np.pi * index.day_of_year.to_numpy() / 365.25
-    angles = [f(a) for a in (hour, 2 * hour, season) for f in (np.sin, np.cos)]
-    weekday = index.day_of_week.to_numpy()
-    return angles + [weekday == k for k in range(7)]
+def _coverage(forecast: DataFrame) -> float:
+    """Share of the measured hours within the interval."""
+    measured = forecast.dropna(subset="truth")
+    return float(measured["truth"].between(measured["lower"], measured["upper"]).mean())

@@ -1,0 +1,96 @@
+"""What the time stamp of a step tells: hour, weekday, month or place in the season; and the seasons it suggests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gatewise.errors import Array
+
+MINUTE, HOUR, DAY, WEEK, YEAR = 60.0, 3600.0, 86400.0, 604800.0, 31556952.0
+LONGEST_SEASON = 2016
+
+Part = tuple[str, int]
+
+
+def natural_seasons(seconds: float | None) -> tuple[int, ...]:
+    """Steps of a day, a week and a year for steps of this length, where they are few and whole."""
+    if seconds is None:
+        return ()
+    cycles = [cycle / seconds for cycle in (DAY, WEEK) if seconds <= DAY]
+    cycles += [round(YEAR / seconds)] if 6 * DAY < seconds < 100 * DAY else []
+    return tuple(int(c) for c in cycles if 1 < c <= LONGEST_SEASON and abs(c - round(c)) < 1e-9)
+
+
+def related_seasons(season: int) -> tuple[int, ...]:
+    """The week that belongs to a season which is likely a day, the day to one which is likely a week."""
+    days = (24, 48, 96, 144)
+    if season in days:
+        return (7 * season,)
+    return (season // 7,) if season % 7 == 0 and season // 7 in days else ()
+
+
+def parts_for(seconds: float | None, span: float, season: int | None, length: int) -> list[Part]:
+    """The features worth having for steps of this length over this span (both in seconds), each a name and a size."""
+    if seconds is None:
+        return [] if season is None or length < 3 * season else _phase(season, length)
+    parts: list[Part] = []
+    if seconds < DAY:
+        parts += [("hour", 24), ("day", 3)]
+    if seconds <= DAY:
+        parts += [("weekday", 7)]
+    if seconds < 27 * DAY and span > 1.5 * YEAR:
+        parts += [("year", 2)]
+    elif 27 * DAY <= seconds < 100 * DAY:
+        parts += [("month", 12)]
+    return parts
+
+
+def features(parts: list[Part], stamps: Any, position: Array) -> Array:
+    """Return float (time, columns) for the time stamps (None if the index has none) and the steps since the start."""
+    columns = [_columns(name, size, stamps, position) for name, size in parts]
+    return np.concatenate([np.zeros((len(position), 0)), *columns], axis=1)
+
+
+def width(parts: list[Part]) -> int:
+    """Number of columns that `features` gives."""
+    return int(features(parts, _no_stamps(), np.zeros(0)).shape[1])
+
+
+def _no_stamps() -> Any:
+    import pandas as pd
+
+    return pd.DatetimeIndex([])
+
+
+def _phase(season: int, length: int) -> list[Part]:
+    exact = [("phase", season)] if season <= 48 and length >= 10 * season else []
+    return [*exact, ("cycle", season)]
+
+
+def _columns(name: str, size: int, stamps: Any, position: Array) -> Array:
+    if name == "phase":
+        return _one_hot(position % size, size)
+    if name == "cycle":
+        return _waves(position / size, min(3, size // 2))
+    if name == "hour":
+        return _one_hot(stamps.hour.to_numpy(), size)
+    if name == "weekday":
+        return _one_hot(stamps.day_of_week.to_numpy(), size)
+    if name == "month":
+        return _one_hot(stamps.month.to_numpy() - 1, size)
+    seconds = stamps.hour.to_numpy() * HOUR + stamps.minute.to_numpy() * MINUTE + stamps.second.to_numpy()
+    if name == "day":
+        return _waves(seconds / DAY, size)
+    return _waves((stamps.day_of_year.to_numpy() - 1) * DAY / YEAR, size)
+
+
+def _one_hot(code: Array, size: int) -> Array:
+    found: Array = (np.asarray(code)[:, None] == np.arange(size)).astype(float)
+    return found
+
+
+def _waves(turns: Array, count: int) -> Array:
+    angle = 2 * np.pi * np.asarray(turns, float)[:, None] * np.arange(1, count + 1)
+    return np.concatenate([np.sin(angle), np.cos(angle)], axis=1)

@@ -1,0 +1,36 @@
+"""Measures of forecasts: MAE, RMSE, MASE, sMAPE, pinball loss and coverage; NaN in the truth is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from gatewise.errors import Array
+
+NAMES = ("mae", "rmse", "mase", "smape", "pinball", "coverage")
+
+
+def measures(truth: Array, quantiles: Array, levels: Sequence[float], scale: Array) -> dict[str, float]:
+    """Return every measure of `quantiles` (..., levels) beside `truth` (...).
+
+    mase divides each absolute error by `scale` (...), the mean absolute error of seasonal-naive on the training part
+    (Hyndman and Koehler, International Journal of Forecasting 22 (2006)); smape is 200 |e| / (|y| + |ŷ|) in percent;
+    coverage is the share of truths within the outermost levels.
+    """
+    seen = np.isfinite(truth) & np.isfinite(quantiles).all(axis=-1)
+    if not seen.any():
+        return dict.fromkeys(NAMES, float("nan"))
+    y, q, scale = truth[seen], quantiles[seen], scale[seen]
+    error = y - q[:, list(levels).index(0.5)]
+    both = np.abs(y) + np.abs(y - error)
+    miss = y[:, None] - q
+    level = np.asarray(levels)
+    return {
+        "mae": float(np.abs(error).mean()),
+        "rmse": float(np.sqrt((error**2).mean())),
+        "mase": float((np.abs(error) / scale)[scale > 0].mean()) if (scale > 0).any() else float("nan"),
+        "smape": float(np.where(both > 0, 200 * np.abs(error) / np.where(both > 0, both, 1), 0).mean()),
+        "pinball": float(np.maximum(level * miss, (level - 1) * miss).mean()),
+        "coverage": float(((y >= q[:, 0]) & (y <= q[:, -1])).mean()),
+    }

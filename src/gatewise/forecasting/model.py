@@ -1,0 +1,301 @@
+"""The forecaster on flat arrays: reference, linear path and networks, each given its share on a validation tail."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+
+from gatewise.batches import Samples
+from gatewise.errors import Array
+from gatewise.forecasting import intervals, linear, network
+from gatewise.forecasting.linear import Linear
+from gatewise.forecasting.network import Recipe
+from gatewise.forecasting.panel import Origins, Panel
+from gatewise.forecasting.plan import Plan, deviation, memory_of, spread
+from gatewise.forecasting.references import candidates, choose
+from gatewise.layers import Sequential
+from gatewise.threads import single_threaded_blas
+from gatewise.training import History
+
+TAIL = 0.2
+SHORT_TAIL = 0.15
+MOST_FOLDS = 3
+FEW_ROWS = 2000
+SHARES = np.linspace(0, 1, 21)
+MOST_JUDGED = 3000
+MOST_ORIGINS = 50_000
+FEWEST = 8
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What the user wants and what the data suggest: sizes in steps."""
+
+    horizon: int
+    context: int
+    seasons: tuple[int, ...]
+    drivers: int
+    levels: tuple[float, ...]
+    networks: int
+    recipe: Recipe
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """All that forecasts: `base` = reference + share · linear path, then + share · networks, and the offsets."""
+
+    plan: Plan
+    levels: tuple[float, ...]
+    offsets: Array  # (horizon, levels), in units of noise
+    linear: Linear | None = None
+    linear_share: float = 0.0
+    networks: tuple[Sequential, ...] = ()
+    network_share: float = 0.0
+    own_spread: bool = False
+
+    def base(self, panel: Panel, origins: Origins) -> Array:
+        """Reference and linear path (n, horizon), in the unit of the data."""
+        expected = self.plan.expected(panel, origins)
+        if self.linear is None or not self.linear_share:
+            return expected
+        noise = self.plan.noise[origins.series][:, None]
+        return np.asarray(expected + self.linear_share * noise * self.linear.forecast(panel, self.plan, origins))
+
+    def raw(self, panel: Panel, origins: Origins) -> Array:
+        """Quantiles (n, horizon, levels) before calibration, in units of noise from `base`."""
+        base = self.base(panel, origins)
+        if not self.networks:
+            return np.zeros((*base.shape, len(self.levels)))
+        found = network.forecast(self.networks, panel, self.plan, origins, base)
+        return _parted(found, self.network_share, self.own_spread, self.levels)
+
+    def forecast(self, panel: Panel, origins: Origins) -> Array:
+        """Quantiles (n, horizon, levels) in the unit of the data, in order."""
+        noise = self.plan.noise[origins.series][:, None, None]
+        values = self.base(panel, origins)[..., None] + noise * (self.raw(panel, origins) + self.offsets)
+        return intervals.monotone(values, self.levels)
+
+
+class Fold(NamedTuple):
+    """A place to judge at: the panel before the cut, origins to train on, and origins after the cut."""
+
+    before: Panel
+    train: Origins
+    judged: Origins
+
+
+def fit(panel: Panel, ask: Ask, rng: np.random.Generator, progress: bool = False) -> tuple[Fitted, History]:
+    """Choose everything on the tails of all series, then fit again on all of them."""
+    with single_threaded_blas():
+        return _fit(panel, ask, rng, progress)
+
+
+def _fit(panel: Panel, ask: Ask, rng: np.random.Generator, progress: bool) -> tuple[Fitted, History]:
+    plan = make_plan(panel, ask)
+    folds = make_folds(panel, plan)
+    bare = Fitted(plan, ask.levels, np.zeros((ask.horizon, len(ask.levels))))
+    if not folds:
+        every = panel.origins(panel.start + 1, panel.stop)
+        return (_only_reference(bare, panel, every) if len(every.row) else bare), History()
+    truth = [plan.targets(panel, fold.judged, plan.expected(panel, fold.judged)) for fold in folds]
+    firsts, strength = _with_linear(bare, panel, folds, truth)
+    chosen, history = _with_network(firsts, ask, panel, folds, rng, progress)
+    every = panel.origins(first_rows(panel, plan), panel.stop)
+    return _again(chosen, ask, panel, _with_targets(panel, plan, every), strength, rng, progress), history
+
+
+def first_rows(panel: Panel, plan: Plan) -> Array:
+    """First origin (series,) worth learning from: after a quarter of the series, a context or a season at most."""
+    length = panel.stop - panel.start
+    first: Array = panel.start + np.clip(length // 4, 1, max(plan.context, max(plan.seasons, default=1)))
+    return first
+
+
+def make_folds(panel: Panel, plan: Plan) -> list[Fold]:
+    """One tail of a fifth of long series; of short ones up to three tails in a row, all in the second half.
+
+    Each is judged by what was fitted before it. Folds with next to nothing to learn from are left out.
+    """
+    length = panel.stop - panel.start
+    short = len(panel.y) < FEW_ROWS
+    tail = np.maximum(plan.horizon, np.ceil((SHORT_TAIL if short else TAIL) * length)).astype(int)
+    found = []
+    for k in range(MOST_FOLDS if short else 1, 0, -1):
+        fits = k * tail <= length // 2 if k > 1 else np.ones(len(tail), bool)
+        cut = panel.stop - np.where(fits, np.minimum(k * tail, length // 2), 0)
+        end = panel.stop - np.where(fits, np.minimum((k - 1) * tail, length // 2), 0)
+        before = panel.hidden(cut)
+        train = _with_targets(before, plan, before.origins(np.minimum(first_rows(panel, plan), cut), cut))
+        judged = _with_targets(panel, plan, panel.origins(cut, end).thinned(MOST_JUDGED))
+        if len(train.row) >= FEWEST and len(judged.row):
+            found.append(Fold(before, train, judged))
+    return found
+
+
+def _with_targets(panel: Panel, plan: Plan, origins: Origins) -> Origins:
+    """The origins after which anything was observed within the horizon."""
+    origins = origins.thinned(MOST_ORIGINS)
+    rows = panel.rows(origins, plan.steps)
+    return origins.at(np.asarray(np.isfinite(panel.y[rows]).any(axis=1)))
+
+
+def make_plan(panel: Panel, ask: Ask) -> Plan:
+    """Sizes, scales and the reference that was best over the second half of each series."""
+    length = panel.stop - panel.start
+    typical = int(np.median(length))
+    seasons = tuple(m for m in ask.seasons if 2 * m <= typical)
+    memory = memory_of(ask.horizon, ask.context, seasons)
+    change = spread(panel, min(seasons, default=1))
+    later = panel.origins(panel.start + np.maximum(length // 2, 1), panel.stop).thinned(MOST_JUDGED)
+    found = candidates(seasons, typical)
+    unit = np.where(change > 0, change, 1.0)
+    reference = choose(panel, later, found, ask.horizon, memory, unit) if len(later.row) else found[0]
+    lags = max(2, min(ask.context, 24, typical // 5))
+    noise = spread(panel, reference.season)
+    wide = noise if reference.kind in ("naive", "drift") else deviation(panel)
+    tiny = np.finfo(float).tiny ** 0.5
+    return Plan(
+        ask.horizon,
+        ask.context,
+        memory,
+        lags,
+        seasons,
+        reference,
+        ask.drivers,
+        size=np.where(wide > 0, wide, 1.0),
+        noise=np.where(noise > 0, noise, tiny),
+    )
+
+
+def _only_reference(bare: Fitted, panel: Panel, origins: Origins) -> Fitted:
+    """What too few observations leave: the reference, and intervals from its own errors."""
+    error = bare.plan.targets(panel, origins, bare.plan.expected(panel, origins))
+    return replace(bare, offsets=_offsets(error, np.zeros((*error.shape, len(bare.levels))), bare.levels))
+
+
+def _with_linear(bare: Fitted, panel: Panel, folds: list[Fold], truth: list[Array]) -> tuple[list[Fitted], float]:
+    """Add to each fold a linear path with the strength and the share that are best over all; also the penalty."""
+    plan = bare.plan
+    found, forecasts, counts = [], [], []
+    for before, train, judged in folds:
+        some = train.thinned(linear.rows_for(before, plan))
+        targets = plan.targets(before, some, plan.expected(before, some))
+        paths = linear.solve(before, plan, some, targets, linear.STRENGTHS * len(some.row))
+        found.append(paths)
+        forecasts.append(paths.forecast(panel, plan, judged))
+        counts.append(len(some.row))
+    every = np.concatenate(truth)
+    choices = [_share(every, one) for one in np.concatenate(forecasts, axis=1)]
+    k = int(np.argmin([error for _, error in choices]))
+    firsts = [
+        replace(bare, linear=Linear(paths.weight[k], paths.bias[k]), linear_share=choices[k][0]) for paths in found
+    ]
+    return firsts, float(linear.STRENGTHS[k] * np.mean(counts))
+
+
+def _share(truth: Array, forecast: Array) -> tuple[float, float]:
+    """The share of `forecast` (n, horizon) with the lowest mean absolute error, and that error."""
+    errors = [float(np.nanmean(np.abs(truth - share * forecast))) for share in SHARES]
+    k = int(np.argmin(errors))
+    return float(SHARES[k]), errors[k]
+
+
+def _trust(truth: Array, forecast: Array) -> float:
+    """What is left of a share in doubt: 1 / (1 + (standard error / 3 gain)²), where windows count once a horizon."""
+    gains = np.nanmean(np.abs(truth) - np.abs(truth - forecast), axis=1)
+    gain = max(0.0, float(gains.mean()))
+    error = float(gains.std()) / np.sqrt(max(1.0, len(gains) / truth.shape[1]))
+    return float(9 * gain**2 / (9 * gain**2 + error**2)) if gain else 0.0
+
+
+def _with_network(
+    firsts: list[Fitted], ask: Ask, panel: Panel, folds: list[Fold], rng: np.random.Generator, progress: bool
+) -> tuple[Fitted, History]:
+    """Judge a network for each fold; return shares, spread and offsets, and how the last network was trained."""
+    truth, raw = [], []
+    count = max(1, ask.networks // len(folds))
+    for first, (before, train, judged) in zip(firsts, folds, strict=True):
+        some = judged.thinned(512)
+        held = network.samples(panel, first.plan, some, first.base(panel, some))
+        found = [
+            network.fit(_rows(first, before, train, rng), ask.levels, ask.recipe, rng, held, progress)
+            for _ in range(count)
+        ]
+        base = first.base(panel, judged)
+        truth.append(first.plan.targets(panel, judged, base))
+        raw.append(network.forecast([model for model, _ in found], panel, first.plan, judged, base))
+    every, judged_raw = np.concatenate(truth), np.concatenate(raw)
+    middle = judged_raw[..., ask.levels.index(0.5)]
+    share, _ = _share(every, middle)
+    share *= _trust(every, share * middle)
+    spreads = {own: _parted(judged_raw, share, own, ask.levels) for own in (False, True)}
+    losses = {own: _pinball(every, values, ask.levels) for own, values in spreads.items()}
+    own = losses[True] < losses[False]
+    offsets = _offsets(every, spreads[own], ask.levels, _recency(panel, folds))
+    return replace(firsts[-1], network_share=share, own_spread=own, offsets=offsets), found[-1][1]
+
+
+def _recency(panel: Panel, folds: list[Fold]) -> Array | None:
+    """Weights (n,) of judged windows in a long tail: half for every third of it that they are older."""
+    if len(folds) > 1 or len(panel.y) < FEW_ROWS:
+        return None
+    age = panel.stop[folds[0].judged.series] - folds[0].judged.row
+    return np.asarray(0.5 ** (3 * age / age.max()))
+
+
+def _parted(found: Array, share: float, own: bool, levels: Sequence[float]) -> Array:
+    """Quantiles from those of the network: its share of the median, and its own spread around it or none."""
+    middle = found[..., [levels.index(0.5)]]
+    return np.asarray(share * middle + (found - middle if own else np.zeros_like(found)))
+
+
+def _rows(fitted: Fitted, panel: Panel, origins: Origins, rng: np.random.Generator) -> Samples:
+    """Training rows at a bounded number of the origins."""
+    features = 6 + panel.known.shape[1] + panel.past.shape[1] + panel.static.shape[1]
+    some = origins.thinned(network.most_windows(fitted.plan, features), rng.random())
+    return network.samples(panel, fitted.plan, some, fitted.base(panel, some))
+
+
+def _pinball(truth: Array, quantiles: Array, levels: Sequence[float]) -> float:
+    """Mean pinball loss after calibration on the very same."""
+    error = truth[..., None] - quantiles - _offsets(truth, quantiles, levels)
+    q = np.asarray(levels)
+    return float(np.nanmean(np.maximum(q * error, (q - 1) * error)))
+
+
+def _offsets(truth: Array, quantiles: Array, levels: Sequence[float], weights: Array | None = None) -> Array:
+    """What calibrates `quantiles` (n, horizon, levels) on `truth` (n, horizon), both in units of noise."""
+    errors = truth[..., None] - quantiles
+    return intervals.offsets(errors, levels, intervals.growth(errors[..., levels.index(0.5)]), weights)
+
+
+def _again(
+    chosen: Fitted,
+    ask: Ask,
+    panel: Panel,
+    origins: Origins,
+    penalty: float,
+    rng: np.random.Generator,
+    progress: bool,
+) -> Fitted:
+    """Fit linear path and networks on all origins, with the shares and offsets chosen before."""
+    plan = chosen.plan
+    some = origins.thinned(linear.rows_for(panel, plan))
+    targets = plan.targets(panel, some, plan.expected(panel, some))
+    paths = linear.solve(panel, plan, some, targets, np.array([penalty]))
+    final = replace(chosen, linear=Linear(paths.weight[0], paths.bias[0]))
+    if not (chosen.network_share or chosen.own_spread):
+        return final
+    networks = [
+        network.fit(_rows(final, panel, origins, rng), ask.levels, ask.recipe, rng, progress=progress)[0]
+        for _ in range(ask.networks)
+    ]
+    return replace(final, networks=tuple(networks))
+
+
+def levels_of(quantiles: Sequence[float]) -> tuple[float, ...]:
+    """The levels a network gives: those asked for and the median, in order."""
+    return tuple(sorted({*map(float, quantiles), 0.5}))

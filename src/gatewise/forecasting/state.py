@@ -1,0 +1,143 @@
+"""What a fitted forecaster knows, and how it goes on: the forecast from the end, and the state after new rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from gatewise.errors import Array, GatewiseValueError
+from gatewise.forecasting import calendar, reading
+from gatewise.forecasting.axes import Axis, stamps
+from gatewise.forecasting.calendar import Part
+from gatewise.forecasting.covariates import Covariates
+from gatewise.forecasting.model import Fitted
+from gatewise.forecasting.panel import Panel
+from gatewise.forecasting.reading import Container, Table
+
+
+class State(NamedTuple):
+    """The fitted parts, the last rows of each series, and where they end."""
+
+    fitted: Fitted
+    panel: Panel
+    axes: tuple[Axis, ...]
+    container: Container
+    covariates: Covariates
+    features: list[Part]
+    seasons: tuple[int, ...]
+
+    def ahead(self, X_future: Any) -> Panel:
+        """The panel with the next steps of every series, of which covariates and calendar are known."""
+        horizon, known = self.fitted.plan.horizon, self.covariates.known
+        self._check_future(X_future)
+        tables = reading.per_series(X_future, self.container, "X_future")
+        columns = []
+        for i, axis in enumerate(self.axes):
+            name = reading.label(self.container, i)
+            x = reading.future_rows(tables[i], known, axis, horizon, name) if known else np.zeros((horizon, 0))
+            dates = dated_features(self.features, axis.future(horizon), axis.length)
+            columns.append(np.concatenate([self.covariates.scaled(x, known), dates], axis=1))
+        return self.panel.extended(columns)
+
+    def forecast(self, X_future: Any) -> Array:
+        """Quantiles (series, horizon, levels) from the end of each series."""
+        panel = self.ahead(X_future)
+        return self.fitted.forecast(panel, panel.ends(self.fitted.plan.horizon))
+
+    def updated(self, y_new: Any, X_new: Any) -> State:
+        """The state after new rows."""
+        parts = self._matching(y_new)
+        if self.covariates.columns and X_new is None:
+            raise GatewiseValueError(f"X_new is None; need the columns {', '.join(self.covariates.columns)}.")
+        grown = [self._grown(i, part, X_new) for i, part in enumerate(parts)]
+        y, known, past, axes = (list(column) for column in zip(*grown, strict=True))
+        return self._replace(panel=Panel.of(y, known, past, self.panel.static), axes=tuple(axes)).trimmed()
+
+    def trimmed(self) -> State:
+        """The state with no more rows than the next forecast reads."""
+        return self._replace(panel=self.panel.tail(self.fitted.plan.memory))
+
+    def _check_future(self, X_future: Any) -> None:
+        known = self.covariates.known
+        if known and X_future is None:
+            raise GatewiseValueError(
+                f"X_future is None; need the next {self.fitted.plan.horizon} steps of {', '.join(known)}."
+            )
+        if X_future is not None and not known:
+            raise GatewiseValueError("X_future is given; need none: no covariate of the fit is known ahead.")
+
+    def _matching(self, y_new: Any) -> list[pd.Series]:
+        """One new Series for each series that was fitted, in their order."""
+        container, parts = reading.split(y_new, "y_new")
+        if len(parts) != len(self.axes) or (container.kind == "frame") != (self.container.kind == "frame"):
+            raise GatewiseValueError(
+                f"y_new holds {len(parts)} series in a {type(y_new).__name__}; "
+                f"need the {len(self.axes)} of fit, in such a container."
+            )
+        if container.kind == "frame":
+            lacking = [name for name in self.container.names if name not in container.names]
+            if lacking:
+                raise GatewiseValueError(f"y_new lacks {lacking[0]!r}; need the columns {list(self.container.names)}.")
+            parts = [parts[container.names.index(name)] for name in self.container.names]
+        first = y_new[0] if isinstance(y_new, list | tuple) else y_new
+        if isinstance(first, pd.Series | pd.DataFrame):
+            return parts
+        return [part.set_axis(axis.future(len(part))) for part, axis in zip(parts, self.axes, strict=True)]
+
+    def _grown(self, number: int, part: pd.Series, X_new: Any) -> tuple[Array, Array, Array, Axis]:
+        """Values, known and past columns of a series with its new rows, and its new axis."""
+        axis, name = self.axes[number], reading.label(self.container, number, "y_new")
+        old = slice(int(self.panel.start[number]), int(self.panel.stop[number]))
+        y, known, past = self.panel.y[old], self.panel.known[old], self.panel.past[old]
+        if not len(part):
+            return y, known, past, axis
+        steps = axis.steps_to(part.index, name)
+        count, columns = int(steps.max()), self.covariates.columns
+        values, x = np.full(count, np.nan), np.full((count, len(columns)), np.nan)
+        values[steps - 1] = part.to_numpy()
+        if columns:
+            table = reading.per_series(X_new, self.container, "X_new")[number]
+            x[steps - 1] = reading.beside(table, columns, part, f"X_new of {name}")
+        future = axis.future(count)
+        dates = dated_features(self.features, future, axis.length)
+        return (
+            np.concatenate([y, values]),
+            np.concatenate([known, np.concatenate([self.covariates.known_of(x), dates], axis=1)]),
+            np.concatenate([past, self.covariates.past_of(x)]),
+            axis.moved(future[-1], count),
+        )
+
+
+def dated_features(parts: list[Part], index: Any, first: int) -> Array:
+    """The calendar's features of an index whose first step is the series' step number `first`."""
+    dates = None if isinstance(index, pd.RangeIndex) else stamps(index)
+    return calendar.features(parts, dates, first + np.arange(len(index)))
+
+
+def panel_of(tables: Sequence[Table], covariates: Covariates, static: Array, features: list[Part]) -> Panel:
+    """Lay tables end to end, their covariates standardized and the calendar beside them."""
+    dates = [dated_features(features, table.axis.past(len(table.y)), 0) for table in tables]
+    known = [np.concatenate([covariates.known_of(t.x), d], axis=1) for t, d in zip(tables, dates, strict=True)]
+    return Panel.of([t.y for t in tables], known, [covariates.past_of(t.x) for t in tables], static)
+
+
+def from_first_seen(table: Table) -> Table:
+    """The series from its first observation on; raise if it has none."""
+    seen = np.flatnonzero(np.isfinite(table.y))
+    if not len(seen):
+        raise GatewiseValueError(f"{table.name} has no observation; need at least one: leave it out.")
+    first = int(seen[0])
+    return table._replace(y=table.y[first:], x=table.x[first:], axis=replace(table.axis, length=len(table.y) - first))
+
+
+def common_seconds(axes: Sequence[Axis]) -> float | None:
+    """Length of a step of all series in seconds, None of plain numbers; raise if they differ."""
+    frequencies = sorted({repr(axis.frequency) for axis in axes})
+    if len(frequencies) > 1:
+        raise GatewiseValueError(f"y mixes steps of {', '.join(frequencies)}; need one frequency.")
+    seconds = [axis.seconds for axis in axes]
+    return None if None in seconds else float(np.median(np.array(seconds, float)))
