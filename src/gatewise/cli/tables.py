@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gatewise.errors import GatewiseError, GatewiseValueError
+from gatewise.errors import GatewiseValueError
 from gatewise.storage import save, write_whole
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def listing(written: Sequence[str]) -> list[str]:
 
 
 def page(out: Path | None, quiet: bool, model: Any, *data: Any, **words: Any) -> dict[str, str]:
-    """Return the page of a model and its data by its file name; nothing, and say so, where its parts are not installed.
+    """Return the page of a model and its data by its file name; nothing, and say so, where it cannot be made.
 
     `words` are `title` and `facts` of `gatewise.report`.
     """
@@ -98,10 +98,10 @@ def page(out: Path | None, quiet: bool, model: Any, *data: Any, **words: Any) ->
 
     try:
         pages.require()
-    except GatewiseError as error:
+        return {"report.html": pages.report(model, *data, **words)}
+    except Exception as error:  # a finished training is worth more than its page
         say(quiet, f"no report.html: {error}")
         return {}
-    return {"report.html": pages.report(model, *data, **words)}
 
 
 def plain(value: Any) -> Any:

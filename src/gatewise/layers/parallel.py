@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 from gatewise.errors import Array, GatewiseTypeError, GatewiseValueError, check_array
-from gatewise.layers.layer import Layer, Params, Rng, check_tape, generator, prefixed
+from gatewise.layers.layer import Layer, Rng, check_tape, generator, prefixed
+from gatewise.layers.several import Several
 
 
 class ParallelTape(NamedTuple):
@@ -18,7 +18,7 @@ class ParallelTape(NamedTuple):
     shapes: tuple[tuple[int, ...], ...]
 
 
-class Parallel(Layer):
+class Parallel(Several):
     """Layers applied to the same input; their outputs stand side by side on the last axis.
 
     Parameters
@@ -51,10 +51,8 @@ class Parallel(Layer):
     """
 
     def __init__(self, *layers: Layer) -> None:
+        super().__init__(layers)
         _check_together(layers)
-        self.layers = layers
-        self.dtype = next((layer.dtype for layer in layers if layer.params), np.dtype(np.float32))
-        self.params = self._joined_params()
 
     @property
     def keeps_time(self) -> bool:  # type: ignore[override]
@@ -72,12 +70,6 @@ class Parallel(Layer):
         """Size of the last axis of the output; None if it depends on that of the input."""
         sizes = [getattr(layer, "output_size", None) for layer in self.layers]
         return None if None in sizes else sum(size for size in sizes if size is not None)
-
-    def config(self) -> dict[str, Any]:  # noqa: D102
-        return {"layers": [{"type": type(layer).__name__, **layer.config()} for layer in self.layers]}
-
-    def __repr__(self) -> str:
-        return f"Parallel({', '.join(map(repr, self.layers))})"
 
     def __call__(self, x: Array, state: Any = None, *, lengths: Any = None) -> tuple[Array, tuple[Any, ...]]:
         """Inference: each layer without dropout and without a tape; returns the output and the final states."""
@@ -111,35 +103,8 @@ class Parallel(Layer):
             joined |= prefixed(str(i), gradients)
         return None if dxs[0] is None else sum(dxs[1:], start=dxs[0]), dinitial, joined
 
-    def astype(self, dtype: DTypeLike) -> Self:
-        """Return a copy of this model whose parameters have `dtype` (float32 or float64)."""
-        twin = super().astype(dtype)
-        twin.layers = tuple(layer.astype(dtype) for layer in self.layers)
-        twin.params = twin._joined_params()
-        return twin
-
-    def _joined_params(self) -> Params:
-        joined: dict[str, Array] = {}
-        for i, layer in enumerate(self.layers):
-            joined |= prefixed(str(i), layer.params)
-        return Params(joined)
-
-    def _per_layer(self, name: str, state: Any) -> tuple[Any, ...]:
-        if state is None:
-            return (None,) * len(self.layers)
-        if not isinstance(state, tuple | list) or len(state) != len(self.layers):
-            raise GatewiseTypeError(
-                f"{name} must be a tuple with one entry a layer ({len(self.layers)}), None for zeros."
-            )
-        return tuple(state)
-
 
 def _check_together(layers: tuple[Layer, ...]) -> None:
-    if not layers:
-        raise GatewiseValueError("Parallel got no layers; need at least one.")
-    for i, layer in enumerate(layers):
-        if not isinstance(layer, Layer):
-            raise GatewiseTypeError(f"layer {i} is a {type(layer).__name__}; need a gatewise layer.")
     if len({layer.keeps_time for layer in layers}) > 1:
         raise GatewiseValueError("some layers keep the time axis and some do not; need the same of all.")
     sizes = {size for layer in layers if (size := getattr(layer, "input_size", None)) is not None}

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple, Self
-
-import numpy as np
-from numpy.typing import DTypeLike
+from typing import Any, NamedTuple
 
 from gatewise.errors import Array, GatewiseError, GatewiseTypeError, GatewiseValueError
-from gatewise.layers.layer import Layer, Params, Rng, check_tape, generator, prefixed
+from gatewise.layers.layer import Layer, Rng, check_tape, generator, prefixed
+from gatewise.layers.several import Several
 
 
 class SequentialTape(NamedTuple):
@@ -22,7 +20,7 @@ class SequentialTape(NamedTuple):
         return self.tapes[index]
 
 
-class Sequential(Layer):
+class Sequential(Several):
     """Layers applied in turn.
 
     Parameters
@@ -57,10 +55,8 @@ class Sequential(Layer):
     """
 
     def __init__(self, *layers: Layer) -> None:
+        super().__init__(layers)
         _check_chain(layers)
-        self.layers = layers
-        self.dtype = next((layer.dtype for layer in layers if layer.params), np.dtype(np.float32))
-        self.params = self._joined_params()
 
     @property
     def keeps_time(self) -> bool:  # type: ignore[override]
@@ -81,12 +77,6 @@ class Sequential(Layer):
         """Size of the last axis of the output; None if it is that of the input."""
         sizes = (getattr(layer, "output_size", None) for layer in reversed(self.layers))
         return next((size for size in sizes if size is not None), None)
-
-    def config(self) -> dict[str, Any]:  # noqa: D102
-        return {"layers": [{"type": type(layer).__name__, **layer.config()} for layer in self.layers]}
-
-    def __repr__(self) -> str:
-        return f"Sequential({', '.join(map(repr, self.layers))})"
 
     def __call__(self, x: Array, state: Any = None, *, lengths: Any = None) -> tuple[Array, tuple[Any, ...]]:
         """Inference: each layer without dropout and without a tape; returns the output and the final states."""
@@ -137,37 +127,11 @@ class Sequential(Layer):
             grads |= prefixed(str(i), g)
         return dx, tuple(dinitial), {name: grads[name] for name in self.params}
 
-    def astype(self, dtype: DTypeLike) -> Self:
-        """Return a copy of this model whose parameters have `dtype` (float32 or float64)."""
-        twin = super().astype(dtype)
-        twin.layers = tuple(layer.astype(dtype) for layer in self.layers)
-        twin.params = twin._joined_params()
-        return twin
-
-    def _joined_params(self) -> Params:
-        joined: dict[str, Array] = {}
-        for i, layer in enumerate(self.layers):
-            joined |= prefixed(str(i), layer.params)
-        return Params(joined)
-
-    def _per_layer(self, name: str, state: Any) -> tuple[Any, ...]:
-        if state is None:
-            return (None,) * len(self.layers)
-        if not isinstance(state, tuple | list) or len(state) != len(self.layers):
-            raise GatewiseTypeError(
-                f"{name} must be a tuple with one entry a layer ({len(self.layers)}), None for zeros."
-            )
-        return tuple(state)
-
 
 def _check_chain(layers: tuple[Layer, ...]) -> None:
-    if not layers:
-        raise GatewiseValueError("Sequential got no layers; need at least one.")
     width: int | None = None
     dtype = None
     for i, layer in enumerate(layers):
-        if not isinstance(layer, Layer):
-            raise GatewiseTypeError(f"layer {i} is a {type(layer).__name__}; need a gatewise layer.")
         need = getattr(layer, "input_size", None)
         if width is not None and need is not None and need != width:
             raise GatewiseValueError(
