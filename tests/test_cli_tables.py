@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 import gatewise as gw
 from gatewise import cli, pages, storage
+from gatewise.cli import forecast
 
 SALES = "month,shop,units,promo,stock,size\n"
 
@@ -243,19 +244,20 @@ def test_nothing_is_written_when_something_fails(here, run, monkeypatch):
     assert run(*arguments)[0] == 2
 
     def fails(*args, **kwargs):
-        raise gw.GatewiseError("the page fails")
+        raise gw.GatewiseError("the table fails")
 
-    monkeypatch.setattr(pages, "report", fails)
+    monkeypatch.setattr(forecast, "forecast_frame", fails)
     assert run(*FORECAST, "--no-backtest", "--horizon", "1", "--out", "result")[0] == 2
     assert [path.name for path in (here / "result").iterdir()] == ["model.safetensors"]
     assert (here / "result" / "model.safetensors").read_text() == "old"
 
 
-def test_without_the_parts_of_the_page_all_else_is_written(here, run, monkeypatch):
-    def fails():
-        raise gw.GatewiseError("bokeh is not installed")
+@pytest.mark.parametrize("part", ["require", "report"])
+def test_where_the_page_cannot_be_made_all_else_is_written(here, run, monkeypatch, part):
+    def fails(*args, **kwargs):
+        raise RuntimeError("bokeh is not installed")
 
-    monkeypatch.setattr(pages, "require", fails)
+    monkeypatch.setattr(pages, part, fails)
     code, _, err = run(*FORECAST, "--no-backtest", "--horizon", "1", "--out", "result")
     assert code == 0
     assert "no report.html: bokeh is not installed" in err
