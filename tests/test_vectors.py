@@ -329,12 +329,12 @@ def test_packed_weights_multiply_as_the_weights_do(dtype, G, H, N, rows, seed):
     P, Np = len(wide), N + -N % L
     x, bias = integers(rng, (rows, N), dtype), integers(rng, (P,), dtype)
     c = np.full((rows, P), 99, dtype)
-    B = operand(products.pack_rows(arena(dtype), M, 0, G, H, N), 0, 0)
+    B = operand(products.pack_rows(arena(dtype), M, 0, H, G, H, N), 0, 0)
     product(operand(x, 0, N, 1), rows, N, B, P // L, operand(bias, 0, 0), operand(c, 0, P))
     np.testing.assert_array_equal(c, bias + x @ wide.T)
     dp, zero = integers(rng, (rows, P), dtype), np.zeros(Np, dtype)
     c = np.full((rows, Np), 99, dtype)
-    B = operand(products.pack_columns(arena(dtype), M, 0, G, H, N), 0, 0)
+    B = operand(products.pack_columns(arena(dtype), M, 0, G, H, 0, N), 0, 0)
     product(operand(dp, 0, P, 1), rows, P, B, Np // L, operand(zero, 0, 0), operand(c, 0, Np))
     np.testing.assert_array_equal(c[:, :N], dp @ wide)
     np.testing.assert_array_equal(c[:, N:], 0)
@@ -398,12 +398,16 @@ def test_a_tile_of_any_size_begins_where_it_is_told(dtype, rows, panels):
 def test_padding_fills_up_with_0_and_unpadding_takes_it_away(dtype, G, H, N):
     M = np.random.default_rng(6).normal(size=(G * H, N)).astype(dtype)
     wide = padded(M, G, H)
-    np.testing.assert_array_equal(products.pad(arena(dtype), M[:, 0].copy(), G, H), wide[:, 0])
+    np.testing.assert_array_equal(products.pad(arena(dtype), M[:, 0].copy(), 0, H, G, H), wide[:, 0])
     out = np.full_like(M, np.nan)
-    products.unpad_transposed(arena(dtype), wide.T.ravel(), out, G, H, N)
+    cut = N // 2  # in two pieces, as a team does
+    products.unpad_transposed(arena(dtype), wide[:, :cut].T.ravel(), out, G, 0, cut)
+    assert np.isnan(out[:, cut:]).all()
+    products.unpad_transposed(arena(dtype), wide[:, cut:].T.ravel(), out, G, cut, N - cut)
     np.testing.assert_array_equal(out, M)
     out = np.full(G * H, np.nan, dtype)
-    products.unpad(wide[:, 0].copy(), out, G, H)
+    products.unpad(wide[:, 0].copy(), out, G, 0, H // 2)
+    products.unpad(wide[:, 0].copy(), out, G, H // 2, H - H // 2)
     np.testing.assert_array_equal(out, M[:, 0])
 
 
@@ -414,8 +418,10 @@ def test_add_columns_adds_to_what_is_there(dtype, rows):
     width = 3 * lanes(dtype)
     total, a = integers(rng, (width,), dtype), integers(rng, (rows, width), dtype)
     need = total + a.sum(axis=0)
-    products.add_columns(total, a.ravel(), rows, width)
-    np.testing.assert_array_equal(total, need)
+    untouched = total[: lanes(dtype)].copy()
+    products.add_columns(total, a.ravel(), rows, width, lanes(dtype), width)
+    np.testing.assert_array_equal(total[lanes(dtype) :], need[lanes(dtype) :])
+    np.testing.assert_array_equal(total[: lanes(dtype)], untouched)
 
 
 @dtypes
@@ -438,6 +444,9 @@ def test_scratch_is_aligned_apart_and_zeros_are_0_even_if_memory_runs_out(dtype,
 def test_packing_begins_at_the_row_it_is_told(dtype):
     rng = np.random.default_rng(8)
     M = rng.normal(size=(12, 5)).astype(dtype)
-    for pack in (products.pack_rows, products.pack_columns):
-        need = pack(arena(dtype), M[4:].copy(), 0, 2, 4, 5)
-        np.testing.assert_array_equal(pack(arena(dtype), M, 4, 2, 4, 5), need)
+    need = products.pack_columns(arena(dtype), M[4:].copy(), 0, 2, 4, 0, 5)
+    np.testing.assert_array_equal(products.pack_columns(arena(dtype), M, 4, 2, 4, 0, 5), need)
+    need = products.pack_columns(arena(dtype), M[:, 2:].copy(), 0, 3, 4, 0, 3)
+    np.testing.assert_array_equal(products.pack_columns(arena(dtype), M, 0, 3, 4, 2, 3), need)
+    need = products.pack_rows(arena(dtype), M[[4, 5, 8, 9]], 0, 2, 2, 2, 5)
+    np.testing.assert_array_equal(products.pack_rows(arena(dtype), M, 4, 4, 2, 2, 5), need)

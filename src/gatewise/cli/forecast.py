@@ -97,7 +97,9 @@ def command(
     files = {"forecast.csv": forecast.to_csv(index=False), "metrics.json": tables.as_json(metrics) + "\n"}
     facts = {"Data": lines[0], "Command": "gatewise forecast"}
     title = f"Forecast of {', '.join(targets)}"
-    files |= tables.page(out, quiet, forecaster, list(panel.y), covariates(panel), title=title, facts=facts)
+    files |= tables.page(
+        out, quiet, forecaster, list(panel.y), covariates(panel), title=title, facts=facts, ahead=future(panel)
+    )
     written = tables.write_results(out, forecaster, described_model(panel, roles, level), files)
     if as_json:
         click.echo(tables.as_json({**metrics, "forecast": tables.rows(forecast), "notes": lines, "files": written}))
@@ -108,6 +110,12 @@ def command(
 def covariates(panel: Panel) -> list[DataFrame] | None:
     """What stands beside the series, as the forecaster takes it."""
     return panel.covariates if panel.covariates[0].shape[1] else None
+
+
+def future(panel: Panel) -> list[DataFrame] | None:
+    """What is known of the steps ahead of each series, as the forecaster takes it."""
+    ahead = panel.channels("known")
+    return [x[ahead].iloc[len(y) :] for x, y in zip(panel.covariates, panel.y, strict=True)] if ahead else None
 
 
 def statics(panel: Panel) -> DataFrame | None:

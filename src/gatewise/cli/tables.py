@@ -90,7 +90,7 @@ def listing(written: Sequence[str]) -> list[str]:
 def page(out: Path | None, quiet: bool, model: Any, *data: Any, **words: Any) -> dict[str, str]:
     """Return the page of a model and its data by its file name; nothing, and say so, where it cannot be made.
 
-    `words` are `title` and `facts` of `gatewise.report`.
+    `words` are further arguments of `gatewise.report`.
     """
     if out is None:
         return {}

@@ -26,6 +26,7 @@ def report(
     title: str | None = None,
     facts: Mapping[str, str] | None = None,
     compare: Any = None,
+    ahead: Any = None,
     path: str | os.PathLike[str] | None = None,
 ) -> str:
     """Return one HTML page on a model: what it reaches, how it learned, what goes on inside.
@@ -54,6 +55,9 @@ def report(
         What is worth knowing of data and model, such as source and licence of the data.
     compare : {"rnn"} or Layer, optional
         Beside the model's gradient flow, that of an Elman network of the same size as it starts, or of another model.
+    ahead : DataFrame, array or list, optional
+        For a forecaster with covariates known ahead: `X_future` as `predict` takes it, for the forecast of what comes
+        next. Without such covariates it is always shown.
     path : str or path, optional
         Where to write the page too.
 
@@ -79,7 +83,7 @@ def report(
     ('<!doctype html>', True, True)
     """
     require()
-    outcome = _outcome(model, x, y, lengths=lengths, loss=loss, dy=dy, compare=compare)
+    outcome = _outcome(model, x, y, lengths=lengths, loss=loss, dy=dy, compare=compare, ahead=ahead)
     page = _page(outcome, history, title, facts or {})
     if path is not None:
         write_whole(path, page.encode())
@@ -89,12 +93,15 @@ def report(
 def _outcome(model: Any, x: Any, y: Any, **given: Any) -> Any:
     from gatewise.pages import subjects
 
+    ahead = given.pop("ahead")
     if isinstance(model, Layer) and not isinstance(model, RecurrentCell):
+        if ahead is not None:
+            raise GatewiseTypeError("ahead is for forecasters; a layer needs none: leave it out.")
         return subjects.of_layer(model, x, y, **given)
     unused = [name for name in ("lengths", "loss", "dy") if given[name] is not None]
     if unused:
         raise GatewiseTypeError(f"{unused[0]} is for layers; a {type(model).__name__} needs none: leave it out.")
-    return subjects.of_estimator(model, x, y, given["compare"])
+    return subjects.of_estimator(model, x, y, given["compare"], ahead)
 
 
 def _page(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from gatewise.errors import GatewiseValueError
+from gatewise.errors import Array, GatewiseValueError
 from gatewise.forecasting import network
 from gatewise.pages.forecasts import forecast_section, is_dated, windows_for
 from gatewise.pages.inside import Inside
@@ -94,6 +94,53 @@ def sections(model: RecurrentForecaster, measures: DataFrame, forecasts: DataFra
     return [*made, Section(id="measures", heading="Errors", intro=intro, tables=tables)]
 
 
+def next_sections(model: RecurrentForecaster, ahead: Any) -> list[Section]:
+    """Return what comes after the last observation of the first few series; none where what is known ahead lacks."""
+    state: State = model._state
+    if ahead is None and state.covariates.known:
+        return []
+    found = state.forecast(ahead)[..., [state.fitted.levels.index(q) for q in (_low(model), 0.5, _high(model))]]
+    return [_next_section(model, state, k, quantiles) for k, quantiles in enumerate(found[:SHOWN])]
+
+
+def _low(model: RecurrentForecaster) -> float:
+    return min(0.5, *map(float, model.quantiles))
+
+
+def _high(model: RecurrentForecaster) -> float:
+    return max(0.5, *map(float, model.quantiles))
+
+
+def _next_section(model: RecurrentForecaster, state: State, k: int, quantiles: Array) -> Section:
+    """`quantiles` (horizon, 3) after the last observations of series k, as many as tell what is usual."""
+    stop, axis = int(state.panel.stop[k]), state.axes[k]
+    usual = max(3 * model.horizon, 2 * max(model.seasons_, default=1))
+    seen = state.panel.y[max(stop - usual, int(state.panel.start[k])) : stop]
+    values = np.full((len(seen) + len(quantiles), 4), np.nan)
+    values[: len(seen), 0] = seen
+    values[len(seen) :, 1:] = quantiles
+    index = axis.past(len(seen)).append(axis.future(len(quantiles)))
+    table = _plain_index(pd.DataFrame(values, index=index, columns=["truth", "lower", "model", "upper"]))
+    if _low(model) == _high(model):
+        table = table.drop(columns=["lower", "upper"])
+    title = f": {shortened(str(state.container.names[k]), 40)}" if len(state.axes) > 1 else ""
+    return forecast_section(
+        table,
+        {"truth": "Measured", "model": "Forecast"},
+        intro=f"The {count(model.horizon, 'step')} after the last observation, from all that was observed.",
+        id=f"next-{k}",
+        heading=f"What comes next{title}",
+    )
+
+
+def _plain_index(table: DataFrame) -> DataFrame:
+    """Return the table with an index that can be drawn: times without a zone, or numbers."""
+    table.index = table.index.to_timestamp() if isinstance(table.index, pd.PeriodIndex) else table.index
+    if isinstance(table.index, pd.DatetimeIndex):
+        table.index = table.index.tz_localize(None)
+    return table.rename_axis("time" if is_dated(table) else "step")
+
+
 def _hardest(forecasts: DataFrame) -> list[Any]:
     """Return the names of the series, those with the largest error in their own spread first."""
     error = (forecasts["model"] - forecasts["truth"]).abs().groupby(forecasts["series"]).mean()
@@ -105,13 +152,11 @@ def _series_section(model: RecurrentForecaster, forecasts: DataFrame, name: Any,
     levels = [float(level) for level in model.quantiles]
     part = forecasts[forecasts["series"] == name]
     part = part[~part.index.duplicated(keep="last")].sort_index()
-    part.index = part.index.to_timestamp() if isinstance(part.index, pd.PeriodIndex) else part.index
     table = part[["truth", "model", "seasonal_naive"]].astype(float)
     table = table.rename(columns={"seasonal_naive": "second"})
     if min(levels) < max(levels):
         table = table.assign(lower=part[min(levels)].astype(float), upper=part[max(levels)].astype(float))
-    table.index = table.index.tz_localize(None) if is_dated(table) else table.index
-    table = table.rename_axis("time" if is_dated(table) else "step")
+    table = _plain_index(table)
     names = {"truth": "Measured", "model": "Model", "second": "Seasonal naive"}
     windows = windows_for(table)
     drag = " Drag the window in the strip below, or use the buttons." if windows else ""

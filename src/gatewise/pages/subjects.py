@@ -171,7 +171,7 @@ def _some(a: Any, rows: Any) -> Any:
     return None if a is None else np.asarray(a)[rows]
 
 
-def of_estimator(model: Any, x: Any, y: Any, compare: Any) -> Outcome:
+def of_estimator(model: Any, x: Any, y: Any, compare: Any, ahead: Any) -> Outcome:
     """Return what is known of a fitted estimator on the data given."""
     from sklearn.utils.validation import check_is_fitted
 
@@ -181,15 +181,17 @@ def of_estimator(model: Any, x: Any, y: Any, compare: Any) -> Outcome:
 
     if isinstance(model, RecurrentClassifier | RecurrentRegressor | RecurrentForecaster):
         check_is_fitted(model)
+    if ahead is not None and not isinstance(model, RecurrentForecaster):
+        raise GatewiseTypeError(f"ahead is for forecasters; a {type(model).__name__} needs none: leave it out.")
     if isinstance(model, RecurrentClassifier | RecurrentRegressor):
         return _of_sequences(model, x, y, compare)
     if isinstance(model, RecurrentForecaster):
-        return _of_series(model, x, y, compare)
+        return _of_series(model, x, y, compare, ahead)
     kinds = "a layer, a Sequential, or a fitted RecurrentClassifier, RecurrentRegressor or RecurrentForecaster"
     raise GatewiseTypeError(f"model is a {type(model).__name__}; need {kinds}.")
 
 
-def _of_series(model: Any, y: Any, X: Any, compare: Any) -> Outcome:
+def _of_series(model: Any, y: Any, X: Any, compare: Any, ahead: Any) -> Outcome:
     """Return what is known of a forecaster: forecasts of the last part of y by a copy fitted to what lies before."""
     from gatewise.pages import series
 
@@ -199,7 +201,7 @@ def _of_series(model: Any, y: Any, X: Any, compare: Any) -> Outcome:
         headline=series.headline(measures),
         lede=series.lede(model, measures, forecasts),
         results=series.results(measures),
-        sections=series.sections(model, measures, forecasts),
+        sections=[*series.next_sections(model, ahead), *series.sections(model, measures, forecasts)],
         history=model.history_,
         facts=series.facts(model) | _settings(model),
         inside=series.looked_into(model, compare),
