@@ -261,6 +261,29 @@ def test_a_forecaster_without_dates():
     assert "forecast-0" in ids(page)
 
 
+def test_what_comes_next_is_what_the_forecaster_predicts():
+    model = a_fitted_forecaster()
+    first, second = series.next_sections(model, None)
+    assert first.heading != second.heading
+    quantiles = model.predict_quantiles()[some_series().columns[0]].to_numpy()
+    drawn = first.figure.children[0].select_one({"name": "model"}).data_source.data
+    ahead = ~np.isnan(drawn["model"])
+    assert ahead.sum() == model.horizon
+    assert np.isnan(drawn["truth"][ahead]).all()
+    np.testing.assert_allclose(quantiles.T, [drawn[k][ahead] for k in ("lower", "model", "upper")])
+
+
+def test_what_comes_next_needs_what_is_known_ahead():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(70, 1))
+    y = 3 * x[:, 0] + rng.normal(scale=0.1, size=70)
+    model = type(a_fitted_forecaster())(2, max_iter=4, hidden_size=4, n_networks=1, random_state=0).fit(y[:60], x[:60])
+    assert "next-0" not in ids(gw.report(model, y[:60], x[:60]))
+    assert "next-0" in ids(gw.report(model, y[:60], x[:60], ahead=x[60:62]))
+    with pytest.raises(gw.GatewiseError, match="ahead is for forecasters"):
+        gw.report(gw.GRU(1, 2, rng=0), ahead=x)
+
+
 def test_examples_are_drawn_to_scale_without_gaps():
     line = examples.points(np.array([0.0, np.nan, 2.0]))
     assert line == "0.0,30.0 100.0,2.0"
