@@ -38,6 +38,8 @@ LONG_NAMES = {
 }
 # Fewer elements than this of each array are not worth a thread of their own.
 SHARE = 2**16
+# As many are worked on at once, so that what is computed in between stays near.
+NEAR = 2**15
 COORDINATES = {
     "batch": "sequence",
     "time": "time step",
@@ -227,14 +229,17 @@ def _gradients(run: Run, passed: Pass) -> list[Array]:
     groups = (passed.dstates, run.states, run.previous(), run.record)
     found = [np.empty_like(run.states[0]) for _ in (*run.cell.recorded, *run.cell.states)]
 
-    def fill(rows: slice) -> None:
-        dstate, state, before, record = (tuple(a[rows].reshape(-1, H) for a in group) for group in groups)
-        dstates, drecord = run.cell.record_gradients(dstate, state, before, record, run.weights.U)
-        for whole, d in zip(found, (*drecord, *dstates), strict=True):
-            whole[rows] = d.reshape(whole[rows].shape)
+    def fill(first: int, last: int) -> None:
+        for b in range(first, last, some):
+            rows = slice(b, min(b + some, last))
+            dstate, state, before, record = (tuple(a[rows].reshape(-1, H) for a in group) for group in groups)
+            dstates, drecord = run.cell.record_gradients(dstate, state, before, record, run.weights.U)
+            for whole, d in zip(found, (*drecord, *dstates), strict=True):
+                whole[rows] = d.reshape(whole[rows].shape)
 
+    some = max(1, NEAR // max(1, T * H))
     share = max(-(-B // get_num_threads()), -(-SHARE // max(1, T * H)))
-    run_together([partial(fill, slice(b, b + share)) for b in range(0, max(1, B), share)])
+    run_together([partial(fill, b, min(b + share, B)) for b in range(0, max(1, B), share)])
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from gatewise.forecasting.linear import Linear
 from gatewise.forecasting.network import Recipe
 from gatewise.forecasting.panel import Origins, Panel
 from gatewise.forecasting.plan import Plan, deviation, memory_of, spread
-from gatewise.forecasting.references import candidates, choose
+from gatewise.forecasting.references import Reference, candidates, ranked, shortlist
 from gatewise.layers import Sequential
 from gatewise.threads import single_threaded_blas
 from gatewise.training import History
@@ -28,6 +28,9 @@ SHARES = np.linspace(0, 1, 21)
 MOST_JUDGED = 3000
 MOST_ORIGINS = 50_000
 FEWEST = 8
+MOST_LAGS = 24
+FOR_ALL = 0.98
+DEBUG = False
 
 
 @dataclass(frozen=True)
@@ -94,14 +97,14 @@ def fit(panel: Panel, ask: Ask, rng: np.random.Generator, progress: bool = False
 
 
 def _fit(panel: Panel, ask: Ask, rng: np.random.Generator, progress: bool) -> tuple[Fitted, History]:
-    plan = make_plan(panel, ask)
-    folds = make_folds(panel, plan)
-    bare = Fitted(plan, ask.levels, np.zeros((ask.horizon, len(ask.levels))))
+    plans = make_plans(panel, ask)
+    plan, folds = plans[0], make_folds(panel, plans[0])
     if not folds:
+        bare = Fitted(plan, ask.levels, np.zeros((ask.horizon, len(ask.levels))))
         every = panel.origins(panel.start + 1, panel.stop)
         return (_only_reference(bare, panel, every) if len(every.row) else bare), History()
-    truth = [plan.targets(panel, fold.judged, plan.expected(panel, fold.judged)) for fold in folds]
-    firsts, strength = _with_linear(bare, panel, folds, truth)
+    firsts, strength = min((_with_linear(one, ask, panel, folds) for one in plans), key=lambda found: found.error)[:2]
+    plan = firsts[0].plan
     chosen, history = _with_network(firsts, ask, panel, folds, rng, progress)
     every = panel.origins(first_rows(panel, plan), panel.stop)
     return _again(chosen, ask, panel, _with_targets(panel, plan, every), strength, rng, progress), history
@@ -142,27 +145,29 @@ def _with_targets(panel: Panel, plan: Plan, origins: Origins) -> Origins:
     return origins.at(np.asarray(np.isfinite(panel.y[rows]).any(axis=1)))
 
 
-def make_plan(panel: Panel, ask: Ask) -> Plan:
-    """Sizes, scales and the reference that was best over the second half of each series."""
+def make_plans(panel: Panel, ask: Ask) -> list[Plan]:
+    """A plan for each reference worth trying, the one that was best over the second half of each series first."""
     length = panel.stop - panel.start
     typical = int(np.median(length))
     seasons = tuple(m for m in ask.seasons if 2 * m <= typical)
     memory = memory_of(ask.horizon, ask.context, seasons)
     change = spread(panel, min(seasons, default=1))
+    unit = np.where(change > 0, change, 1.0)
     later = panel.origins(panel.start + np.maximum(length // 2, 1), panel.stop).thinned(MOST_JUDGED)
     found = candidates(seasons, typical)
-    unit = np.where(change > 0, change, 1.0)
-    reference = choose(panel, later, found, ask.horizon, memory, unit) if len(later.row) else found[0]
-    lags = max(2, min(ask.context, 24, typical // 5))
+    if len(later.row):
+        found = ranked(panel, later, found, ask.horizon, memory, unit)
+    lags = max(2, min(ask.context, MOST_LAGS, typical // 5))
+    sizes = (ask.horizon, ask.context, memory, lags, seasons)
+    return [_plan(panel, ask, sizes, unit, reference) for reference in shortlist(found, seasons)]
+
+
+def _plan(panel: Panel, ask: Ask, sizes: Any, unit: Array, reference: Reference) -> Plan:
     noise = spread(panel, reference.season)
     wide = noise if reference.kind in ("naive", "drift") else deviation(panel)
     tiny = np.finfo(float).tiny ** 0.5
     return Plan(
-        ask.horizon,
-        ask.context,
-        memory,
-        lags,
-        seasons,
+        *sizes,
         reference,
         ask.drivers,
         size=np.where(wide > 0, wide, 1.0),
@@ -176,31 +181,46 @@ def _only_reference(bare: Fitted, panel: Panel, origins: Origins) -> Fitted:
     return replace(bare, offsets=_offsets(error, np.zeros((*error.shape, len(bare.levels))), bare.levels))
 
 
-def _with_linear(bare: Fitted, panel: Panel, folds: list[Fold], truth: list[Array]) -> tuple[list[Fitted], float]:
-    """Add to each fold a linear path with the strength and the share that are best over all; also the penalty."""
-    plan = bare.plan
-    found, forecasts, counts = [], [], []
+class Judged(NamedTuple):
+    """A linear path for each fold, the penalty that was best over all, and its mean absolute error in common units."""
+
+    firsts: list[Fitted]
+    penalty: float
+    error: float
+
+
+def _with_linear(plan: Plan, ask: Ask, panel: Panel, folds: list[Fold]) -> Judged:
+    bare = Fitted(plan, ask.levels, np.zeros((ask.horizon, len(ask.levels))))
+    unit = spread(panel, min(plan.seasons, default=1))
+    found, forecasts, truth, weights, counts = [], [], [], [], []
     for before, train, judged in folds:
         some = train.thinned(linear.rows_for(before, plan))
         targets = plan.targets(before, some, plan.expected(before, some))
         paths = linear.solve(before, plan, some, targets, linear.STRENGTHS * len(some.row))
         found.append(paths)
         forecasts.append(paths.forecast(panel, plan, judged))
+        truth.append(plan.targets(panel, judged, plan.expected(panel, judged)))
+        weights.append((plan.noise / np.where(unit > 0, unit, 1.0))[judged.series])
         counts.append(len(some.row))
-    every = np.concatenate(truth)
-    choices = [_share(every, one) for one in np.concatenate(forecasts, axis=1)]
+    every, weight = np.concatenate(truth), np.concatenate(weights)[:, None]
+    choices = [_share(every, one, weight) for one in np.concatenate(forecasts, axis=1)]
     k = int(np.argmin([error for _, error in choices]))
+    if DEBUG: print("    ", plan.reference, k, choices[k], [round(e,4) for _,e in choices])
     firsts = [
         replace(bare, linear=Linear(paths.weight[k], paths.bias[k]), linear_share=choices[k][0]) for paths in found
     ]
-    return firsts, float(linear.STRENGTHS[k] * np.mean(counts))
+    return Judged(firsts, float(linear.STRENGTHS[k] * np.mean(counts)), choices[k][1])
 
 
-def _share(truth: Array, forecast: Array) -> tuple[float, float]:
-    """The share of `forecast` (n, horizon) with the lowest mean absolute error, and that error."""
-    errors = [float(np.nanmean(np.abs(truth - share * forecast))) for share in SHARES]
+def _share(truth: Array, forecast: Array, weight: Array | float = 1.0) -> tuple[float, float]:
+    """The share of `forecast` (n, horizon) with the lowest mean absolute error, and that error.
+
+    It is 1 unless another share has an error lower by a fiftieth.
+    """
+    errors = np.array([float(np.nanmean(weight * np.abs(truth - share * forecast))) for share in SHARES])
+    errors[-1] *= FOR_ALL
     k = int(np.argmin(errors))
-    return float(SHARES[k]), errors[k]
+    return float(SHARES[k]), float(errors[k])
 
 
 def _trust(truth: Array, forecast: Array) -> float:

@@ -75,14 +75,20 @@ def candidates(seasons: tuple[int, ...], length: int) -> list[Reference]:
     return found
 
 
-def choose(
+def ranked(
     panel: Panel, origins: Origins, found: list[Reference], horizon: int, memory: int, scale: Array
-) -> Reference:
-    """Return the reference with the lowest mean absolute error over the horizon, in units of each series' `scale`."""
+) -> list[Reference]:
+    """Return the references by their mean absolute error over the horizon, in units of each series' `scale`."""
     steps = np.arange(horizon)
     truth = panel.y[panel.rows(origins, steps)]
     errors = []
     for reference in found:
         error = np.abs(truth - reference.forecast(panel, origins, steps, memory)) / scale[origins.series][:, None]
         errors.append(float(np.nanmean(error)) if np.isfinite(error).any() else np.inf)
-    return found[int(np.argmin(np.asarray(errors) * (1 - 1e-9)))]
+    return [found[k] for k in np.argsort(errors, kind="stable")]
+
+
+def shortlist(found: list[Reference], seasons: tuple[int, ...]) -> list[Reference]:
+    """The best two of ranked references, and one with a short memory."""
+    short = Reference("seasonal", min(seasons)) if seasons else Reference("naive")
+    return list(dict.fromkeys([*found[:2], short]))
