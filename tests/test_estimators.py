@@ -26,8 +26,8 @@ MINI_BATCHES = "rows are trained in batches, and a row given twice is not in one
 
 @parametrize_with_checks(
     [
-        gw.RecurrentClassifier(hidden_size=8, batch_size=256, max_iter=40, members=1),
-        gw.RecurrentRegressor(hidden_size=8, batch_size=32, max_iter=40, members=1),
+        gw.RecurrentClassifier(hidden_size=4, batch_size=256, learning_rate_init=0.05, max_iter=15, members=1),
+        gw.RecurrentRegressor(hidden_size=4, batch_size=64, learning_rate_init=0.05, max_iter=15, members=1),
     ],
     expected_failed_checks=lambda estimator: {"check_sample_weight_equivalence_on_dense_data": MINI_BATCHES},
 )

@@ -72,6 +72,19 @@ def test_probabilities_are_those_of_the_networks_on_average():
     assert len(model.model_.layers) == 3
 
 
+def test_the_linear_path_reads_means_over_parts_of_the_input():
+    X, y = gestures(60)
+    X = [x[: len(x) // 2 * 2] for x in X]
+    model = gw.RecurrentClassifier(**SMALL | {"members": 1, "segments": 2}).fit(X, y)
+    head = model.model_.layers[-1].params
+    head["weight"][:, : 3 * SMALL["hidden_size"]] = 0
+    halves = [((x - model._inputs.mean) / model._inputs.scale).reshape(2, -1, 4).mean(axis=1).ravel() for x in X]
+    logits = np.array(halves) @ head["weight"][:, -8:].T + head["bias"]
+    expected = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    assert expected.std(axis=0).min() > 0.01
+    np.testing.assert_allclose(model.predict_log_proba(X), expected, atol=1e-4)
+
+
 def test_the_gradient_of_networks_together_is_certified():
     X, y = gestures(60)
     model = gw.RecurrentClassifier(**SMALL).fit(X, y)

@@ -44,6 +44,17 @@ def test_several_numbers_a_sequence_on_their_own_scales():
     np.testing.assert_allclose(found[:, 2], 7, atol=0.5)
 
 
+def test_the_answer_is_the_mean_of_the_networks():
+    X = ragged(40)
+    model = gw.RecurrentRegressor(**SMALL | {"members": 3}).fit(X, middle(X))
+    x, lengths = gw.SequencePadder(value=0).fit_transform(X), np.array([len(x) for x in X])
+    x = ((x - model._inputs.mean) / model._inputs.scale).astype(np.float32)
+    single = [member(x, lengths=lengths)[0][:, 0].astype(float) for member in model.model_.layers]
+    assert len(single) == 3
+    assert np.std(single, axis=0).max() > 0.1
+    np.testing.assert_allclose(model.predict(X), np.mean(single, axis=0) * model._scale + model._mean, atol=1e-5)
+
+
 def test_one_column_stays_one_column():
     X = ragged(20)
     assert gw.RecurrentRegressor(**SMALL).fit(X, middle(X)[:, None]).predict(X).shape == (20, 1)

@@ -72,7 +72,7 @@ class RecurrentClassifier(ClassifierMixin, RecurrentEstimator):  # type: ignore[
         Which summaries of the hidden states over time are read: the last, mean, maximum, or all three.
     segments : int
         Beside the hidden states a linear path reads the means of the input over so many parts of each sequence, which
-        keeps small sets from falling behind linear models; 0 for none.
+        helps where there are few sequences to learn from; 0 for none.
     members : int or "auto"
         Networks trained side by side, whose answers are averaged; "auto" is 3 up to 5,000 sequences, and 1 for
         more or very long ones.
