@@ -7,7 +7,7 @@ import pytest
 import gatewise as gw
 from gatewise.forecasting import calendar, intervals, linear
 from gatewise.forecasting.measures import measures
-from gatewise.forecasting.model import Ask, make_folds, make_plan
+from gatewise.forecasting.model import Ask, make_folds, make_plans
 from gatewise.forecasting.network import Recipe, inputs
 from gatewise.forecasting.panel import Origins, Panel
 from gatewise.forecasting.references import Reference, middle
@@ -17,7 +17,9 @@ FAST = {"max_iter": 60, "n_networks": 1, "hidden_size": 8, "random_state": 0}
 
 def panel_of(*series):
     none = [np.zeros((len(y), 0)) for y in series]
-    return Panel.of([np.asarray(y, float) for y in series], none, none, np.zeros((len(series), 0)))
+    return Panel.of(
+        [np.asarray(y, float) for y in series], none, none, np.zeros((len(series), 0)), np.zeros(len(series), int)
+    )
 
 
 def ask_for(horizon, *seasons, context=8):
@@ -67,7 +69,7 @@ def test_ridge_is_that_of_scikit_learn():
     from sklearn.preprocessing import StandardScaler
 
     panel = panel_of(np.random.default_rng(0).normal(size=200).cumsum())
-    plan = make_plan(panel, ask_for(3))
+    plan = make_plans(panel, ask_for(3))[0]
     origins = panel.origins(panel.start + 20, panel.stop - 3)
     targets = plan.targets(panel, origins, plan.expected(panel, origins))
     found = linear.solve(panel, plan, origins, targets, np.array([0.5, 40.0]))
@@ -78,8 +80,50 @@ def test_ridge_is_that_of_scikit_learn():
             x = np.where(x.std(axis=0) > 1e-9, x, 0)
             z = StandardScaler().fit_transform(x)
             expected = Ridge(alpha=penalty).fit(z, targets[:, step]).predict(z)
-            got = linear.Linear(found.weight[k], found.bias[k]).forecast(panel, plan, origins)
+            got = found.at(k).forecast(panel, plan, origins)
             np.testing.assert_allclose(got[:, step], expected, atol=1e-8)
+
+
+def test_a_phase_is_a_weighted_ridge_around_the_path_of_all_phases():
+    from sklearn.linear_model import Ridge
+
+    panel = panel_of(np.random.default_rng(0).normal(size=240).cumsum())
+    plan = make_plans(panel, ask_for(2, 6))[0]
+    origins = panel.origins(panel.start + 30, panel.stop - 2)
+    targets = plan.targets(panel, origins, plan.expected(panel, origins))
+    whole = linear.solve(panel, plan, origins, targets, np.array([5.0]))
+    (found,) = linear.localized(panel, plan, origins, targets, whole, [0.3])
+    assert found.weight.shape[0] == plan.phases == 6
+    x = linear.ahead(panel, plan, origins, 1, linear.shared(panel, plan, origins))
+    z = np.column_stack([(x - x.mean(axis=0)) / np.where(x.std(axis=0) > 1e-9, x.std(axis=0), np.inf), np.ones(len(x))])
+    apart = np.abs(origins.row % 6 - 2)
+    weight = np.exp(-0.5 * (2 * np.minimum(apart, 6 - apart)) ** 2)
+    base = whole.forecast(panel, plan, origins)[:, 1]
+    ridge = Ridge(alpha=0.3 * weight.sum(), fit_intercept=False).fit(z, targets[:, 1] - base, sample_weight=weight)
+    here = origins.row % 6 == 2
+    expected = base[here] + ridge.predict(z[here])
+    np.testing.assert_allclose(found.forecast(panel, plan, origins)[here, 1], expected, atol=1e-8)
+
+
+def test_a_law_that_differs_by_the_hour_is_learned():
+    """The sign of the coefficient depends on the place in the season: no one line tells both."""
+    rng = np.random.default_rng(7)
+    sign, y = np.resize([1.0, 1, 1, -1, -1, -1], 6 * 200), np.zeros(6 * 200)
+    for t in range(1, len(y)):
+        y[t] = 0.9 * sign[t] * y[t - 1] + rng.normal()
+    found = gw.RecurrentForecaster(1, season=6, max_iter=5, n_networks=1, random_state=0).fit(y[:-300])
+    assert found.phases_ == 6
+    errors = []
+    for t in range(len(y) - 300, len(y)):
+        errors.append(found.predict()[0] - y[t])
+        found.update(y[t : t + 1])
+    assert np.mean(np.abs(errors)) < 0.75 * np.mean(np.abs(y[-300:]))
+
+
+def test_the_phase_outlives_trimming():
+    panel = panel_of(np.arange(50.0), np.arange(20.0))
+    short = panel.tail(13)
+    np.testing.assert_array_equal(short.phase(short.ends(2), 7), panel.phase(panel.ends(2), 7))
 
 
 def test_nothing_reads_beyond_its_origin():
@@ -90,7 +134,7 @@ def test_nothing_reads_beyond_its_origin():
     here = Origins(np.array([80, 60]), np.array([0, 0]))
     later = Origins(np.array([81]), np.array([0]))
     one, other = panel_of(y), panel_of(changed)
-    plan = make_plan(one, ask_for(9, 6))
+    plan = make_plans(one, ask_for(9, 6))[0]
 
     def seen(panel, origins):
         base = plan.expected(panel, origins)
@@ -110,7 +154,7 @@ def test_nothing_reads_beyond_its_origin():
 @pytest.mark.parametrize("length", [60, 200, 3000])
 def test_folds_train_before_what_they_are_judged_on(length):
     panel = panel_of(np.random.default_rng(0).normal(size=length).cumsum(), np.ones(length // 2))
-    plan = make_plan(panel, ask_for(4))
+    plan = make_plans(panel, ask_for(4))[0]
     folds = make_folds(panel, plan)
     assert len(folds) == (1 if length > 2000 else 3)
     for before, train, judged in folds:
@@ -187,6 +231,14 @@ def test_backtest_has_every_method_beside_the_model():
     assert measured.loc[(3, "model"), "mase"] == pytest.approx(error[forecasts["window"] == 3].mean() / unit)
 
 
+def test_seasonal_naive_is_that_of_the_season_named():
+    index = pd.date_range("2024-01-01", periods=500, freq="h")
+    y = pd.Series(np.random.default_rng(0).normal(size=500), index)
+    forecaster = gw.RecurrentForecaster(6, season=(24, 168), **FAST)
+    _, forecasts = forecaster.backtest(y, windows=1, return_forecasts=True)
+    np.testing.assert_array_equal(forecasts["seasonal_naive"], y.iloc[-6 - 168 : -168])
+
+
 @pytest.mark.parametrize("refit", [False, True])
 def test_backtest_knows_nothing_of_the_future(refit):
     """What comes after an origin, past-only covariates too, does not change the forecasts made there."""
@@ -240,6 +292,15 @@ def test_a_nonlinear_series_is_forecast_better_than_by_a_line():
     measured = found.backtest(y, windows=40)
     assert measured.loc[("all", "model"), "mae"] < 0.5 * np.abs(y - y.mean()).mean()
     assert measured.loc[("all", "model"), "mae"] < 0.5 * measured.loc[("all", "seasonal_naive"), "mae"]
+
+
+def test_intervals_widen_as_a_walk_does():
+    """Of a walk the error k steps ahead is √k times that of one step, and so is the interval."""
+    y = np.random.default_rng(6).normal(size=900).cumsum()
+    found = gw.RecurrentForecaster(9, **FAST).fit(y).predict_quantiles()
+    width = found[:, 2] - found[:, 0]
+    assert 1.9 < width[0] < 3.4
+    assert 1.9 < width[8] / width[0] < 4.2
 
 
 def test_intervals_cover_what_they_promise():

@@ -67,6 +67,8 @@ class RecurrentForecaster(BaseEstimator):  # type: ignore[misc]
     context_ : int
     shares_ : dict
         Share in [0, 1] of the linear path and of the networks, chosen on the validation tail.
+    phases_ : int
+        Parts of a season that have a linear path each; 1 where all share one.
     networks_ : tuple of Sequential
     history_ : History
         Training on all but the validation tail, with the loss on it.
@@ -77,10 +79,11 @@ class RecurrentForecaster(BaseEstimator):  # type: ignore[misc]
 
     Notes
     -----
-    The last fifth of every series (at least a horizon, at most half) chooses the reference, the strength of the ridge
-    regression, the shares of both paths, and calibrates the quantiles (Romano, Patterson and Candès, arXiv 1905.03222);
-    then both paths are fitted again on everything. Residual networks over a simple forecast: Smyl, International
-    Journal of Forecasting 36 (2020).
+    The last fifth of every series (at least a horizon, at most half) chooses reference and strength of the ridge
+    regression together, whether it differs by the phase of the season (Hastie and Tibshirani, Journal of the Royal
+    Statistical Society B 55, 1993), the shares of both paths, and calibrates the quantiles (Romano, Patterson and
+    Candès, arXiv 1905.03222); then both paths are fitted again on everything. Residual networks over a simple
+    forecast: Smyl, International Journal of Forecasting 36 (2020).
 
     Examples
     --------
@@ -271,6 +274,10 @@ class RecurrentForecaster(BaseEstimator):  # type: ignore[misc]
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_state")
 
+    def _named_season(self) -> int:
+        """The longest season the user named; else the shortest that was found, or 1."""
+        return max(_seasons(self.season), default=min(self.seasons_, default=1))
+
     def _to_parts(self) -> tuple[dict[str, Any], dict[str, Array]]:
         if not self.__sklearn_is_fitted__():
             raise GatewiseValueError("this RecurrentForecaster is not fitted, so there is nothing to save: fit it.")
@@ -352,6 +359,7 @@ class RecurrentForecaster(BaseEstimator):  # type: ignore[misc]
         self.seasons_ = state.seasons
         self.context_ = fitted.plan.context
         self.shares_ = {"linear": fitted.linear_share, "network": fitted.network_share}
+        self.phases_ = 1 if fitted.linear is None else len(fitted.linear.weight)
         self.networks_ = fitted.networks
         self.n_features_in_ = len(columns)
         if columns:

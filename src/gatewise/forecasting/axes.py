@@ -52,6 +52,14 @@ class Axis:
             return pd.period_range(end=self.last, periods=steps, freq=self.frequency, name=self.name)
         return pd.date_range(end=self.last, periods=steps, freq=self.frequency, name=self.name)
 
+    def number_of_first(self, steps: int) -> int:
+        """Number of the first of the last `steps` steps on a scale that series of one frequency share."""
+        first = self.past(steps)[:1]
+        if self.seconds is None:
+            return int(first[0]) // int(self.frequency)
+        began: float = stamps(first).as_unit("ns").asi8[0] / 1e9
+        return round(began / self.seconds)
+
     def moved(self, last: Any, steps: int) -> Axis:
         """The axis that ends `steps` later, at `last`."""
         return Axis(self.kind, self.frequency, last, self.length + steps, self.name)

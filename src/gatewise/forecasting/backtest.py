@@ -94,7 +94,7 @@ def _window(fitted: Any, rolling: Rolling, window: int, levels: tuple[float, ...
     predicted = np.stack([part.to_numpy() for part in fitted.predict_quantiles(_known(fitted, x))])
     past, _ = rolling.parts(max(len(table.y) for table in rolling.tables), cut)
     panel = _plain_panel(past)
-    season = fitted.seasons_[0] if fitted.seasons_ else 1
+    season = fitted._named_season()
     plain = [_plain(panel, reference, fitted, levels) for reference in _references(season)]
     truth = np.stack([part.to_numpy() for part in ahead])
     scale = np.repeat(spread(panel, season)[:, None], rolling.horizon, axis=1)
@@ -113,7 +113,7 @@ def _references(season: int) -> list[Reference]:
 
 def _plain_panel(past: list[pd.Series]) -> Panel:
     none = [np.zeros((len(part), 0)) for part in past]
-    return Panel.of([part.to_numpy() for part in past], none, none, np.zeros((len(past), 0)))
+    return Panel.of([part.to_numpy() for part in past], none, none, np.zeros((len(past), 0)), np.zeros(len(past), int))
 
 
 def _plain(panel: Panel, reference: Reference, fitted: Any, levels: tuple[float, ...]) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,28 +11,43 @@ from gatewise.errors import Array
 from gatewise.forecasting.panel import Origins, Panel
 from gatewise.forecasting.plan import Plan
 
+PULLS = (0.03, 0.1, 0.3, 1.0)  # towards the weights of all phases, in rows of a phase
 STRENGTHS = np.geomspace(1e-4, 10.0, 11)  # of the penalty, for each row and column of unit variance
 ROWS_AT_ONCE = 4096
 MOST_NUMBERS = 3_000_000
 
 
 class Linear(NamedTuple):
-    """Weights (horizon, columns) and biases (horizon,) over the columns of `shared` and `ahead`.
+    """Weights (several, horizon, columns) and biases (several, horizon) over the columns of `shared` and `ahead`.
 
-    With a further axis before these, one regression for each of several penalties.
+    Several are one regression for each of several penalties, or for each phase of the season that origins are in.
     """
 
     weight: Array
     bias: Array
 
-    def forecast(self, panel: Panel, plan: Plan, origins: Origins) -> Array:
-        """What the reference is expected to miss (..., n, horizon), in units of noise."""
+    def at(self, number: int) -> Linear:
+        """That one of several."""
+        return Linear(self.weight[[number]], self.bias[[number]])
+
+    def each(self, panel: Panel, plan: Plan, origins: Origins) -> Array:
+        """What the reference is expected to miss (several, n, horizon) by each of several, in units of noise."""
         parts = []
         for some in origins.chunks(ROWS_AT_ONCE):
             common = shared(panel, plan, some)
-            steps = [self.weight[..., h, :] @ ahead(panel, plan, some, h, common).T for h in plan.steps]
-            parts.append(np.stack(steps, axis=-1) + self.bias[..., None, :])
+            steps = [self.weight[:, h] @ ahead(panel, plan, some, h, common).T for h in plan.steps]
+            parts.append(np.stack(steps, axis=-1) + self.bias[:, None])
         return np.concatenate(parts, axis=-2)
+
+    def forecast(self, panel: Panel, plan: Plan, origins: Origins) -> Array:
+        """The same (n, horizon) by the one, or by that of the phase of each origin."""
+        if len(self.weight) == 1:
+            return np.asarray(self.each(panel, plan, origins)[0])
+        phase = phases(panel, plan, origins)
+        found = np.empty((len(phase), plan.horizon))
+        for k in np.unique(phase):
+            found[phase == k] = self.at(k).each(panel, plan, origins.at(phase == k))[0]
+        return found
 
 
 def solve(panel: Panel, plan: Plan, origins: Origins, targets: Array, penalties: Array) -> Linear:
@@ -39,6 +55,61 @@ def solve(panel: Panel, plan: Plan, origins: Origins, targets: Array, penalties:
     common = shared(panel, plan, origins)
     found = [_ridge(ahead(panel, plan, origins, h, common), targets[:, h], penalties) for h in plan.steps]
     return Linear(np.stack([weight for weight, _ in found], axis=1), np.stack([bias for _, bias in found], axis=1))
+
+
+def phases(panel: Panel, plan: Plan, origins: Origins) -> Array:
+    """Which of `plan.phases` parts of the shortest season each origin (n,) is in."""
+    season = min(plan.seasons)
+    return np.asarray(panel.phase(origins, season) * plan.phases // season)
+
+
+def localized(
+    panel: Panel, plan: Plan, origins: Origins, targets: Array, whole: Linear, pulls: Sequence[float]
+) -> list[Linear]:
+    """Regressions of each phase, for each pull towards the weights of `whole`: as many rows pull as a share of all.
+
+    Origins count by exp(−d²/2), d their distance from the phase in twelfths of a season (a varying-coefficient model:
+    Hastie and Tibshirani, Journal of the Royal Statistical Society B 55, 1993).
+    """
+    common, phase = shared(panel, plan, origins), phases(panel, plan, origins)
+    near = _nearness(plan.phases)
+    found = []
+    for h in plan.steps:
+        x = ahead(panel, plan, origins, h, common)
+        found.append(_pulled(x, targets[:, h], phase, near, whole.weight[0, h], whole.bias[0, h], pulls))
+    return [
+        Linear(np.stack([w[k] for w, _ in found], axis=1), np.stack([b[k] for _, b in found], axis=1))
+        for k in range(len(pulls))
+    ]
+
+
+def _nearness(count: int) -> Array:
+    """What a phase's rows count in another (count, count)."""
+    apart = np.abs(np.arange(count)[:, None] - np.arange(count))
+    return np.asarray(np.exp(-0.5 * (12 * np.minimum(apart, count - apart) / count) ** 2))
+
+
+def _pulled(
+    x: Array, y: Array, phase: Array, near: Array, weight: Array, bias: float, pulls: Sequence[float]
+) -> tuple[list[Array], list[Array]]:
+    """Weights (phases, columns) and biases (phases,) for each pull; rows whose target is NaN are left out."""
+    seen = np.isfinite(y)
+    x, y, phase = x[seen], y[seen], phase[seen]
+    center, scale = x.mean(axis=0), x.std(axis=0)
+    scale = np.where(scale > 1e-9 * (1 + np.abs(center)), scale, np.inf)
+    z = np.column_stack([(x - center) / scale, np.ones(len(x))])
+    left = y - x @ weight - bias
+    parts = [(z[phase == k], left[phase == k]) for k in range(len(near))]
+    gram = np.tensordot(near, np.stack([a.T @ a for a, _ in parts]), axes=1)
+    along = near @ np.stack([a.T @ b for a, b in parts])
+    rows = gram[:, -1, -1][:, None, None]
+    weights, biases = [], []
+    for pull in pulls:
+        change = np.linalg.solve(gram + pull * rows * np.eye(z.shape[1]), along[..., None])[..., 0]
+        found = weight + change[:, :-1] / scale
+        weights.append(found)
+        biases.append(bias + change[:, -1] - (change[:, :-1] / scale) @ center)
+    return weights, biases
 
 
 def columns(panel: Panel, plan: Plan) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -29,8 +29,11 @@ MOST_JUDGED = 3000
 MOST_ORIGINS = 50_000
 FEWEST = 8
 MOST_LAGS = 24
-FOR_ALL = 0.98
-DEBUG = False
+FEWEST_SEASONS = 20
+CLEARLY = 0.99
+IN_DOUBT = 1.03
+HALF_LIFE = 20  # horizons
+LEAST_HALF_LIFE = 500  # steps
 
 
 @dataclass(frozen=True)
@@ -103,11 +106,12 @@ def _fit(panel: Panel, ask: Ask, rng: np.random.Generator, progress: bool) -> tu
         bare = Fitted(plan, ask.levels, np.zeros((ask.horizon, len(ask.levels))))
         every = panel.origins(panel.start + 1, panel.stop)
         return (_only_reference(bare, panel, every) if len(every.row) else bare), History()
-    firsts, strength = min((_with_linear(one, ask, panel, folds) for one in plans), key=lambda found: found.error)[:2]
-    plan = firsts[0].plan
-    chosen, history = _with_network(firsts, ask, panel, folds, rng, progress)
+    judged = min((_with_linear(one, ask, panel, folds) for one in plans), key=lambda found: found.error)
+    judged = _with_phases(judged, panel, folds)
+    plan = judged.firsts[0].plan
+    chosen, history = _with_network(judged.firsts, ask, panel, folds, rng, progress)
     every = panel.origins(first_rows(panel, plan), panel.stop)
-    return _again(chosen, ask, panel, _with_targets(panel, plan, every), strength, rng, progress), history
+    return _again(chosen, ask, panel, _with_targets(panel, plan, every), judged, rng, progress), history
 
 
 def first_rows(panel: Panel, plan: Plan) -> Array:
@@ -158,20 +162,23 @@ def make_plans(panel: Panel, ask: Ask) -> list[Plan]:
     if len(later.row):
         found = ranked(panel, later, found, ask.horizon, memory, unit)
     lags = max(2, min(ask.context, MOST_LAGS, typical // 5))
-    sizes = (ask.horizon, ask.context, memory, lags, seasons)
-    return [_plan(panel, ask, sizes, unit, reference) for reference in shortlist(found, seasons)]
+    return [_plan(panel, ask, memory, lags, seasons, one) for one in shortlist(found, seasons)]
 
 
-def _plan(panel: Panel, ask: Ask, sizes: Any, unit: Array, reference: Reference) -> Plan:
+def _plan(panel: Panel, ask: Ask, memory: int, lags: int, seasons: tuple[int, ...], reference: Reference) -> Plan:
+    """Sizes, scales and one reference."""
     noise = spread(panel, reference.season)
     wide = noise if reference.kind in ("naive", "drift") else deviation(panel)
-    tiny = np.finfo(float).tiny ** 0.5
     return Plan(
-        *sizes,
+        ask.horizon,
+        ask.context,
+        memory,
+        lags,
+        seasons,
         reference,
         ask.drivers,
         size=np.where(wide > 0, wide, 1.0),
-        noise=np.where(noise > 0, noise, tiny),
+        noise=np.where(noise > 0, noise, np.finfo(float).tiny ** 0.5),
     )
 
 
@@ -182,52 +189,93 @@ def _only_reference(bare: Fitted, panel: Panel, origins: Origins) -> Fitted:
 
 
 class Judged(NamedTuple):
-    """A linear path for each fold, the penalty that was best over all, and its mean absolute error in common units."""
+    """A linear path for each fold, and what was best over all: the penalty, the pull of phases, the error of each."""
 
     firsts: list[Fitted]
     penalty: float
-    error: float
+    error: float  # mean absolute, in units that all references share
+    pull: float | None = None  # None: the phases are not told apart
 
 
 def _with_linear(plan: Plan, ask: Ask, panel: Panel, folds: list[Fold]) -> Judged:
+    """A linear path over the reference of `plan`, with the strength and the share that are best over all folds."""
     bare = Fitted(plan, ask.levels, np.zeros((ask.horizon, len(ask.levels))))
-    unit = spread(panel, min(plan.seasons, default=1))
-    found, forecasts, truth, weights, counts = [], [], [], [], []
+    found, forecasts, counts = [], [], []
     for before, train, judged in folds:
-        some = train.thinned(linear.rows_for(before, plan))
-        targets = plan.targets(before, some, plan.expected(before, some))
+        some, targets = _linear_rows(before, plan, train)
         paths = linear.solve(before, plan, some, targets, linear.STRENGTHS * len(some.row))
         found.append(paths)
-        forecasts.append(paths.forecast(panel, plan, judged))
-        truth.append(plan.targets(panel, judged, plan.expected(panel, judged)))
-        weights.append((plan.noise / np.where(unit > 0, unit, 1.0))[judged.series])
+        forecasts.append(paths.each(panel, plan, judged))
         counts.append(len(some.row))
-    every, weight = np.concatenate(truth), np.concatenate(weights)[:, None]
-    choices = [_share(every, one, weight) for one in np.concatenate(forecasts, axis=1)]
+    truth, weight = _truth(panel, plan, folds)
+    choices = [_share(truth, one, weight) for one in np.concatenate(forecasts, axis=1)]
     k = int(np.argmin([error for _, error in choices]))
-    if DEBUG: print("    ", plan.reference, k, choices[k], [round(e,4) for _,e in choices])
-    firsts = [
-        replace(bare, linear=Linear(paths.weight[k], paths.bias[k]), linear_share=choices[k][0]) for paths in found
-    ]
+    firsts = [replace(bare, linear=paths.at(k), linear_share=choices[k][0]) for paths in found]
     return Judged(firsts, float(linear.STRENGTHS[k] * np.mean(counts)), choices[k][1])
+
+
+def _linear_rows(panel: Panel, plan: Plan, origins: Origins) -> tuple[Origins, Array]:
+    """As many origins as the linear path can take, and their targets."""
+    some = origins.thinned(linear.rows_for(panel, plan))
+    return some, plan.targets(panel, some, plan.expected(panel, some))
+
+
+def _truth(panel: Panel, plan: Plan, folds: list[Fold]) -> tuple[Array, Array]:
+    """What the reference misses (n, horizon), and weights (n, 1) that bring it to units that all references share."""
+    unit = spread(panel, min(plan.seasons, default=1))
+    weight = plan.noise / np.where(unit > 0, unit, np.inf)
+    truth = [plan.targets(panel, fold.judged, plan.expected(panel, fold.judged)) for fold in folds]
+    return np.concatenate(truth), np.concatenate([weight[fold.judged.series] for fold in folds])[:, None]
+
+
+def _with_phases(chosen: Judged, panel: Panel, folds: list[Fold]) -> Judged:
+    """The linear path of each phase of a season, where that makes the error of the folds clearly smaller."""
+    plan, share = chosen.firsts[0].plan, chosen.firsts[0].linear_share
+    length = int(np.median(panel.stop - panel.start))
+    if not share or plan.phases == 1 or length < FEWEST_SEASONS * min(plan.seasons):
+        return chosen
+    found = []
+    for first, (before, train, _) in zip(chosen.firsts, folds, strict=True):
+        assert first.linear is not None
+        some, targets = _linear_rows(before, plan, train)
+        found.append(linear.localized(before, plan, some, targets, first.linear, linear.PULLS))
+    truth, weight = _truth(panel, plan, folds)
+    errors = []
+    for paths in zip(*found, strict=True):
+        parts = [path.forecast(panel, plan, fold.judged) for path, fold in zip(paths, folds, strict=True)]
+        errors.append(float(np.nanmean(weight * np.abs(truth - share * np.concatenate(parts)))))
+    k = int(np.argmin(errors))
+    if errors[k] > CLEARLY * chosen.error:
+        return chosen
+    firsts = [replace(first, linear=paths[k]) for first, paths in zip(chosen.firsts, found, strict=True)]
+    return Judged(firsts, chosen.penalty, errors[k], linear.PULLS[k])
 
 
 def _share(truth: Array, forecast: Array, weight: Array | float = 1.0) -> tuple[float, float]:
     """The share of `forecast` (n, horizon) with the lowest mean absolute error, and that error.
 
-    It is 1 unless another share has an error lower by a fiftieth.
+    It is 1 unless another share is better by the standard error, where windows count once a horizon; the error of
+    another one is taken to be a little larger, for what is chosen by chance.
     """
-    errors = np.array([float(np.nanmean(weight * np.abs(truth - share * forecast))) for share in SHARES])
-    errors[-1] *= FOR_ALL
-    k = int(np.argmin(errors))
-    return float(SHARES[k]), float(errors[k])
+    errors = [_means(weight * np.abs(truth - share * forecast)) for share in SHARES]
+    k = int(np.argmin([error.mean() for error in errors]))
+    gains = errors[-1] - errors[k]
+    if gains.mean() < gains.std() / np.sqrt(max(1.0, len(gains) / truth.shape[1])):
+        k = len(SHARES) - 1
+    share, error = float(SHARES[k]), float(errors[k].mean())
+    return (1.0, error) if share == 1 else (share * _trust(truth, share * forecast), error * IN_DOUBT)
+
+
+def _means(errors: Array) -> Array:
+    """Mean over the steps ahead (n,), of what was observed."""
+    return np.asarray(np.nanmean(errors, axis=1))
 
 
 def _trust(truth: Array, forecast: Array) -> float:
-    """What is left of a share in doubt: 1 / (1 + (standard error / 3 gain)²), where windows count once a horizon."""
+    """What is left of a share in doubt: 1 / (1 + (standard error / 3 gain)²), where n windows count as n / √horizon."""
     gains = np.nanmean(np.abs(truth) - np.abs(truth - forecast), axis=1)
     gain = max(0.0, float(gains.mean()))
-    error = float(gains.std()) / np.sqrt(max(1.0, len(gains) / truth.shape[1]))
+    error = float(gains.std()) / np.sqrt(max(1.0, len(gains) / truth.shape[1] ** 0.5))
     return float(9 * gain**2 / (9 * gain**2 + error**2)) if gain else 0.0
 
 
@@ -254,16 +302,17 @@ def _with_network(
     spreads = {own: _parted(judged_raw, share, own, ask.levels) for own in (False, True)}
     losses = {own: _pinball(every, values, ask.levels) for own, values in spreads.items()}
     own = losses[True] < losses[False]
-    offsets = _offsets(every, spreads[own], ask.levels, _recency(panel, folds))
+    offsets = _offsets(every, spreads[own], ask.levels, _recency(panel, folds, ask.horizon))
     return replace(firsts[-1], network_share=share, own_spread=own, offsets=offsets), found[-1][1]
 
 
-def _recency(panel: Panel, folds: list[Fold]) -> Array | None:
-    """Weights (n,) of judged windows in a long tail: half for every third of it that they are older."""
+def _recency(panel: Panel, folds: list[Fold], horizon: int) -> Array | None:
+    """Weights (n,) of judged windows in a long tail: half for every 20 horizons, or 500 steps, that they are older."""
     if len(folds) > 1 or len(panel.y) < FEW_ROWS:
         return None
-    age = panel.stop[folds[0].judged.series] - folds[0].judged.row
-    return np.asarray(0.5 ** (3 * age / age.max()))
+    judged = folds[0].judged
+    age = panel.stop[judged.series] - judged.row
+    return np.asarray(0.5 ** (age / max(HALF_LIFE * horizon, LEAST_HALF_LIFE)))
 
 
 def _parted(found: Array, share: float, own: bool, levels: Sequence[float]) -> Array:
@@ -297,16 +346,17 @@ def _again(
     ask: Ask,
     panel: Panel,
     origins: Origins,
-    penalty: float,
+    judged: Judged,
     rng: np.random.Generator,
     progress: bool,
 ) -> Fitted:
     """Fit linear path and networks on all origins, with the shares and offsets chosen before."""
     plan = chosen.plan
-    some = origins.thinned(linear.rows_for(panel, plan))
-    targets = plan.targets(panel, some, plan.expected(panel, some))
-    paths = linear.solve(panel, plan, some, targets, np.array([penalty]))
-    final = replace(chosen, linear=Linear(paths.weight[0], paths.bias[0]))
+    some, targets = _linear_rows(panel, plan, origins)
+    path = linear.solve(panel, plan, some, targets, np.array([judged.penalty]))
+    if judged.pull is not None:
+        (path,) = linear.localized(panel, plan, some, targets, path, [judged.pull])
+    final = replace(chosen, linear=path)
     if not (chosen.network_share or chosen.own_spread):
         return final
     networks = [

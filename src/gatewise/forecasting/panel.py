@@ -48,6 +48,8 @@ class Panel:
     static : float32 (series, columns)
     start, stop : int (series,)
         First row of each series and the row after its last.
+    first : int (series,)
+        Number of the step that the first row is, of which the phase of a season counts.
     """
 
     y: Array
@@ -56,9 +58,12 @@ class Panel:
     static: Array
     start: Array
     stop: Array
+    first: Array
 
     @classmethod
-    def of(cls, y: Sequence[Array], known: Sequence[Array], past: Sequence[Array], static: Array) -> Panel:
+    def of(
+        cls, y: Sequence[Array], known: Sequence[Array], past: Sequence[Array], static: Array, first: Array
+    ) -> Panel:
         """Lay out one array (time,) and two (time, columns) for each series."""
         stop = np.cumsum([len(one) for one in y])
         start = np.concatenate([[0], stop[:-1]])
@@ -67,7 +72,7 @@ class Panel:
         wide = [
             np.concatenate([*parts, none]).astype(np.float32) for parts, none in zip((known, past), empty, strict=True)
         ]
-        return cls(flat, wide[0], wide[1], static.astype(np.float32), start, stop)
+        return cls(flat, wide[0], wide[1], static.astype(np.float32), start, stop, first)
 
     def rows(self, origins: Origins, offsets: Array) -> Array:
         """Flat rows (n, offsets) at the given steps from each origin; the empty row where a series has none."""
@@ -82,6 +87,11 @@ class Panel:
         series = np.repeat(np.arange(len(rows)), [len(part) for part in rows])
         every = Origins(np.concatenate(rows) if rows else np.zeros(0, int), series)
         return every.at(np.isfinite(self.last(every)))
+
+    def phase(self, origins: Origins, season: int) -> Array:
+        """Place (n,) of each origin in a season."""
+        found: Array = (origins.row - self.start[origins.series] + self.first[origins.series]) % season
+        return found
 
     def ends(self, back: int = 0) -> Origins:
         """One origin a series, `back` rows before its end."""
@@ -103,7 +113,7 @@ class Panel:
             np.concatenate([self.past[at], np.zeros((len(ahead), self.past.shape[1]))])
             for at, ahead in zip(parts, known, strict=True)
         ]
-        return Panel.of(y, wide, past, self.static)
+        return Panel.of(y, wide, past, self.static, self.first)
 
     def tail(self, memory: int) -> Panel:
         """The last `memory` rows of each series, and more where those hold no observation."""
@@ -111,7 +121,8 @@ class Panel:
         first = np.minimum(self.stop - memory, self.last_row(ends))
         parts = [slice(max(a, f), b) for a, f, b in zip(self.start, first, self.stop, strict=True)]
         y, known, past = ([a[at] for at in parts] for a in (self.y, self.known, self.past))
-        return Panel.of(y, known, past, self.static)
+        begun = self.first + np.array([at.start for at in parts]) - self.start
+        return Panel.of(y, known, past, self.static, begun)
 
     @cached_property
     def _seen(self) -> Array:

@@ -114,6 +114,8 @@ def _check_panel(panel: Panel) -> None:
         and panel.stop[-1] == rows - 1
         and (panel.stop > panel.start).all()
         and panel.static.ndim == 2
+        and panel.first.dtype.kind == "i"
+        and panel.first.shape == panel.start.shape
     )
     if not fits:
         raise GatewiseValueError("its series do not fit one another: the file is damaged.")
@@ -149,7 +151,8 @@ def _check_sizes(state: State) -> None:
 
 def _linear_fits(path: Linear, panel: Panel, plan: Plan) -> bool:
     need = (plan.horizon, linear.columns(panel, plan))
-    return path.weight.shape == need and path.bias.shape == need[:1]
+    many = path.weight.shape[0] if path.weight.ndim else 0
+    return many in (1, plan.phases) and path.weight.shape == (many, *need) and path.bias.shape == (many, need[0])
 
 
 def _axis_to_plain(axis: Axis) -> list[Any]:

@@ -10,6 +10,8 @@ from gatewise.errors import Array
 from gatewise.forecasting.panel import Origins, Panel
 from gatewise.forecasting.references import SEASONS, Reference, middle
 
+MOST_PHASES = 24
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -43,6 +45,11 @@ class Plan:
     def steps(self) -> Array:
         """The steps ahead, from 0 on."""
         return np.arange(self.horizon)
+
+    @property
+    def phases(self) -> int:
+        """Parts of the shortest season that the linear path may tell apart; 1 without a season."""
+        return min(MOST_PHASES, min(self.seasons, default=1))
 
     @property
     def wanders(self) -> bool:

@@ -11,6 +11,7 @@ import pandas as pd
 from gatewise.errors import Array, GatewiseTypeError, GatewiseValueError
 from gatewise.forecasting.axes import Axis, place, regular
 
+LARGEST = 1e100
 KINDS = ("series", "frame", "list", "array", "matrix")
 
 
@@ -212,7 +213,7 @@ def _array(value: Any, what: str) -> Array:
             f"{what} is a {type(value).__name__} that holds no numbers by time; "
             f"need a Series, a DataFrame with a column a series, a list of them, or an array."
         )
-    _refuse_infinity(found.reshape(len(found), -1), range(len(found)), what)
+    _refuse_extremes(found.reshape(len(found), -1), range(len(found)), what)
     return found
 
 
@@ -231,12 +232,17 @@ def _frame_numbers(frame: pd.DataFrame, what: str, named: bool = True) -> pd.Dat
                 f"{where} has dtype {column.dtype}; need numbers: use pd.to_numeric, or pd.get_dummies for categories."
             )
         values = column.to_numpy(dtype=float, na_value=np.nan)
-        _refuse_infinity(values[:, None], frame.index, where)
+        _refuse_extremes(values[:, None], frame.index, where)
         parts[str(name)] = values
     return pd.DataFrame(parts, index=frame.index)
 
 
-def _refuse_infinity(values: Array, index: Any, what: str) -> None:
+def _refuse_extremes(values: Array, index: Any, what: str) -> None:
     bad = np.flatnonzero(np.isinf(values).any(axis=1))
     if len(bad):
         raise GatewiseValueError(f"{what} is infinite at {index[bad[0]]}; need finite numbers, or NaN for a gap.")
+    bad = np.flatnonzero((np.abs(values) > LARGEST).any(axis=1))
+    if len(bad):
+        raise GatewiseValueError(
+            f"{what} is beyond {LARGEST:g} at {index[bad[0]]}; need smaller numbers: change the unit."
+        )

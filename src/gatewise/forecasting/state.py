@@ -55,7 +55,9 @@ class State(NamedTuple):
             raise GatewiseValueError(f"X_new is None; need the columns {', '.join(self.covariates.columns)}.")
         grown = [self._grown(i, part, X_new) for i, part in enumerate(parts)]
         y, known, past, axes = (list(column) for column in zip(*grown, strict=True))
-        return self._replace(panel=Panel.of(y, known, past, self.panel.static), axes=tuple(axes)).trimmed()
+        return self._replace(
+            panel=Panel.of(y, known, past, self.panel.static, self.panel.first), axes=tuple(axes)
+        ).trimmed()
 
     def trimmed(self) -> State:
         """The state with no more rows than the next forecast reads."""
@@ -122,7 +124,8 @@ def panel_of(tables: Sequence[Table], covariates: Covariates, static: Array, fea
     """Lay tables end to end, their covariates standardized and the calendar beside them."""
     dates = [dated_features(features, table.axis.past(len(table.y)), 0) for table in tables]
     known = [np.concatenate([covariates.known_of(t.x), d], axis=1) for t, d in zip(tables, dates, strict=True)]
-    return Panel.of([t.y for t in tables], known, [covariates.past_of(t.x) for t in tables], static)
+    first = np.array([table.axis.number_of_first(len(table.y)) for table in tables])
+    return Panel.of([t.y for t in tables], known, [covariates.past_of(t.x) for t in tables], static, first)
 
 
 def from_first_seen(table: Table) -> Table:
