@@ -209,3 +209,10 @@ def test_models_and_losses():
 def test_wrong_arguments(call, message):
     with pytest.raises(gw.GatewiseError, match=message):
         call(np.zeros((B, T, D)))
+
+
+def test_as_an_array_a_flow_is_its_norms():
+    flow = gw.gradient_flow(gw.GRU(2, 3, rng=0), np.ones((2, 5, 2), np.float32), lengths=[5, 3])
+    np.testing.assert_array_equal(np.asarray(flow), flow.norms)
+    assert np.asarray(flow, np.float32).dtype == np.float32
+    assert np.asarray(flow).shape == (2, 5)

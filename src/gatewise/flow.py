@@ -82,6 +82,8 @@ def jacobians(
 class GradientFlow:
     """What `gradient_flow` found; all of it float64, steps in the order of x, NaN past each length.
 
+    As an array it is `norms`, (batch, time): `np.asarray(flow)`.
+
     Attributes
     ----------
     log10_spectra : ndarray (batch, time, N)
@@ -112,6 +114,10 @@ class GradientFlow:
         """‖∂h_T/∂h_t‖, the largest singular value, (batch, time); 0 and inf where float64 ends."""
         with np.errstate(over="ignore"):
             return np.power(10.0, self.log10_spectra[..., 0])
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        """`norms`."""
+        return np.asarray(self.norms, dtype=dtype)
 
 
 @single_threaded_blas()
