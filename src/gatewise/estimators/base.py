@@ -15,6 +15,7 @@ from gatewise import storage
 from gatewise.batches import Samples
 from gatewise.errors import Array, GatewiseError, GatewiseTypeError, GatewiseValueError, check_number
 from gatewise.estimators import network
+from gatewise.estimators.callbacks import CallbackSupportMixin, Epochs, with_callbacks
 from gatewise.estimators.sequences import Inputs, Sequences, read_sequences
 from gatewise.layers import Layer, Parallel
 from gatewise.layers.layer import prefixed
@@ -33,7 +34,7 @@ class Targets(NamedTuple):
     weights: Array | None
 
 
-class RecurrentEstimator(BaseEstimator, metaclass=ABCMeta):  # type: ignore[misc]
+class RecurrentEstimator(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):  # type: ignore[misc]
     """A recurrent network with scikit-learn's contract; see `RecurrentClassifier` and `RecurrentRegressor`."""
 
     _loss: Loss
@@ -43,6 +44,7 @@ class RecurrentEstimator(BaseEstimator, metaclass=ABCMeta):  # type: ignore[misc
     _optimizer: Optimizer | None
     model_: network.Network
 
+    @with_callbacks
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train on sequences X and their targets y; see the class for what they may be.
 
@@ -80,7 +82,7 @@ class RecurrentEstimator(BaseEstimator, metaclass=ABCMeta):  # type: ignore[misc
         if once:
             self._train_once(samples, rng)
         else:
-            self._train(samples, rng)
+            self._train(samples, rng, X=X, y=y, metadata={"sample_weight": sample_weight})
         return self
 
     @property
@@ -106,7 +108,7 @@ class RecurrentEstimator(BaseEstimator, metaclass=ABCMeta):  # type: ignore[misc
     def _score_outputs(self, outputs: Array, samples: Samples) -> float:
         """Return `score` for outputs of the network and their targets."""
 
-    def _train(self, samples: Samples, rng: np.random.Generator) -> None:
+    def _train(self, samples: Samples, rng: np.random.Generator, **given: Any) -> None:
         held_out = None
         if self.early_stopping:
             samples, held_out = self._split(samples, rng)
@@ -117,6 +119,7 @@ class RecurrentEstimator(BaseEstimator, metaclass=ABCMeta):  # type: ignore[misc
             if held_out is not None:
                 scores.append(self._score_outputs(self._answers(held_out.x, held_out.lengths), held_out))
 
+        epochs = Epochs(self, plan.epochs, **given)
         history = train(
             self.model_,
             samples.x,
@@ -132,10 +135,11 @@ class RecurrentEstimator(BaseEstimator, metaclass=ABCMeta):  # type: ignore[misc
             tol=self.tol,
             clip=1.0,
             rng=rng,
-            callbacks=[note_score],
+            callbacks=[note_score, epochs.end],
             progress=bool(self.verbose),
         )
         self._note_history(history, scores if self.early_stopping else None)
+        epochs.close()
 
     def _train_once(self, samples: Samples, rng: np.random.Generator) -> None:
         """One pass at a constant rate with the optimizer of the pass before."""

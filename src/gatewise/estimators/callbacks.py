@@ -1,0 +1,71 @@
+"""scikit-learn's callbacks (`sklearn.callback`, from version 1.9 on) for the epochs of a fit; nothing before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+try:
+    from sklearn.callback import CallbackSupportMixin as CallbackSupportMixin
+    from sklearn.callback import with_callbacks as _managed
+except ImportError:
+
+    class CallbackSupportMixin:  # type: ignore[no-redef]
+        """Nothing to support."""
+
+    def _managed(method: Any) -> Any:
+        return method
+
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def with_callbacks(method: Method) -> Method:
+    """Let a `fit` set its callbacks up and tear them down, however it ends."""
+    managed: Method = _managed(method)
+    return managed
+
+
+class Epochs:
+    """Tells the callbacks set on an estimator where its fit and each of its epochs begin and end.
+
+    `given` is what the hooks may ask for: X, y and metadata, as they came. Of the network they get a copy, made only if
+    a hook asks for it.
+    """
+
+    def __init__(self, estimator: Any, count: int, **given: Any) -> None:
+        self._estimator, self._left, self._given = estimator, count, given
+        self._fit: Any = None
+        self._epoch: Any = None
+        if hasattr(estimator, "_init_callback_context"):
+            self._fit = estimator._init_callback_context(max_subtasks=count)
+            self._fit.call_on_fit_task_begin(estimator=estimator, **given)
+            self._begin()
+
+    def end(self, record: dict[str, Any], model: Any) -> bool:
+        """End an epoch and begin the next; return whether a callback asks to stop. A callback of `gatewise.train`."""
+        self._left -= 1
+        if self._epoch is None:
+            return False
+        stop = bool(self._epoch.call_on_fit_task_end(**self._now()))
+        self._epoch = None
+        if self._left and not stop:
+            self._begin()
+        return stop
+
+    def close(self) -> None:
+        """End the fit, and an epoch that was begun but not run."""
+        for task in (self._epoch, self._fit):
+            if task is not None:
+                task.call_on_fit_task_end(**self._now())
+
+    def _begin(self) -> None:
+        self._epoch = self._fit.subcontext(task_name="epoch")
+        self._epoch.call_on_fit_task_begin(**self._now())
+
+    def _now(self) -> dict[str, Any]:
+        def network() -> dict[str, Any]:
+            model = self._estimator.model_
+            return {"model_": model.astype(model.dtype)}
+
+        return {"estimator": self._estimator, **self._given, "reconstruction_attributes": network}
