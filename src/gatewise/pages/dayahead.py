@@ -89,7 +89,7 @@ def day_ahead_page(
     sections += [_day_section(forecast, named_days), *loss_sections(history)]
     inside = _inside(model, x, days or (), features or ())
     if inside is not None:
-        from gatewise.pages.inside import inside_facts, inside_sections
+        from gatewise.pages.network import inside_facts, inside_sections
 
         sections += inside_sections(inside)
         facts = {**facts, **inside_facts(inside)}

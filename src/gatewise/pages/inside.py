@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,8 +12,7 @@ from gatewise.errors import Array
 from gatewise.layers import Layer
 from gatewise.layers.parts import plain_layers
 from gatewise.layers.stack import Recurrent
-from gatewise.pages.parts import Section, Table
-from gatewise.pages.words import count
+from gatewise.pages.parts import Table
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -79,46 +77,6 @@ class Place(NamedTuple):
         """Return the gates and states, in the order in which a step computes them."""
         cell = self.recurrent.cell
         return [name for name in (*cell.recorded, *reversed(cell.states)) if name in TITLES]
-
-
-def inside_sections(inside: Inside) -> list[Section]:
-    """Return the sections on this network; those on gates and gradients only if it has a recurrent layer."""
-    from gatewise.pages.certificate import certificate_section
-    from gatewise.pages.flow import flow_sections
-    from gatewise.pages.gates import gate_sections
-    from gatewise.pages.spectra import spectrum_sections
-
-    sections = [*gate_sections(inside), *flow_sections(inside), *spectrum_sections(inside.network)]
-    return [*sections, certificate_section(inside.network)]
-
-
-def inside_facts(inside: Inside) -> dict[str, str]:
-    """Return the model card's lines that can be read off the network and its input."""
-    from gatewise import __version__
-
-    network = inside.network
-    weights = sum(value.size for value in network.params.values())
-    parts = [layer for _, layer, _ in plain_layers(network)]
-    versions = f"Gatewise {__version__}, NumPy {np.__version__}, Python {platform.python_version()}"
-    return {
-        "Layers": " → ".join(_described(part) for part in parts),
-        "Parameters": f"{weights:,} numbers, {network.dtype}, in {count(len(network.params), 'array')}",
-        "Versions": versions,
-    }
-
-
-def _described(layer: Layer) -> str:
-    """Return the layer with its sizes and what differs from the plain one."""
-    kind = type(layer).__name__
-    sizes = [getattr(layer, name, None) for name in ("input_size", "output_size")]
-    told = f" {sizes[0]} → {sizes[1]}" if None not in sizes else ""
-    options = {
-        "two directions": getattr(layer, "bidirectional", False),
-        f"{getattr(layer, 'num_layers', 1)} layers": getattr(layer, "num_layers", 1) > 1,
-        f"reset {getattr(layer, 'reset', '')}": getattr(layer, "reset", "after") != "after",
-    }
-    named = [text for text, present in options.items() if present]
-    return kind + told + (f" ({', '.join(named)})" if named else "")
 
 
 def recurrent_layers(network: Layer) -> list[tuple[str, Recurrent]]:
