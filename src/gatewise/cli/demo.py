@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from gatewise import datasets, dayahead, pages, storage
-from gatewise.errors import GatewiseValueError
+from gatewise.cli import tables
 from gatewise.tables import text_table
 
 NAMES = {
@@ -44,7 +44,7 @@ def command(out: Path, seed: int, as_json: bool, quiet: bool) -> None:
     report.html.
     """
     pages.require()
-    _make_folder(out)
+    tables.make_folder(out)
     outcome = dayahead.run(datasets.i94(), seed, progress=not quiet)
     metrics = outcome.metrics
     federal_holidays = dayahead.federal_holidays(outcome.forecast.index)
@@ -61,13 +61,6 @@ def command(out: Path, seed: int, as_json: bool, quiet: bool) -> None:
     storage.write_whole(out / "metrics.json", (json.dumps(metrics, indent=2) + "\n").encode())
     storage.write_whole(out / "report.html", page.encode())
     click.echo(json.dumps(metrics) if as_json else _summary(metrics, out))
-
-
-def _make_folder(out: Path) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise GatewiseValueError(f"--out {out}: cannot make this folder ({error.strerror}).") from error
 
 
 def _summary(metrics: dict[str, Any], out: Path) -> str:

@@ -94,7 +94,7 @@ def command(
     forecast = forecast_frame(forecaster, panel, roles)
     metrics = {"held_out": held_out, "horizon": horizon, "season": season, "level": level, "step": panel.step.label}
     metrics |= {"seconds": clock.perf_counter() - started, "seed": seed}
-    files = {"forecast.csv": forecast.to_csv(index=False), "metrics.json": tables.as_json(metrics) + "\n"}
+    files = tables.result_files("forecast", forecast, metrics)
     facts = {"Data": lines[0], "Command": "gatewise forecast"}
     title = f"Forecast of {', '.join(targets)}"
     files |= tables.page(

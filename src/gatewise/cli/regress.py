@@ -71,8 +71,7 @@ def command(
         model = _fit(found, seed, quiet)
     metrics |= {"seconds": clock.perf_counter() - started, "seed": seed}
     info = sequences.described_model("regress", roles, found)
-    files = {"predictions.csv": predictions.to_csv(index=False), "metrics.json": tables.as_json(metrics) + "\n"}
-    files |= page
+    files = tables.result_files("predictions", predictions, metrics) | page
     written = tables.write_results(out, model, info, files)
     if as_json:
         click.echo(tables.as_json({**metrics, "notes": [*lines, *more], "files": written}))

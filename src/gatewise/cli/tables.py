@@ -72,6 +72,11 @@ def make_folder(out: Path | None) -> None:
         raise GatewiseValueError(f"--out {out}: cannot make this folder ({error.strerror}).") from error
 
 
+def result_files(name: str, frame: DataFrame, metrics: Mapping[str, Any]) -> dict[str, str]:
+    """Return a frame of results and the metrics by the names of their files."""
+    return {f"{name}.csv": frame.to_csv(index=False), "metrics.json": as_json(metrics) + "\n"}
+
+
 def write_results(out: Path | None, model: Any, info: Mapping[str, Any], files: Mapping[str, str]) -> list[str]:
     """Write the model and the other files, each whole, once everything is there; return their names."""
     if out is None:

@@ -120,23 +120,16 @@ class RecurrentEstimator(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta)
                 scores.append(self._score_outputs(self._answers(held_out.x, held_out.lengths), held_out))
 
         epochs = Epochs(self, plan.epochs, **given)
-        history = train(
-            self.model_,
-            samples.x,
-            samples.y,
-            lengths=samples.lengths,
-            weights=samples.weights,
-            loss=self._weighed(samples),
+        history = self._learn(
+            samples,
+            rng,
             optimizer=network.optimizer(self, plan.updates),
             epochs=plan.epochs,
             batch_size=plan.batch_size,
             validation=held_out,
             patience=self.n_iter_no_change if self.early_stopping else None,
             tol=self.tol,
-            clip=1.0,
-            rng=rng,
             callbacks=[note_score, epochs.end],
-            progress=bool(self.verbose),
         )
         self._note_history(history, scores if self.early_stopping else None)
         epochs.close()
@@ -145,22 +138,24 @@ class RecurrentEstimator(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta)
         """One pass at a constant rate with the optimizer of the pass before."""
         if self._optimizer is None:
             self._optimizer = network.optimizer(self, None)
-        history = train(
+        batch_size = self._plan(samples).batch_size
+        history = self._learn(samples, rng, optimizer=self._optimizer, epochs=1, batch_size=batch_size)
+        history[:0] = [{"loss": loss} for loss in getattr(self, "loss_curve_", [])]
+        self._note_history(history, None)
+
+    def _learn(self, samples: Samples, rng: np.random.Generator, **options: Any) -> History:
+        return train(
             self.model_,
             samples.x,
             samples.y,
             lengths=samples.lengths,
             weights=samples.weights,
             loss=self._weighed(samples),
-            optimizer=self._optimizer,
-            epochs=1,
-            batch_size=self._plan(samples).batch_size,
             clip=1.0,
             rng=rng,
             progress=bool(self.verbose),
+            **options,
         )
-        history[:0] = [{"loss": loss} for loss in getattr(self, "loss_curve_", [])]
-        self._note_history(history, None)
 
     def _plan(self, samples: Samples) -> network.Plan:
         assert samples.lengths is not None

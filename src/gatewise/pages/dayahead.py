@@ -85,7 +85,11 @@ def day_ahead_page(
     require()
     measures.check_metrics(metrics)
     forecast = measures.check_forecast(forecast)
-    sections = [_forecast_section(forecast), _hour_section(forecast), _weekday_section(forecast)]
+    sections = [
+        _forecast_section(forecast),
+        _profile_section("hour", "hour of day", measures.errors_by_hour(forecast), every=6),
+        _profile_section("weekday", "day of week", measures.errors_by_weekday(forecast), every=1),
+    ]
     sections += [_day_section(forecast, named_days), *loss_sections(history)]
     inside = _inside(model, x, days or (), features or ())
     if inside is not None:
@@ -149,34 +153,18 @@ def _forecast_section(forecast: DataFrame) -> Section:
     )
 
 
-def _hour_section(forecast: DataFrame) -> Section:
+def _profile_section(id: str, along: str, table: DataFrame, every: int) -> Section:
+    """Return the mean error along hours or weekdays, of which every `every`-th is labeled."""
     from gatewise.pages.figures import profile_figure
 
-    table = measures.errors_by_hour(forecast)
     return Section(
-        id="hour",
-        heading="Error by hour of day",
+        id=id,
+        heading=f"Error by {along}",
         intro="Mean absolute error, vehicles per hour.",
-        alt="Line chart of the mean absolute error by hour of day. " + _extremes(table),
-        figure=profile_figure(table, every=6),
+        alt=f"Line chart of the mean absolute error by {along}. " + _extremes(table),
+        figure=profile_figure(table, every),
         legend=FORECASTS,
-        tables=[_profile("Mean absolute error by hour of day, vehicles/h", "Hour", table)],
-        half=True,
-    )
-
-
-def _weekday_section(forecast: DataFrame) -> Section:
-    from gatewise.pages.figures import profile_figure
-
-    table = measures.errors_by_weekday(forecast)
-    return Section(
-        id="weekday",
-        heading="Error by day of week",
-        intro="Mean absolute error, vehicles per hour.",
-        alt="Line chart of the mean absolute error by day of week. " + _extremes(table),
-        figure=profile_figure(table, every=1),
-        legend=FORECASTS,
-        tables=[_profile("Mean absolute error by day of week, vehicles/h", "Day", table)],
+        tables=[_profile(f"Mean absolute error by {along}, vehicles/h", along.split()[0].capitalize(), table)],
         half=True,
     )
 

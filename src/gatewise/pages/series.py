@@ -174,15 +174,7 @@ def _series_section(model: RecurrentForecaster, forecasts: DataFrame, name: Any,
 
 def _measure_table(measures: DataFrame) -> Table:
     every = measures.loc["all"]
-    names = {
-        "mae": "MAE",
-        "rmse": "RMSE",
-        "mase": "MASE",
-        "smape": "sMAPE",
-        "pinball": "Pinball",
-        "coverage": "Coverage",
-    }
-    shown = [name for name in names if name in every]
+    shown = [name for name in MEASURES if name in every]
     rows = [[label, *(number(_measure(measures, name, column)) for column in shown)] for name, label in NAMES.items()]
     return Table("All measures", ["Method", *(MEASURES[name] for name in shown)], rows, open=True)
 
