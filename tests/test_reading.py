@@ -82,7 +82,7 @@ def days(*rows, header="day,x"):
         " name , x\n a , 1\nb,2 \n",
         "name,x,\na,1,\nb,2,\n",
         "name,x\na,1\n,\nb,2\n",
-        gzip.compress(b"name,x\na,1\nb,2\n"),
+        gzip.compress(b"name,x\na,1\nb,2\n", mtime=0),  # else the test's name holds the time of day
         "name,x\na,1\nb,2\n".encode("utf-16"),
     ],
 )
