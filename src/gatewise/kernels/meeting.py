@@ -62,3 +62,12 @@ def meet(counter, until):
         looks += 1
         if looks > PATIENCE:
             _offer_core()
+
+
+@njit(**FLAGS)
+def meet_team(team, meetings):
+    """Meet the others of team = (counter, size, shared), if any, after `meetings` meetings before; one more."""
+    counter, size, _ = team
+    if size > 1:
+        meet(counter, size * (meetings + 1))
+    return meetings + 1
