@@ -44,6 +44,7 @@ from gatewise.kernels.meeting import meet_team
 from gatewise.kernels.products import (
     FLAGS,
     ONE,
+    STAGE,
     ZERO,
     add_columns,
     copy,
@@ -111,7 +112,7 @@ def run_backward(cell, workspace, weights, inputs, kept, incoming, results, shar
     dx, dinitial, dstates, gradients = results  # (B, T, D), (S, B, H), (S, B, T or 0, H), (dW, dU, db, dc)
     part, team = share
     n, again = sizes(cell, x, initial, part), len(record) < record_count(cell)
-    L, P, PQ = BYTES // x.itemsize, n.G * n.H_p, (n.Q1 + n.Q2) * n.H_p
+    L, PQ = BYTES // x.itemsize, (n.Q1 + n.Q2) * n.H_p
     packed = pack_again(workspace, weights, n, again)  # W, U, b, c as in the forward pass, or (0,)
     panels = pack_transposed(workspace, weights, n)
     rows = row_memory(workspace, team, n, again, lead_recorded(cell))
@@ -124,21 +125,12 @@ def run_backward(cell, workspace, weights, inputs, kept, incoming, results, shar
         take_steps(rows.x, rows.h, (x, initial, states), n.b0, n.M, t0, t1)  # (rows, D), (rows, H)
         if again:
             project_again(rows, packed, n, (t1 - t0) * n.M)  # p (rows, O), q (rows, OQ) of the first product
-        if n.Q2:
-            recall(cell, rows, flat, n, t0, t1, again)  # early (R, rows, own_p), s (rows, own of H_p)
-            if again:
-                meetings = meet_team(team, meetings)
-                project_operand(rows, packed, n, (t1 - t0) * n.M)  # q (rows, OQ) of the second product
+        meetings = recall(cell, meetings, rows, record, packed, n, (t0, t1), team)  # s (rows, H_p), q of the second
         for t in range(t1 - 1, t0 - 1, -1):
             i = (t - t0) * n.M  # the first row of the step
             retreat(cell, rows, carried, flat, lengths, n, (t, i), again)  # dp, dq of the last phase; direct dstate
             meetings = meet_team(team, meetings)
-            if n.Q2:
-                dq_last = (rows.dq, i * PQ + n.Q1 * n.H_p, PQ, ONE)  # (M, Q2·H_p)
-                to = (carried.ds, ZERO, n.own_p)  # (M, own_p)
-                matmul(dq_last, n.M, n.Q2 * n.H_p, (panels.V, ZERO, ZERO), n.own_p // L, (carried.zero, ZERO, ZERO), to)
-                retreat_lead(cell, rows, carried, lengths, n, (t, i))  # dp, dq of the first phase; dh through s
-                meetings = meet_team(team, meetings)
+            meetings = retreat_lead(cell, meetings, rows, carried, panels, n, (t, i, lengths), team)  # …; dh through s
             dq_first, dh_prev = (rows.dq, i * PQ, PQ, ONE), (carried.dstate, ZERO, n.own_p)  # (M, Q1·H_p), (M, own_p)
             matmul(dq_first, n.M, n.Q1 * n.H_p, (panels.U, ZERO, ZERO), n.own_p // L, dh_prev, dh_prev)
             restore_ended(carried, lengths, n, t)
@@ -149,7 +141,7 @@ def run_backward(cell, workspace, weights, inputs, kept, incoming, results, shar
     give_sums(workspace, gradients, sums, n)
 
 
-@njit(**FLAGS)
+@njit(**STAGE)
 def pack_again(workspace, weights, n, again):
     """Weights as the forward pass packs them, for what is computed again."""
     if again:
@@ -157,7 +149,7 @@ def pack_again(workspace, weights, n, again):
     return scratch(workspace, ZERO)
 
 
-@njit(**FLAGS)
+@njit(**STAGE)
 def pack_transposed(workspace, weights, n):
     """Panels of the weights for the products with dp and dq."""
     W, U, _, _ = weights  # (G·H, D), (Q·H, H)
@@ -168,7 +160,7 @@ def pack_transposed(workspace, weights, n):
     )
 
 
-@njit(**FLAGS)
+@njit(**STAGE)
 def row_memory(workspace, team, n, again, early):
     """Memory for the rows of a chunk; a team shares dp, dq and s. early: recorded values of the first of two phases."""
     _, size, shared = team
@@ -190,7 +182,7 @@ def row_memory(workspace, team, n, again, early):
     )
 
 
-@njit(**FLAGS)
+@njit(**STAGE)
 def carried_memory(workspace, n, S):
     """Memory for what goes from step to step."""
     row = n.M * n.own_p
@@ -198,7 +190,7 @@ def carried_memory(workspace, n, S):
     return Carried(scratch(workspace, S * row), scratch(workspace, row), scratch(workspace, row), zero)
 
 
-@njit(**FLAGS)
+@njit(**STAGE)
 def sum_memory(workspace, n):
     """Memory for the gradients of the weights, 0."""
     P, PQ, (d0, d1) = n.G * n.H_p, (n.Q1 + n.Q2) * n.H_p, own_inputs(n)
@@ -207,13 +199,13 @@ def sum_memory(workspace, n):
     )
 
 
-@njit(**FLAGS)
+@njit(**STAGE)
 def own_inputs(n):
     """The columns of W, from and to, whose gradient a call computes: its part of D, as its units are of H."""
     return n.D * n.u0 // n.H, n.D * (n.u0 + n.own) // n.H
 
 
-@njit(**FLAGS)
+@njit(**STAGE)
 def project_again(rows, packed, n, count):
     """p = x Wᵀ + b and q = h_{t-1} Uᵀ + c of the first product, for `count` rows and the own units."""
     at, L = places(n), BYTES // packed.itemsize
@@ -224,19 +216,10 @@ def project_again(rows, packed, n, count):
     matmul((rows.h, ZERO, n.H, ONE), count, n.H, U, OU // L, c, q)
 
 
-@njit(**FLAGS)
-def project_operand(rows, packed, n, count):
-    """q = s Uᵀ + c of the second product, for `count` rows and the own units."""
-    at, L = places(n), BYTES // packed.itemsize
-    OU, OV = n.Q1 * n.own_p, n.Q2 * n.own_p
-    V, c, q = (packed, at.V, ZERO), (packed, at.c + OU, ZERO), (rows.q, OU, OU + OV)
-    matmul((rows.s, ZERO, n.H_p, ONE), count, n.H, V, OV // L, c, q)
-
-
-@njit(**FLAGS)
-def recall_lead(cell, rows, flat, n, t0, t1, again):
-    """The record of the first of two phases and its operand s, for the rows of a chunk and the own units."""
-    record = flat[2]  # (R, B, T, H)
+@njit(**STAGE)
+def recall_units(cell, rows, record, n, span, again):
+    """The record of the first of two phases and its operand s, for the steps of a chunk and the own units."""
+    record, (t0, t1) = record.ravel(), span
     L, O, OQ = BYTES // record.itemsize, n.G * n.own_p, (n.Q1 + n.Q2) * n.own_p
     for i in range((t1 - t0) * n.M):
         row = ((n.b0 + i % n.M) * n.T + t0 + i // n.M) * n.H + n.u0
@@ -253,15 +236,24 @@ def recall_lead(cell, rows, flat, n, t0, t1, again):
             store(rows.s, i * n.H_p + n.u0 + j, lead_operand(cell, recorded, h_prev), None)
 
 
-@njit(**FLAGS)
-def no_recall(cell, rows, flat, n, t0, t1, again):
-    """What a cell of one phase does there."""
+@njit(**STAGE)
+def recall_phase(cell, meetings, rows, record, packed, n, span, team):
+    """The first of two phases for the chunk span = (t0, t1): its record and s, and, if made again, q = s Uᵀ + c."""
+    again = packed.size > 0
+    recall_units(cell, rows, record, n, span, again)
+    if again:
+        meetings = meet_team(team, meetings)
+        at, OU, OV = places(n), n.Q1 * n.own_p, n.Q2 * n.own_p
+        V, c, q = (packed, at.V, ZERO), (packed, at.c + OU, ZERO), (rows.q, OU, OU + OV)
+        count, L = (span[1] - span[0]) * n.M, BYTES // packed.itemsize
+        matmul((rows.s, ZERO, n.H_p, ONE), count, n.H, V, OV // L, c, q)
+    return meetings
 
 
-recall = only_with_two_phases(recall_lead, no_recall)
+recall = only_with_two_phases(recall_phase)
 
 
-@njit(**FLAGS)
+@njit(**STAGE)
 def retreat(cell, rows, carried, flat, lengths, n, step, again):
     """The last phase of step = (t, its first row i): dp, dq of its gates, dstate but for the products, for own units."""
     initial, states, record, dh, dstates = flat
@@ -292,7 +284,7 @@ def retreat(cell, rows, carried, flat, lengths, n, step, again):
             store_state(cell, carried.dstate, here, size, dstate_prev, None)
 
 
-@njit(**FLAGS)
+@njit(**STAGE)
 def clear_gates(rows, n, r):
     """dp and dq of row r, a step past its sequence's end, are 0, for the own units."""
     for j in range(0, n.own_p):
@@ -302,7 +294,7 @@ def clear_gates(rows, n, r):
             rows.dq[(r * (n.Q1 + n.Q2) + g) * n.H_p + n.u0 + j] = 0
 
 
-@njit(**FLAGS)
+@njit(**STAGE)
 def last_record(cell, rows, record, state_prev, n, where, again):
     """The last phase's record at where = (row of the chunk, start in the record, unit, lanes), kept or made again."""
     r, row, j, count = where
@@ -315,10 +307,10 @@ def last_record(cell, rows, record, state_prev, n, where, again):
     return load_record(cell, record, row + j + lead_recorded(cell) * stride, stride, count)
 
 
-@njit(**FLAGS)
-def retreat_lead_units(cell, rows, carried, lengths, n, step):
-    """The first of two phases at step = (t, its first row i): dp, dq of its gates, and dh through s, for own units."""
-    t, i = step
+@njit(**STAGE)
+def retreat_lead_units(cell, rows, carried, n, step):
+    """The first of two phases at step = (t, its first row, lengths): dp, dq of its gates, and dh through s, of own units."""
+    t, i, lengths = step
     L, P, PQ = BYTES // rows.dp.itemsize, n.G * n.H_p, (n.Q1 + n.Q2) * n.H_p
     for m in range(n.M):
         if lengths.size and t >= lengths[n.b0 + m]:
@@ -334,15 +326,21 @@ def retreat_lead_units(cell, rows, carried, lengths, n, step):
             store(carried.dstate, here, load(carried.dstate, here, None) + dh_prev, None)
 
 
-@njit(**FLAGS)
-def no_retreat(cell, rows, carried, lengths, n, step):
-    """What a cell of one phase does there."""
+@njit(**STAGE)
+def retreat_lead_phase(cell, meetings, rows, carried, panels, n, step, team):
+    """ds = dq U of the second product's gates, and the first of two phases with it."""
+    PQ, L = (n.Q1 + n.Q2) * n.H_p, BYTES // rows.dq.itemsize
+    dq = (rows.dq, step[1] * PQ + n.Q1 * n.H_p, PQ, ONE)  # (M, Q2·H_p)
+    zero, ds = (carried.zero, ZERO, ZERO), (carried.ds, ZERO, n.own_p)  # (own_p,), (M, own_p)
+    matmul(dq, n.M, n.Q2 * n.H_p, (panels.V, ZERO, ZERO), n.own_p // L, zero, ds)
+    retreat_lead_units(cell, rows, carried, n, step)
+    return meet_team(team, meetings)
 
 
-retreat_lead = only_with_two_phases(retreat_lead_units, no_retreat)
+retreat_lead = only_with_two_phases(retreat_lead_phase)
 
 
-@njit(**FLAGS)
+@njit(**STAGE)
 def restore_ended(carried, lengths, n, t):
     """dh of a sequence that has ended is as it was before the product: 0 · ∞ may not touch it."""
     for m in range(n.M if lengths.size else 0):
@@ -350,7 +348,7 @@ def restore_ended(carried, lengths, n, t):
             copy(carried.dstate, m * n.own_p, carried.ended, m * n.own_p, n.own_p)
 
 
-@njit(**FLAGS)
+@njit(**STAGE)
 def accumulate(rows, sums, n, count):
     """Add what `count` rows give: DW += xᵀ dp, DU += h_{t-1}ᵀ dq, or sᵀ dq, Db += Σ dp, Dc += Σ dq."""
     L, P, PQ, (d0, d1) = BYTES // rows.dp.itemsize, n.G * n.H_p, (n.Q1 + n.Q2) * n.H_p, own_inputs(n)
@@ -359,8 +357,9 @@ def accumulate(rows, sums, n, count):
     first = n.Q1 * n.H_p
     DU = (sums.DU, ZERO, PQ)  # (own, Q1·H_p)
     matmul((rows.h, n.u0, ONE, n.H), n.own, count, (rows.dq, ZERO, PQ), first // L, DU, DU)
-    DV = (sums.DU, first, PQ)  # (own, Q2·H_p)
-    matmul((rows.s, n.u0, ONE, n.H_p), n.own, count, (rows.dq, first, PQ), (PQ - first) // L, DV, DV)
+    if n.Q2:
+        DV = (sums.DU, first, PQ)  # (own, Q2·H_p)
+        matmul((rows.s, n.u0, ONE, n.H_p), n.own, count, (rows.dq, first, PQ), (PQ - first) // L, DV, DV)
     for g in range(n.G):
         at = g * n.H_p + n.u0
         add_columns(sums.Db, rows.dp, count, P, at, at + n.own_p)
@@ -369,7 +368,7 @@ def accumulate(rows, sums, n, count):
         add_columns(sums.Dc, rows.dq, count, PQ, at, at + n.own_p)
 
 
-@njit(**FLAGS)
+@njit(**STAGE)
 def give_inputs(dx, rows, panels, zero, n, t0, t1):
     """dx = dp W for the own part of a chunk's rows."""
     L, P, count = BYTES // dx.itemsize, n.G * n.H_p, (t1 - t0) * n.M
@@ -379,7 +378,7 @@ def give_inputs(dx, rows, panels, zero, n, t0, t1):
     give_steps(dx, rows.dx, n.b0, n.M, t0, r0, r1)
 
 
-@njit(**FLAGS)
+@njit(**STAGE)
 def give_sums(workspace, gradients, sums, n):
     """Write the sums of own columns to dW (G·H, D) and dU (Q·H, H), those of own units to db (G·H,) and dc (Q·H,)."""
     dW, dU, db, dc = gradients

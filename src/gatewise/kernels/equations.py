@@ -9,6 +9,7 @@ functions, so that Numba's cache never gives a cell the code of another.
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any
 
 from numba import types
@@ -156,15 +157,14 @@ def _lead_backward(cell, ds, h_prev, record):
     return lambda cell, ds, h_prev, record: function(ds, h_prev, record)
 
 
-def only_with_two_phases(stage: Any, nothing: Any) -> Any:
-    """Return `stage` for cells of two phases, `nothing` for the others; both take the same arguments, the tag first."""
+def only_with_two_phases(stage: Any) -> Any:
+    """Return `stage(cell, meetings, …) -> meetings`; for cells of one phase it does nothing but return `meetings`."""
+    stub = FunctionType(stage.py_func.__code__, stage.py_func.__globals__, stage.py_func.__name__)
 
-    def choice(cell, *arguments):
-        """Replaced below."""
+    @overload(stub, strict=False)
+    def _(cell, meetings, *arguments):
+        if len(_cell(cell).phases) > 1:
+            return lambda cell, meetings, *arguments: stage(cell, meetings, *arguments)
+        return lambda cell, meetings, *arguments: meetings
 
-    @overload(choice)
-    def _(cell, *arguments):
-        chosen = stage if len(_cell(cell).phases) > 1 else nothing
-        return lambda cell, *arguments: chosen(cell, *arguments)
-
-    return choice
+    return stub

@@ -38,12 +38,12 @@ from gatewise.kernels.equations import (
     store_state,
 )
 from gatewise.kernels.meeting import meet_team
-from gatewise.kernels.products import FLAGS, ONE, ZERO, give_rows, matmul, pack_rows, pad, scratch, take_rows
+from gatewise.kernels.products import FLAGS, ONE, STAGE, ZERO, give_rows, matmul, pack_rows, pad, scratch, take_rows
 from gatewise.kernels.sizes import places, sizes
 from gatewise.kernels.vectors import BYTES, load, store
 
 
-@njit(**FLAGS)
+@njit(**STAGE)
 def prepare(memory, weights, n):
     """Pack W, U, b and c of the own units into memory (at least places.end,) as `places` has them, and return it."""
     W, U, b, c = weights  # (G·H, D), (Q·H, H), (G·H,), (Q·H,)
@@ -70,12 +70,13 @@ def run_forward(cell, workspace, weights, prepared, inputs, outputs, share):
     states, record, final = outputs  # (S or 1, B, T, H), (R or 0, B, T, H), (S, B, H)
     part, team = share
     n, S, L = sizes(cell, x, initial, part), len(initial), BYTES // x.itemsize
-    at, OU, OV = places(n), n.Q1 * n.own_p, n.Q2 * n.own_p
+    at, OU, OQ = places(n), n.Q1 * n.own_p, (n.Q1 + n.Q2) * n.own_p
     packed = prepared if prepared.size else prepare(scratch(workspace, at.end), weights, n)
     p = scratch(workspace, n.M * n.steps * n.G * n.own_p)  # (M, steps, O)
-    q = scratch(workspace, n.M * (OU + OV))  # (M, OQ)
+    q = scratch(workspace, n.M * OQ)  # (M, OQ)
     s, v, turn = state_memory(workspace, team, n, S)  # (1 or 2, S, M, H_p), (M, H_p)
-    kept = (states.ravel(), record.ravel(), len(states) > 1, len(record) > 0)
+    memory = (p, q, s, v)
+    kept = (states.ravel(), record.ravel(), len(states) > 1, len(record) > 0, lengths)
     take_rows(s, initial, n.b0, n.M, ZERO, n.H)
     meetings, x = ZERO, x.ravel()
     for t0 in range(0, n.T, n.steps):
@@ -83,18 +84,15 @@ def run_forward(cell, workspace, weights, prepared, inputs, outputs, share):
         for t in range(t0, min(n.T, t0 + n.steps)):
             before, after = t % 2 * turn, (t + 1) % 2 * turn
             h = (s, before, n.H_p, ONE)  # (M, H)
-            matmul(h, n.M, n.H, (packed, at.U, ZERO), OU // L, (packed, at.c, ZERO), (q, ZERO, OU + OV))
-            if OV:
-                lead(cell, (p, q, s, v), kept, lengths, n, (t, t - t0, before))
-                meetings = meet_team(team, meetings)
-                matmul((v, ZERO, n.H_p, ONE), n.M, n.H, (packed, at.V, ZERO), OV // L, (packed, at.c + OU, ZERO), (q, OU, OU + OV))
-            advance(cell, (p, q, s), kept, lengths, n, (t, t - t0, before, after))
+            matmul(h, n.M, n.H, (packed, at.U, ZERO), OU // L, (packed, at.c, ZERO), (q, ZERO, OQ))
+            meetings = lead(cell, meetings, memory, kept, packed, n, (t, t - t0, before), team)
+            advance(cell, memory, kept, n, (t, t - t0, before, after))
             meetings = meet_team(team, meetings)
     if n.u0 == 0:
         give_rows(final, n.b0, n.M, ZERO, n.H, s[n.T % 2 * turn :])
 
 
-@njit(**FLAGS)
+@njit(**STAGE)
 def state_memory(workspace, team, n, S):
     """Memory for the states (turns, S, M, H_p) and the operand s of a second product (M, H_p); elements of a turn.
 
@@ -107,7 +105,7 @@ def state_memory(workspace, team, n, S):
     return scratch(workspace, states), scratch(workspace, operand), ZERO
 
 
-@njit(**FLAGS)
+@njit(**STAGE)
 def project(p, x, packed, n, t0):
     """p (M, steps, O) = x Wᵀ + b for the steps of the chunk that begins at t0."""
     at, O, L = places(n), n.G * n.own_p, BYTES // x.itemsize
@@ -117,11 +115,11 @@ def project(p, x, packed, n, t0):
         matmul(rows, steps, n.D, (packed, at.W, ZERO), O // L, (packed, at.b, ZERO), (p, m * n.steps * O, O))
 
 
-@njit(**FLAGS)
-def lead_units(cell, memory, kept, lengths, n, step):
+@njit(**STAGE)
+def lead_units(cell, memory, kept, n, step):
     """The first of two phases of step = (t, t − t0, before): v (M, H_p), and its record, of the own units."""
     p, q, s, v = memory  # (M, steps, O), (M, OQ), (…, M, H_p) from `before` on, (M, H_p)
-    _, record, _, keep_record = kept  # (R, B, T, H), flat
+    _, record, _, keep_record, lengths = kept  # record (R, B, T, H), flat
     t, i, before = step
     L, O, OQ, stride = BYTES // p.itemsize, n.G * n.own_p, (n.Q1 + n.Q2) * n.own_p, n.B * n.T * n.H
     for m in range(n.M):
@@ -137,19 +135,26 @@ def lead_units(cell, memory, kept, lengths, n, step):
                 store_lead_record(cell, record, row + j, stride, recorded, min(L, n.own - j))
 
 
-@njit(**FLAGS)
-def no_lead(cell, memory, kept, lengths, n, step):
-    """What a cell of one phase does there."""
+@njit(**STAGE)
+def lead_phase(cell, meetings, memory, kept, packed, n, step, team):
+    """The first of two phases, and q = s Uᵀ + c of the gates whose product takes what it has made."""
+    lead_units(cell, memory, kept, n, step)
+    meetings = meet_team(team, meetings)
+    _, q, _, v = memory  # (M, OQ), (M, H_p)
+    at, OU, OV = places(n), n.Q1 * n.own_p, n.Q2 * n.own_p
+    V, c, to = (packed, at.V, ZERO), (packed, at.c + OU, ZERO), (q, OU, OU + OV)
+    matmul((v, ZERO, n.H_p, ONE), n.M, n.H, V, OV // (BYTES // q.itemsize), c, to)
+    return meetings
 
 
-lead = only_with_two_phases(lead_units, no_lead)
+lead = only_with_two_phases(lead_phase)
 
 
-@njit(**FLAGS)
-def advance(cell, memory, kept, lengths, n, step):
+@njit(**STAGE)
+def advance(cell, memory, kept, n, step):
     """The last phase of step = (t, t − t0, before, after): the states after it, and its record, of the own units."""
-    p, q, s = memory  # (M, steps, O), (M, OQ), (S, M, H_p) from `before` and from `after` on
-    states, record, keep, keep_record = kept  # (S or 1, B, T, H), (R, B, T, H), flat
+    p, q, s, _ = memory  # (M, steps, O), (M, OQ), (S, M, H_p) from `before` and from `after` on
+    states, record, keep, keep_record, lengths = kept  # (S or 1, B, T, H), (R, B, T, H), flat
     t, i, before, after = step
     L, O, OQ, stride = BYTES // p.itemsize, n.G * n.own_p, (n.Q1 + n.Q2) * n.own_p, n.B * n.T * n.H
     first, recorded_first = lead_gates(cell) * n.own_p, lead_recorded(cell) * stride
@@ -174,7 +179,7 @@ def advance(cell, memory, kept, lengths, n, step):
                 store_record(cell, record, row + j + recorded_first, stride, recorded, count)
 
 
-@njit(**FLAGS)
+@njit(**STAGE)
 def carry_over(cell, s, before, after, n):
     """Copy the own units of one row's states, where its sequence has ended."""
     for j in range(0, n.own, BYTES // s.itemsize):

@@ -10,7 +10,7 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from gatewise.kernels.products import FLAGS
+from gatewise.kernels.products import FLAGS, STAGE
 
 # Looks at the counter before a thread offers its core to others: about 20 µs.
 PATIENCE = 2000
@@ -64,7 +64,7 @@ def meet(counter, until):
             _offer_core()
 
 
-@njit(**FLAGS)
+@njit(**STAGE)
 def meet_team(team, meetings):
     """Meet the others of team = (counter, size, shared), if any, after `meetings` meetings before; one more."""
     counter, size, _ = team

@@ -1,14 +1,14 @@
 """The letters of the loops: how much there is to do, how it lies in memory, and what of it belongs to one call.
 
-    B, T, D, H    sequences, steps, inputs, units          S     states of the cell
-    G             gates, the row blocks of W               Q     gates with a recurrent product, those of U: Q1 + Q2
-    Q1            of these, whose product is formed from h_{t-1}; all, in a cell of one phase; 0 without U
-    Q2            whose product is formed from the operand s that the first of two phases makes
-    L             lanes of a Vector                        N_p   for any count N: N, up to whole Vectors
-    b0, M         the call's first row of the batch, and how many it has
-    u0, own       the call's first unit, a multiple of L, and how many it has
-    O, OQ         own_p units of each of G, of Q gates, gate by gate        P, PQ    the same of all units: H_p
-    steps         steps of time that make a chunk, whose M·steps rows are computed at once
+B, T, D, H    sequences, steps, inputs, units          S     states of the cell
+G             gates, the row blocks of W               Q     gates with a recurrent product, those of U: Q1 + Q2
+Q1            of these, whose product is formed from h_{t-1}; all, in a cell of one phase; 0 without U
+Q2            whose product is formed from the operand s that the first of two phases makes
+L             lanes of a Vector                        N_p   for any count N: N, up to whole Vectors
+b0, M         the call's first row of the batch, and how many it has
+u0, own       the call's first unit, a multiple of L, and how many it has
+O, OQ         own_p units of each of G, of Q gates, gate by gate        P, PQ    the same of all units: H_p
+steps         steps of time that make a chunk, whose M·steps rows are computed at once
 """
 
 # mypy: disable-error-code="no-untyped-def"
@@ -20,7 +20,7 @@ import numpy as np
 from numba import njit
 
 from gatewise.kernels.equations import first_products, gate_count, last_products
-from gatewise.kernels.products import FLAGS
+from gatewise.kernels.products import STAGE
 from gatewise.kernels.vectors import BYTES
 
 # Rows (sequences × steps) whose pre-activations are computed at once: enough for a large product, few enough to
@@ -48,19 +48,19 @@ class Sizes(NamedTuple):
     steps: int
 
 
-@njit(**FLAGS)
+@njit(**STAGE)
 def chunk(T, M):
     """How many steps of M sequences make a chunk."""
     return max(1, min(T, CHUNK // M))
 
 
-@njit(**FLAGS)
+@njit(**STAGE)
 def padded(count, L):
     """`count`, up to whole Vectors of L lanes."""
     return (count + L - 1) // L * L
 
 
-@njit(**FLAGS)
+@njit(**STAGE)
 def sizes(cell, x, initial, part):
     """Sizes of a call for x (B, T, D), initial (S, B, H) and part = (b0, b1, u0, u1)."""
     B, T, D = x.shape
@@ -83,7 +83,7 @@ class Places(NamedTuple):
     end: int
 
 
-@njit(**FLAGS)
+@njit(**STAGE)
 def places(n):
     """Places of weights for n, the sizes of a call."""
     U = n.G * n.own_p * n.D
