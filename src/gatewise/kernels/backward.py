@@ -1,4 +1,6 @@
-"""The backward time loop of every cell, compiled whole. Letters: `sizes.py`; arrays as in `forward.py`, and
+"""The backward time loop of every cell, compiled whole.
+
+Letters: `sizes.py`; arrays as in `forward.py`, and
 
     dh (B, T, H)    dfinal, dinitial (S, B, H)    dx (B, T, D)    dW, dU, db, dc like W, U, b, c
     dstates (S, B, T, H), or (S, B, 0, H): what reached each state, if that is asked for
@@ -255,7 +257,7 @@ recall = only_with_two_phases(recall_phase)
 
 @njit(**STAGE)
 def retreat(cell, rows, carried, flat, lengths, n, step, again):
-    """The last phase of step = (t, its first row i): dp, dq of its gates, dstate but for the products, for own units."""
+    """The last phase of step = (t, its first row i): dp, dq of its gates, dstate but for the products, of own units."""
     initial, states, record, dh, dstates = flat
     t, i = step
     L, P, PQ = BYTES // record.itemsize, n.G * n.H_p, (n.Q1 + n.Q2) * n.H_p
@@ -309,7 +311,7 @@ def last_record(cell, rows, record, state_prev, n, where, again):
 
 @njit(**STAGE)
 def retreat_lead_units(cell, rows, carried, n, step):
-    """The first of two phases at step = (t, its first row, lengths): dp, dq of its gates, and dh through s, of own units."""
+    """The first phase at step = (t, its first row, lengths): dp, dq of its gates, and dh through s, of own units."""
     t, i, lengths = step
     L, P, PQ = BYTES // rows.dp.itemsize, n.G * n.H_p, (n.Q1 + n.Q2) * n.H_p
     for m in range(n.M):

@@ -9,7 +9,6 @@ functions, so that Numba's cache never gives a cell the code of another.
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import FunctionType
 from typing import Any
 
 from numba import types
@@ -17,6 +16,7 @@ from numba.extending import NativeValue, models, overload, register_model, unbox
 
 from gatewise.cells import Cell
 from gatewise.kernels.pointwise import digest, jitted
+from gatewise.kernels import arithmetic, functions  # noqa: F401  what Vectors can do
 from gatewise.kernels.vectors import load_several, store_several
 
 _cells: dict[str, Cell] = {}
@@ -159,12 +159,14 @@ def _lead_backward(cell, ds, h_prev, record):
 
 def only_with_two_phases(stage: Any) -> Any:
     """Return `stage(cell, meetings, …) -> meetings`; for cells of one phase it does nothing but return `meetings`."""
-    stub = FunctionType(stage.py_func.__code__, stage.py_func.__globals__, stage.py_func.__name__)
 
-    @overload(stub, strict=False)
-    def _(cell, meetings, *arguments):
+    def choice(cell, meetings, a, b, c, d, e, team):
+        """Replaced below."""
+
+    @overload(choice)
+    def _(cell, meetings, a, b, c, d, e, team):
         if len(_cell(cell).phases) > 1:
-            return lambda cell, meetings, *arguments: stage(cell, meetings, *arguments)
-        return lambda cell, meetings, *arguments: meetings
+            return lambda cell, meetings, a, b, c, d, e, team: stage(cell, meetings, a, b, c, d, e, team)
+        return lambda cell, meetings, a, b, c, d, e, team: meetings
 
-    return stub
+    return choice

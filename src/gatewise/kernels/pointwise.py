@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
-from numba import njit
+from numba import njit, types
+from numba.core import errors
 
 from gatewise import activations
 from gatewise.cells import Cell
+from gatewise.kernels.vectors import Vector
 
 
 def jitted(function: Any) -> Any:
@@ -99,8 +101,40 @@ def _add(text: Any, value: Any, seen: set[int]) -> None:
 
 
 def rejection(cell: Cell) -> str | None:
-    """Return why the functions of `cell` do not compile for Vectors, or None if they do."""
+    """Return why the functions of a cell of one phase do not compile for Vectors, or None if they do.
+
+    Functions of float32 and of float64 compile alike; one is tried.
+    """
+    from gatewise.kernels import arithmetic, functions  # noqa: F401  what Vectors can do
+
+    vector = Vector(types.float32)
+    (phase,) = cell.phases
+    states, record = (types.Tuple([vector] * count) for count in (len(cell.states), phase.recorded))
+    p, q = (types.Tuple([vector] * count) for count in (phase.gates, phase.products))
+    try:
+        forward = _returned(phase.forward, (p, q, states))
+        backward = _returned(phase.backward, (states, states, states, record))
+    except errors.NumbaError as error:
+        return str(error).strip().split("\n")[0]
+    if not _fits(forward, (states, record), vector) or not _fits(backward, (p, q, states), vector):
+        return f"they return {forward} and {backward}"
     return None
 
 
-Compiled = Callable[..., Any]
+def _returned(function: Any, arguments: tuple[Any, ...]) -> Any:
+    """The type that a function returns."""
+    compiled = jitted(function)
+    compiled.compile(arguments)
+    return compiled.overloads[arguments].signature.return_type
+
+
+def _fits(returned: Any, expected: tuple[Any, ...], vector: Vector) -> bool:
+    """Whether a function returns tuples as long as expected, of Vectors or numbers."""
+    if not isinstance(returned, types.BaseTuple) or len(returned) != len(expected):
+        return False
+    return all(
+        isinstance(part, types.BaseTuple)
+        and len(part) == len(whole)
+        and all(kind == vector or isinstance(kind, types.Number) for kind in part)
+        for part, whole in zip(returned, expected, strict=True)
+    )

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from gatewise.kernels.vectors import BYTES, load, store, tile, transpose
+from gatewise.kernels.tiles import tile, transpose
+from gatewise.kernels.vectors import BYTES, load, store
 
 # No fastmath: sums keep their order, NaN its meaning. Division by zero gives infinity, as in NumPy.
 FLAGS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "cache": True, "no_cfunc_wrapper": True}
