@@ -81,10 +81,8 @@ def _find(cell: Cell) -> Kernel | None:
 
     reason = None if cell in _CELLS else rejection(cell)
     if reason:
-        warnings.warn(
-            f"cell {cell.name!r} runs in NumPy, more slowly, because its functions do not compile: {reason}",
-            stacklevel=4,
-        )
+        text = f"cell {cell.name!r} runs in NumPy, more slowly, because its functions do not compile: {reason}"
+        warnings.warn(text, stacklevel=4)
         return None
     return kernel(cell)
 

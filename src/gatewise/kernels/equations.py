@@ -15,8 +15,8 @@ from numba import types
 from numba.extending import NativeValue, models, overload, register_model, unbox
 
 from gatewise.cells import Cell
-from gatewise.kernels.pointwise import digest, jitted
 from gatewise.kernels import arithmetic, functions  # noqa: F401  what Vectors can do
+from gatewise.kernels.pointwise import digest, jitted
 from gatewise.kernels.vectors import load_several, store_several
 
 _cells: dict[str, Cell] = {}

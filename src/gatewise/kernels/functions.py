@@ -17,8 +17,10 @@ from gatewise.kernels.vectors import Vector, call_llvm, constant, fma, suffix
 
 
 class _Format:
-    """Constants of a Vector's format: bits, those of the mantissa, the bias of exponents, and for exp: terms, and how
-    many bits of ln 2 can be multiplied by k without rounding."""
+    """Constants of a Vector's format: bits, those of the mantissa, the bias of exponents.
+
+    And for exp: terms of the polynomial, and how many bits of ln 2 can be multiplied by k without rounding.
+    """
 
     def __init__(self, vec: Any) -> None:
         self.vec = vec

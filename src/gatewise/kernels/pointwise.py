@@ -1,5 +1,6 @@
 """Pointwise functions of a cell, made ready for Numba: compiled with the helpers they call, and named by a digest."""
 
+# mypy: disable-error-code="attr-defined, call-overload"
 from __future__ import annotations
 
 import hashlib
@@ -130,11 +131,10 @@ def _returned(function: Any, arguments: tuple[Any, ...]) -> Any:
 
 def _fits(returned: Any, expected: tuple[Any, ...], vector: Vector) -> bool:
     """Whether a function returns tuples as long as expected, of Vectors or numbers."""
-    if not isinstance(returned, types.BaseTuple) or len(returned) != len(expected):
-        return False
-    return all(
+    parts = list(returned) if isinstance(returned, types.BaseTuple) else []
+    return len(parts) == len(expected) and all(
         isinstance(part, types.BaseTuple)
         and len(part) == len(whole)
         and all(kind == vector or isinstance(kind, types.Number) for kind in part)
-        for part, whole in zip(returned, expected, strict=True)
+        for part, whole in zip(parts, expected, strict=True)
     )

@@ -1,17 +1,19 @@
 """The letters of the loops: how much there is to do, how it lies in memory, and what of it belongs to one call.
 
-B, T, D, H    sequences, steps, inputs, units          S     states of the cell
-G             gates, the row blocks of W               Q     gates with a recurrent product, those of U: Q1 + Q2
-Q1            of these, whose product is formed from h_{t-1}; all, in a cell of one phase; 0 without U
-Q2            whose product is formed from the operand s that the first of two phases makes
-L             lanes of a Vector                        N_p   for any count N: N, up to whole Vectors
-b0, M         the call's first row of the batch, and how many it has
-u0, own       the call's first unit, a multiple of L, and how many it has
-O, OQ         own_p units of each of G, of Q gates, gate by gate        P, PQ    the same of all units: H_p
-steps         steps of time that make a chunk, whose M·steps rows are computed at once
+Every count is of elements:
+
+    B, T, D, H    sequences, steps, inputs, units          S     states of the cell
+    G             gates, the row blocks of W               Q     gates with a recurrent product, those of U: Q1 + Q2
+    Q1            of these, whose product is formed from h_{t-1}; all, in a cell of one phase; 0 without U
+    Q2            whose product is formed from the operand s that the first of two phases makes
+    L             lanes of a Vector                        N_p   for any count N: N, up to whole Vectors
+    b0, M         the call's first row of the batch, and how many it has
+    u0, own       the call's first unit, a multiple of L, and how many it has
+    O, OQ         own_p units of each of G, of Q gates, gate by gate        P, PQ    the same of all units: H_p
+    steps         steps of time that make a chunk, whose M·steps rows are computed at once
 """
 
-# mypy: disable-error-code="no-untyped-def"
+# mypy: disable-error-code="no-untyped-def, arg-type"
 from __future__ import annotations
 
 from typing import NamedTuple
