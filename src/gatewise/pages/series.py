@@ -10,9 +10,9 @@ import pandas as pd
 
 from gatewise.errors import Array, GatewiseValueError
 from gatewise.forecasting import network
+from gatewise.pages.content import Result, Results, Section, TextTable
 from gatewise.pages.forecasts import forecast_section, is_dated, windows_for
 from gatewise.pages.inside import Inside
-from gatewise.pages.parts import Result, Results, Section, Table
 from gatewise.pages.words import compared, count, number, percent, shortened
 
 if TYPE_CHECKING:
@@ -172,21 +172,21 @@ def _series_section(model: RecurrentForecaster, forecasts: DataFrame, name: Any,
     )
 
 
-def _measure_table(measures: DataFrame) -> Table:
+def _measure_table(measures: DataFrame) -> TextTable:
     every = measures.loc["all"]
     shown = [name for name in MEASURES if name in every]
     rows = [[label, *(number(_measure(measures, name, column)) for column in shown)] for name, label in NAMES.items()]
-    return Table("All measures", ["Method", *(MEASURES[name] for name in shown)], rows, open=True)
+    return TextTable("All measures", ["Method", *(MEASURES[name] for name in shown)], rows, open=True)
 
 
-def _series_table(forecasts: DataFrame, most: int = 100) -> Table:
+def _series_table(forecasts: DataFrame, most: int = 100) -> TextTable:
     """Return the mean absolute error of each series, the hardest first."""
     rows = []
     for name in _hardest(forecasts)[:most]:
         part = forecasts[forecasts["series"] == name]
         errors = [number(float((part[method] - part["truth"]).abs().mean())) for method in NAMES]
         rows.append([shortened(str(name)), *errors])
-    return Table("Mean absolute error of each series, hardest first", ["Series", *NAMES.values()], rows)
+    return TextTable("Mean absolute error of each series, hardest first", ["Series", *NAMES.values()], rows)
 
 
 def looked_into(model: RecurrentForecaster, compare: Any = None) -> Inside | None:

@@ -10,10 +10,10 @@ from gatewise import __version__
 from gatewise.layers import Layer
 from gatewise.layers.parts import plain_layers
 from gatewise.pages.certificate import certificate_section
+from gatewise.pages.content import Section
 from gatewise.pages.flow import flow_sections
 from gatewise.pages.gates import gate_sections
 from gatewise.pages.inside import Inside
-from gatewise.pages.parts import Section
 from gatewise.pages.spectra import spectrum_sections
 from gatewise.pages.words import count
 

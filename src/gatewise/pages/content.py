@@ -8,7 +8,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Table:
+class TextTable:
     """A small table of texts; the first column names the row."""
 
     caption: str
@@ -72,7 +72,7 @@ class Section:
     legend: Mapping[str, str] = field(default_factory=dict)
     muted: Sequence[str] = ()
     windows: Windows | None = None
-    tables: Sequence[Table] = ()
+    tables: Sequence[TextTable] = ()
     half: bool = False
     picks: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Controls that pick what the figure shows: a label and its choices each."""
