@@ -16,6 +16,7 @@ from gatewise.errors import Array, GatewiseTypeError, GatewiseValueError, check_
 from gatewise.forecasting import calendar, model, reading
 from gatewise.forecasting.axes import Axis
 from gatewise.forecasting.covariates import Covariates, Statics
+from gatewise.forecasting.frequency import natural_seasons, related_seasons
 from gatewise.forecasting.network import CELLS, Recipe
 from gatewise.forecasting.parts import from_parts, to_parts
 from gatewise.forecasting.state import State, common_seconds, from_first_seen, panel_of
@@ -328,9 +329,9 @@ class RecurrentForecaster(BaseEstimator):  # type: ignore[misc]
         if not self.calendar:
             return tuple(sorted(seasons)), []
         if seconds is None:
-            seasons |= {m for season in given for m in calendar.related_seasons(season)}
+            seasons |= {m for season in given for m in related_seasons(season)}
         else:
-            seasons |= set(calendar.natural_seasons(seconds))
+            seasons |= set(natural_seasons(seconds, axes[0].frequency == "B"))
         if seconds is None and len(axes) > 1:
             return tuple(sorted(seasons)), []
         first = given[0] if given else None
