@@ -17,6 +17,7 @@ from gatewise.forecasting import calendar, model, reading
 from gatewise.forecasting.axes import Axis
 from gatewise.forecasting.covariates import Covariates, Statics
 from gatewise.forecasting.frequency import natural_seasons, related_seasons
+from gatewise.forecasting.inspection import ForecasterInspection, inspect
 from gatewise.forecasting.network import CELLS, Recipe
 from gatewise.forecasting.parts import from_parts, to_parts
 from gatewise.forecasting.state import State, common_seconds, from_first_seen, panel_of
@@ -271,6 +272,24 @@ class RecurrentForecaster(BaseEstimator):  # type: ignore[misc]
             self, y, X, static, windows=windows, stride=self.horizon if stride is None else stride, refit=refit
         )
         return (measures, forecasts) if return_forecasts else measures
+
+    def inspect(self, X_future: Any = None, *, windows: int = 6) -> ForecasterInspection:
+        """Return what this forecaster last saw, forecasts next, and gives its networks to read.
+
+        Parameters
+        ----------
+        X_future : DataFrame or array (horizon, columns), or a list of them, optional
+            As in `predict`; without it there are no forecasts where covariates are known ahead.
+        windows : int
+            Highest number of example windows of the networks.
+
+        Returns
+        -------
+        ForecasterInspection
+            Names, observations, forecasts, networks, windows and what the features are called.
+        """
+        check_number("windows", windows, 1, integer=True)
+        return inspect(self._fitted_state(), X_future, windows)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_state")
