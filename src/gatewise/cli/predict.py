@@ -37,8 +37,8 @@ def command(model: str, file: str, out: Path | None, as_json: bool, quiet: bool)
     FILE has after the end of its training, then forecasts from there. A classifier gives one row a sequence, with a
     probability for each label. Prints CSV.
     """
+    from gatewise.files import load, read_info, write_whole
     from gatewise.reading import read_table
-    from gatewise.storage import load, read_info, write_whole
 
     info = read_info(model)
     ways: dict[str, Way] = {"forecast": _forecast, "classify": _classify, "regress": _regress}

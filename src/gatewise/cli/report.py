@@ -13,8 +13,8 @@ import numpy as np
 from gatewise import pages
 from gatewise.cli import tables
 from gatewise.errors import GatewiseTypeError, GatewiseValueError
+from gatewise.files import load, read_info
 from gatewise.layers import Layer
-from gatewise.storage import load, read_info
 
 if TYPE_CHECKING:
     from gatewise.errors import Array

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from gatewise import storage
+from gatewise import descriptions
 from gatewise.errors import Array, GatewiseTypeError, GatewiseValueError, check_choice, check_number
 from gatewise.forecasting import calendar, model, reading
 from gatewise.forecasting.axes import Axis
@@ -302,13 +302,13 @@ class RecurrentForecaster(BaseEstimator):  # type: ignore[misc]
         if not self.__sklearn_is_fitted__():
             raise GatewiseValueError("this RecurrentForecaster is not fitted, so there is nothing to save: fit it.")
         description, arrays = to_parts(self._state)
-        description["params"] = storage.params_to_json(self.get_params(deep=False))
+        description["params"] = descriptions.params_to_json(self.get_params(deep=False))
         description["history"] = list(self.history_)
         return description, arrays
 
     @classmethod
     def _from_parts(cls, description: dict[str, Any], arrays: dict[str, Array]) -> Self:
-        self = cls(**storage.params_from_json(description["params"], cls))
+        self = cls(**descriptions.params_from_json(description["params"], cls))
         self._check_options()
         state = from_parts(description, arrays)
         levels = model.levels_of(self.quantiles)
