@@ -9,7 +9,7 @@ import pandas as pd
 
 from gatewise import descriptions
 from gatewise.errors import Array, GatewiseValueError, check_choice, check_number
-from gatewise.forecasting import calendar, linear
+from gatewise.forecasting import calendar, linear, network
 from gatewise.forecasting.axes import Axis
 from gatewise.forecasting.covariates import Covariates
 from gatewise.forecasting.linear import Linear
@@ -133,7 +133,7 @@ def _check_sizes(state: State) -> None:
         (covariates.mean, (len(covariates.columns),)),
         (covariates.scale, (len(covariates.columns),)),
     ]
-    features = 6 + panel.known.shape[1] + panel.past.shape[1] + panel.static.shape[1]
+    features = network.feature_count(panel)
     sizes = {(one.input_size, one.output_size) for one in fitted.networks if isinstance(one, Sequential)}
     fits = (
         all(array.shape == shape for array, shape in shapes)
