@@ -339,11 +339,11 @@ class RecurrentEstimator(CallbackSupportMixin, CheckedParameters, metaclass=ABCM
 
     @classmethod
     def _from_parts(cls, description: dict[str, Any], arrays: dict[str, Array]) -> Self:
+        model = descriptions.rebuild(description["network"], descriptions.under("network.", arrays))
         self = cls(**descriptions.params_from_json(cls._with_new_names(description["params"]), cls))
         self._check_parameters()
         self._inputs = Inputs.checked(descriptions.under("inputs.", arrays))
         self._restore_targets(description["targets"], descriptions.under("targets.", arrays))
-        model = descriptions.rebuild(description["network"], descriptions.under("network.", arrays))
         self.model_ = builder.checked(model, self._inputs.size, self._output_count(), self._per_step)
         self._optimizer = None
         for name in _SEEN:

@@ -5,17 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from gatewise.errors import GatewiseTypeError, GatewiseValueError
-from gatewise.layers.recurrent import GRU, LSTM, RNN
+from gatewise.layers.recurrent import RECURRENT
 from gatewise.layers.stack import Recurrent
 
-RECURRENT: dict[str, type[Recurrent]] = {"gru": GRU, "lstm": LSTM, "rnn": RNN}
-"""The library's layers by the name that estimators and commands take as `cell`."""
-DEFINED: dict[str, type[Recurrent]] = {}
-"""Layers of cells that users defined, by the name of the class: what a file that holds one is loaded with."""
+OWN: dict[str, type[Recurrent]] = {}
+"""The layer class of every cell that users have defined, by its name."""
 
 
 def recurrent_class(cell: Any) -> type[Recurrent]:
-    """Return the layer class for a name in `RECURRENT` or `DEFINED`; a class of a recurrent layer stands for itself.
+    """Return the layer class for a name in `RECURRENT` or `OWN`; a class of a recurrent layer stands for itself.
 
     Raises
     ------
@@ -34,10 +32,12 @@ def recurrent_class(cell: Any) -> type[Recurrent]:
                 f"gw.define_cell returns."
             )
         return cell
-    known = RECURRENT | DEFINED
-    if cell not in known:
-        names = ", ".join(map(repr, known))
-        raise GatewiseValueError(f"cell is {cell!r}; need one of {names}, or the class of a recurrent layer.")
+    known = RECURRENT | OWN
+    if not isinstance(cell, str) or cell not in known:
+        raise GatewiseValueError(
+            f"cell is {cell!r}; need one of {', '.join(map(repr, known))}, or the class of a recurrent layer; a cell "
+            f"of your own is to be defined first, with gw.define_cell."
+        )
     return known[cell]
 
 
@@ -47,16 +47,17 @@ def cell_name(cell: Any) -> str:
     Raises
     ------
     GatewiseError
-        If the class is neither in `RECURRENT` nor in `DEFINED`.
+        If the class is neither in `RECURRENT` nor in `OWN`.
 
     Examples
     --------
-    >>> cell_name(GRU), cell_name("gru")
+    >>> import gatewise as gw
+    >>> cell_name(gw.GRU), cell_name("gru")
     ('gru', 'gru')
     """
     if isinstance(cell, str):
         return cell
-    names = [name for name, kind in (RECURRENT | DEFINED).items() if kind is cell]
+    names = [name for name, kind in (RECURRENT | OWN).items() if kind is cell]
     if not names:
         raise GatewiseTypeError(f"{cell!r} has no name to be saved under; need a layer that gw.define_cell returned.")
     return names[0]
