@@ -7,7 +7,7 @@ import threading
 import numpy as np
 import pytest
 import xarray as xr
-from forms import FORMS, pack
+from forms import FORMS, pack, parts, random_state
 
 import gatewise as gw
 
@@ -78,7 +78,7 @@ def case(cell, layers=1, bidirectional=False, dtype=np.float64):
     layer = FORMS[cell].make(D, H, num_layers=layers, bidirectional=bidirectional, dtype=dtype, rng=1)
     x, dy = rng.normal(size=(B, T, D)).astype(dtype), rng.normal(size=(B, T, layer.output_size)).astype(dtype)
     shape = (layers * layer.directions, B, H)
-    states = tuple(rng.normal(size=shape).astype(dtype) for _ in range(1 + (cell == "lstm")))
+    states = parts(random_state(cell, rng, shape, dtype))
     return layer, x, dy, states
 
 
@@ -132,8 +132,7 @@ def test_input_output_and_initial_gradients_are_those_of_backward(cell, lengths)
         valid = np.broadcast_to(np.arange(T)[:, None] < np.array(lengths or [T] * B)[:, None, None], expected.shape)
         np.testing.assert_allclose(seen[name].values[valid], expected[valid], rtol=0, atol=1e-13)
         assert np.isnan(seen[name].values[~valid]).all()
-    parts = dstate if cell == "lstm" else (dstate,)
-    for name, start, d in zip(("hidden", "cell"), states, parts, strict=False):
+    for name, start, d in zip(layer.cell.states, states, parts(dstate), strict=True):
         np.testing.assert_array_equal(seen[f"initial_{name}"].values.reshape(start.shape), start)
         np.testing.assert_allclose(seen[f"d_initial_{name}"].values.reshape(d.shape), d, rtol=0, atol=1e-13)
 
