@@ -306,13 +306,11 @@ def _in_backward(case: Case) -> Iterator[Spot]:
     attempt = case.attempt
     if attempt.gradient is None:
         return
-    with recurrence.watched() as passes:
-        _, _, grads = case.model.backward(attempt.tape, attempt.gradient)
+    _, _, grads, passes = case.model.backward_passes(attempt.tape, attempt.gradient)
     bad = {name: grad for name, grad in grads.items() if not np.isfinite(grad).all()}
     first = next(iter(bad), None)
-    for part in reversed(list(recurrent_parts(case.model, attempt.tape))):
-        for k, run in enumerate(part.tape.runs):
-            dstates = next(p.dstates for p in passes if p.run is run)
+    for part in reversed(list(recurrent_parts(case.model, attempt.tape, passes))):
+        for k, (run, dstates, *_) in enumerate(part.passes):
             if (spot := _earliest(np.stack(dstates), backward=True)) is not None:
                 which, row, t, unit = spot
                 place, step = _place(part.prefix, part.layer, k), _in_x(part, run, k, row, t)

@@ -194,6 +194,7 @@ class _Chosen(NamedTuple):
     model: Layer
     y: Array
     tape: Any
+    place: int  # of the run in the tape of the recurrent layer
     run: Run
     names: list[str]  # of its parameters, in the order of `Weights`
     reverse: bool
@@ -216,9 +217,10 @@ def _forward(model: Layer, x: Array, state: Any, lengths: Any, layer: int, rever
     (part,) = parts
     check_choice("layer", layer, range(part.layer.num_layers))
     check_choice("reverse", reverse, (False, True)[: part.layer.directions])
-    run = part.tape.runs[layer * part.layer.directions + reverse]
+    place = layer * part.layer.directions + reverse
+    run = part.tape.runs[place]
     names = [part.prefix + name for name in _parameter_names(layer, int(reverse))]
-    return _Chosen(model, y, tape, run._replace(record=recurrence.recorded(run)), names, bool(reverse))
+    return _Chosen(model, y, tape, place, run._replace(record=recurrence.recorded(run)), names, bool(reverse))
 
 
 def _as_float64(tree: Any) -> Any:
@@ -257,11 +259,10 @@ def _log10(a: Array) -> Array:
 
 def _shares(chosen: _Chosen, dy: Array) -> dict[str, Array]:
     """The share of every step, (T,) in the order of x, in the gradient of each parameter."""
-    with recurrence.watched() as passes:
-        _, _, grads = chosen.model.backward(chosen.tape, dy)
-    run = chosen.run
+    _, _, grads, passes = chosen.model.backward_passes(chosen.tape, dy)
+    (part,) = recurrent_parts(chosen.model, chosen.tape, passes)
+    run, dstates = chosen.run, part.passes[chosen.place].dstates
     cell = run.cell
-    (dstates,) = (p.dstates for p in passes if p.run.states is run.states)
     groups = [
         tuple(map(chosen.in_order_of_x, arrays))
         for arrays in (dstates, run.states, run.previous(), run.record, (run.x,))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -131,18 +131,17 @@ def trace(
     steps = parts[0].tape.lengths
     variables = {"x": (X_DIMS[: x.ndim], _gaps(x, steps)), "y": _output(model, y, steps)}
     attrs: dict[str, Any] = {"model": repr(model)}
-    passes: list[Pass] = []
+    passes = None
     dy, value = output_gradient(model, y, steps, dy, loss, target)
     if value is not None:
         attrs["loss"] = value
     if dy is not None:
-        with recurrence.watched() as passes:
-            dx, _, _ = model.backward(tape, dy)
+        dx, _, _, passes = model.backward_passes(tape, dy)
         variables["d_y"] = _output(model, dy, steps)
         if dx is not None:
             variables["d_x"] = (X_DIMS[: dx.ndim], _gaps(dx, steps))
-    for part in parts:
-        variables |= _part_variables(part._replace(prefix=part.prefix if len(parts) > 1 else ""), passes)
+    for part in recurrent_parts(model, tape, passes):
+        variables |= _part_variables(part._replace(prefix=part.prefix if len(parts) > 1 else ""))
     return _dataset(variables, steps, attrs)
 
 
@@ -190,19 +189,20 @@ def _gaps(a: Array, lengths: Array | None) -> Array:
     return np.where(valid.reshape(valid.shape + (1,) * (a.ndim - 2)), a, a.dtype.type(np.nan))
 
 
-def _part_variables(part: Part, passes: Sequence[Pass]) -> Variables:
+def _part_variables(part: Part) -> Variables:
     """Values and gradients of all layers and directions of one recurrent layer."""
-    found = [
-        _run_values(run, next((p for p in passes if p.run is run), None), index % part.tape.directions == 1)
-        for index, run in enumerate(part.tape.runs)
+    passes = part.passes or (None,) * len(part.tape.runs)
+    directions = [
+        _run_values(run, passed, index % part.tape.directions == 1)
+        for index, (run, passed) in enumerate(zip(part.tape.runs, passes, strict=True))
     ]
     shape = {"layer": part.layer.num_layers, "direction": part.layer.directions}
     front = tuple(part.prefix + name for name, size in shape.items() if size > 1)
     sizes = tuple(size for size in shape.values() if size > 1)
     variables: Variables = {}
-    for name, first in found[0].items():
+    for name, first in directions[0].items():
         dims = ("batch", "time", part.prefix + "unit") if first.ndim == 3 else ("batch", part.prefix + "unit")
-        whole = np.stack([values[name] for values in found]).reshape(*sizes, *first.shape) if sizes else first
+        whole = np.stack([values[name] for values in directions]).reshape(*sizes, *first.shape) if sizes else first
         quantity = name.removeprefix("d_")
         variables[name.removesuffix(quantity) + part.prefix + quantity] = (front + dims, whole)
     return variables
