@@ -1,13 +1,18 @@
-"""Which recurrent layers a model holds, and where."""
+"""What a model is made of: its recurrent layers and where they are, and the layers that read its input."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+import numpy as np
+
+from gatewise.errors import Array, GatewiseValueError
+from gatewise.layers.embedding import Embedding
 from gatewise.layers.layer import Layer
 from gatewise.layers.parallel import Parallel, ParallelTape
 from gatewise.layers.sequential import Sequential, SequentialTape
+from gatewise.layers.several import Several
 from gatewise.layers.stack import Recurrent, RecurrentTape
 from gatewise.recurrence import Pass
 
@@ -35,6 +40,29 @@ def recurrent_parts(model: Layer, tape: Any, passes: Any = None) -> Iterator[Par
 def has_recurrent_part(model: Any) -> bool:
     """Whether `model` is or holds a recurrent layer."""
     return any(isinstance(layer, Recurrent) for _, layer, _ in plain_layers(model))
+
+
+def example_input(model: Layer, rng: np.random.Generator, shape: tuple[int, int], any_size: int | None = None) -> Array:
+    """Return random x (batch, time, input_size) in float64, or integers (batch, time) for a model that reads integers.
+
+    `any_size` is the size of the last axis for a model that takes any.
+    """
+    tables = [layer.count for layer in _first_layers(model) if isinstance(layer, Embedding)]
+    if tables:
+        return rng.integers(0, min(tables), shape)
+    size = getattr(model, "input_size", None) or any_size
+    if size is None:
+        raise GatewiseValueError(f"x is None and {model!r} takes any size; need rows to look at it with: pass x.")
+    return rng.standard_normal((*shape, size))
+
+
+def _first_layers(model: Layer) -> Iterator[Layer]:
+    """Yield the layers that read the model's input."""
+    if not isinstance(model, Several):
+        yield model
+        return
+    for layer in model.layers if isinstance(model, Parallel) else model.layers[:1]:
+        yield from _first_layers(layer)
 
 
 def plain_layers(model: Any, tree: Any = None, prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
