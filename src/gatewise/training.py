@@ -11,14 +11,15 @@ from typing import Any
 import numpy as np
 
 from gatewise.batches import Samples
-from gatewise.doctor import Attempt, Case, examine
 from gatewise.errors import Array, GatewiseError, GatewiseTypeError, GatewiseValueError, check_choice, check_number
 from gatewise.layers import Layer
 from gatewise.layers.layer import Rng, generator
 from gatewise.layers.padding import valid_steps
-from gatewise.losses import LOSSES, Loss
+from gatewise.losses import Loss, named_loss
 from gatewise.optimizers import OPTIMIZERS, Optimizer, clip_by_global_norm
 from gatewise.progress import progress_bar
+from gatewise.sight.doctor import examine
+from gatewise.sight.spots import Attempt, Case
 from gatewise.threads import single_threaded_blas
 
 Callback = Callable[[dict[str, Any], Layer], Any]
@@ -309,16 +310,6 @@ class _Best:
     def __exit__(self, *exc: object) -> None:
         if self._kept is not None:
             self._params.update(self._kept)
-
-
-def named_loss(loss: str | Loss) -> Loss:
-    """Return the loss of that name, or the function itself."""
-    if isinstance(loss, str):
-        check_choice("loss", loss, LOSSES)
-        return LOSSES[loss]
-    if not callable(loss):
-        raise GatewiseTypeError(f"loss is {loss!r}; need a function of gatewise.losses or its name.")
-    return loss
 
 
 def _optimizer(optimizer: str | Optimizer) -> Optimizer:

@@ -11,12 +11,11 @@ import numpy as np
 from gatewise import recurrence
 from gatewise.errors import Array, GatewiseError, GatewiseTypeError, GatewiseValueError
 from gatewise.layers import Layer
-from gatewise.layers.padding import reverse, valid_steps
+from gatewise.layers.padding import blank, reverse, valid_steps
 from gatewise.layers.parts import Part, has_recurrent_part, recurrent_parts
-from gatewise.losses import Loss
+from gatewise.losses import Loss, named_loss
 from gatewise.recurrence import Pass, Run
 from gatewise.threads import get_num_threads, run_together, single_threaded_blas
-from gatewise.training import named_loss
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -183,10 +182,7 @@ def _output(model: Layer, y: Array, lengths: Array | None) -> tuple[tuple[str, .
 
 def _gaps(a: Array, lengths: Array | None) -> Array:
     """`a` (batch, time, ...) with NaN past each length; integers, which have none, as they are."""
-    if lengths is None or not np.issubdtype(a.dtype, np.floating):
-        return a
-    valid = valid_steps(lengths, a.shape[1])
-    return np.where(valid.reshape(valid.shape + (1,) * (a.ndim - 2)), a, a.dtype.type(np.nan))
+    return blank(a, lengths, np.nan) if np.issubdtype(a.dtype, np.floating) else a
 
 
 def _part_variables(part: Part) -> Variables:
@@ -227,20 +223,20 @@ def _gradients(run: Run, passed: Pass) -> list[Array]:
     """Return the gradients of every recorded value, then of every state, (B, T, H) each."""
     B, T, H = run.states[0].shape
     groups = (passed.dstates, run.states, run.previous(), run.record)
-    found = [np.empty_like(run.states[0]) for _ in (*run.cell.recorded, *run.cell.states)]
+    gradients = [np.empty_like(run.states[0]) for _ in (*run.cell.recorded, *run.cell.states)]
 
     def fill(first: int, last: int) -> None:
         for b in range(first, last, some):
             rows = slice(b, min(b + some, last))
             dstate, state, before, record = (tuple(a[rows].reshape(-1, H) for a in group) for group in groups)
             dstates, drecord = run.cell.record_gradients(dstate, state, before, record, run.weights.U)
-            for whole, d in zip(found, (*drecord, *dstates), strict=True):
+            for whole, d in zip(gradients, (*drecord, *dstates), strict=True):
                 whole[rows] = d.reshape(whole[rows].shape)
 
     some = max(1, NEAR // max(1, T * H))
     share = max(-(-B // get_num_threads()), -(-SHARE // max(1, T * H)))
     run_together([partial(fill, b, min(b + share, B)) for b in range(0, max(1, B), share)])
-    return found
+    return gradients
 
 
 def _dataset(variables: Variables, lengths: Array | None, attrs: Mapping[str, Any]) -> Dataset:

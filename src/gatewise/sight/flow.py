@@ -19,8 +19,8 @@ from gatewise.layers.parts import recurrent_parts
 from gatewise.layers.stack import _parameter_names
 from gatewise.losses import Loss
 from gatewise.recurrence import Run
+from gatewise.sight.trace import output_gradient
 from gatewise.threads import single_threaded_blas
-from gatewise.trace import output_gradient
 
 
 @single_threaded_blas()
@@ -80,7 +80,7 @@ def jacobians(
 
 @dataclass(frozen=True)
 class GradientFlow:
-    """What `gradient_flow` found; all of it float64, steps in the order of x, NaN past each length.
+    """What `gradient_flow` measures; all of it float64, steps in the order of x, NaN past each length.
 
     As an array it is `norms`, (batch, time): `np.asarray(flow)`.
 
@@ -234,7 +234,7 @@ def _as_float64(tree: Any) -> Any:
 def _log10_spectra(run: Run) -> Array:
     """log₁₀ of the singular values of J_T … J_{t+1} for every t, (B, T, N), in the order of the run."""
     B, T, _ = run.x.shape
-    N = len(run.states) * run.weights.U.shape[1]
+    N = len(run.states) * run.states[0].shape[-1]
     last = np.full(B, T - 1) if run.lengths is None else run.lengths - 1
     previous = run.previous()
     product, log_scale = np.broadcast_to(np.eye(N), (B, N, N)), np.zeros(B)
