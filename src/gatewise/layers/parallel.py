@@ -17,6 +17,7 @@ class ParallelTape(NamedTuple):
 
     tapes: tuple[Any, ...]
     shapes: tuple[tuple[int, ...], ...]
+    owner: object
 
 
 class Parallel(Several):
@@ -84,9 +85,10 @@ class Parallel(Several):
         """Run all layers on x; arguments and results are those of the layers, state a tuple with one entry a layer."""
         rng = generator(rng) if training else None
         pairs = zip(self.layers, self._per_layer("state", state), strict=True)
-        found = [layer.forward(x, first, lengths=lengths, training=training, rng=rng) for layer, first in pairs]
-        outputs, states, tapes = zip(*found, strict=True)
-        return np.concatenate(outputs, axis=-1), states, ParallelTape(tapes, tuple(y.shape for y in outputs))
+        results = [layer.forward(x, first, lengths=lengths, training=training, rng=rng) for layer, first in pairs]
+        outputs, states, tapes = zip(*results, strict=True)
+        tape = ParallelTape(tapes, tuple(y.shape for y in outputs), self.identity)
+        return np.concatenate(outputs, axis=-1), states, tape
 
     def backward(
         self, tape: ParallelTape, dy: Array, dstate: Any = None
