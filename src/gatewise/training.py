@@ -16,7 +16,7 @@ from gatewise.layers import Layer
 from gatewise.layers.layer import Rng, generator
 from gatewise.layers.padding import valid_steps
 from gatewise.losses import Loss, named_loss
-from gatewise.optimizers import OPTIMIZERS, Optimizer, clip_by_global_norm
+from gatewise.optimizers import Optimizer, clip_by_global_norm, named_optimizer
 from gatewise.progress import progress_bar
 from gatewise.sight.doctor import examine
 from gatewise.sight.spots import Attempt, Case
@@ -145,7 +145,7 @@ def train(
         raise GatewiseTypeError(f"callbacks is {callbacks!r}; need a sequence of functions: pass [callback].")
     samples, held_out = _split(Samples.checked(x, y, lengths, weights), validation)
     samples = _with_class_weight(samples, class_weight)
-    trainer = _Trainer(model, named_loss(loss), _optimizer(optimizer), clip, generator(rng))
+    trainer = _Trainer(model, named_loss(loss), named_optimizer(optimizer), clip, generator(rng))
     check_number("tol", tol, 0)
     best = _Best(model, patience, tol)
     history = trainer.history
@@ -310,15 +310,6 @@ class _Best:
     def __exit__(self, *exc: object) -> None:
         if self._kept is not None:
             self._params.update(self._kept)
-
-
-def _optimizer(optimizer: str | Optimizer) -> Optimizer:
-    if isinstance(optimizer, str):
-        check_choice("optimizer", optimizer, OPTIMIZERS)
-        return OPTIMIZERS[optimizer]()
-    if not isinstance(optimizer, Optimizer):
-        raise GatewiseTypeError(f"optimizer is {optimizer!r}; need one of gatewise.optimizers, such as Adam(1e-3).")
-    return optimizer
 
 
 def _split(samples: Samples, validation: float | tuple[Any, ...] | None) -> tuple[Samples, Samples | None]:
