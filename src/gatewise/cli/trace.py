@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
-from gatewise import files, pencil
+from gatewise import files
 from gatewise.errors import Array, GatewiseValueError
 from gatewise.layers import GRU, LSTM, RNN, Layer
 from gatewise.layers.stack import Recurrent
+from gatewise.sight import pencil
+from gatewise.sight.trace import trace
 from gatewise.tables import text_table
-from gatewise.trace import trace
 
 if TYPE_CHECKING:
     from xarray import Dataset

@@ -10,7 +10,6 @@ import pandas as pd
 from bokeh.models import Range1d
 
 from gatewise.errors import Array, GatewiseTypeError, check_choice
-from gatewise.flow import GradientFlow, gradient_flow
 from gatewise.layers import RNN, Layer
 from gatewise.layers.parts import has_recurrent_part, recurrent_parts
 from gatewise.layers.stack import Recurrent
@@ -18,6 +17,7 @@ from gatewise.pages import drawing
 from gatewise.pages.content import Section, TextTable
 from gatewise.pages.inside import Inside, recurrent_layers
 from gatewise.pages.words import count, number
+from gatewise.sight.flow import GradientFlow, gradient_flow
 
 WORK = 1e9  # rows × steps × units³ of one curve: a few seconds
 CURVES, FLOOR, CEILING = 4, 1e-12, 1e12

@@ -25,7 +25,7 @@ from gatewise.pages import drawing
 from gatewise.pages.content import Section, Windows
 from gatewise.pages.inside import SIGMOIDS, TITLES, Inside, Place, places, range_table
 from gatewise.pages.words import count, shortened
-from gatewise.trace import trace
+from gatewise.sight.trace import trace
 
 VALUES = 300_000  # on the page, two bytes each
 ROWS, UNITS, LINES = 8, 64, 4

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from gatewise.errors import Array, GatewiseTypeError, GatewiseValueError, check_lengths
-from gatewise.layers import Embedding, Layer
+from gatewise.layers import Layer
 from gatewise.layers.padding import valid_steps
-from gatewise.layers.parts import plain_layers
+from gatewise.layers.parts import example_input
 from gatewise.pages import classes, examples, values
 from gatewise.pages.classes import Classified
 from gatewise.pages.content import Results, Section
@@ -63,13 +63,8 @@ def of_layer(
 def _random_rows(model: Layer) -> Array:
     """Return four rows of 50 steps: what a layer is looked at with when nothing else is given."""
     rng = np.random.default_rng(0)
-    _, first, _ = next(plain_layers(model))
-    if isinstance(first, Embedding):
-        return rng.integers(0, first.count, (4, 50))
-    size = getattr(model, "input_size", None)
-    if size is None:
-        raise GatewiseValueError(f"x is None and {model!r} takes any size; need rows to look at it with: pass x.")
-    return rng.standard_normal((4, 50, size)).astype(model.dtype)
+    x = example_input(model, rng, (4, 50))
+    return x if np.issubdtype(x.dtype, np.integer) else x.astype(model.dtype)
 
 
 def _layer_headline(model: Layer) -> str:

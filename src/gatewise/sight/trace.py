@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +11,11 @@ import numpy as np
 from gatewise import recurrence
 from gatewise.errors import Array, GatewiseError, GatewiseTypeError, GatewiseValueError
 from gatewise.layers import Layer
-from gatewise.layers.padding import reverse, valid_steps
+from gatewise.layers.padding import blank, reverse, valid_steps
 from gatewise.layers.parts import Part, has_recurrent_part, recurrent_parts
-from gatewise.losses import Loss
+from gatewise.losses import Loss, named_loss
 from gatewise.recurrence import Pass, Run
 from gatewise.threads import get_num_threads, run_together, single_threaded_blas
-from gatewise.training import named_loss
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -131,18 +130,17 @@ def trace(
     steps = parts[0].tape.lengths
     variables = {"x": (X_DIMS[: x.ndim], _gaps(x, steps)), "y": _output(model, y, steps)}
     attrs: dict[str, Any] = {"model": repr(model)}
-    passes: list[Pass] = []
+    passes = None
     dy, value = output_gradient(model, y, steps, dy, loss, target)
     if value is not None:
         attrs["loss"] = value
     if dy is not None:
-        with recurrence.watched() as passes:
-            dx, _, _ = model.backward(tape, dy)
+        dx, _, _, passes = model.backward_passes(tape, dy)
         variables["d_y"] = _output(model, dy, steps)
         if dx is not None:
             variables["d_x"] = (X_DIMS[: dx.ndim], _gaps(dx, steps))
-    for part in parts:
-        variables |= _part_variables(part._replace(prefix=part.prefix if len(parts) > 1 else ""), passes)
+    for part in recurrent_parts(model, tape, passes):
+        variables |= _part_variables(part._replace(prefix=part.prefix if len(parts) > 1 else ""))
     return _dataset(variables, steps, attrs)
 
 
@@ -184,25 +182,23 @@ def _output(model: Layer, y: Array, lengths: Array | None) -> tuple[tuple[str, .
 
 def _gaps(a: Array, lengths: Array | None) -> Array:
     """`a` (batch, time, ...) with NaN past each length; integers, which have none, as they are."""
-    if lengths is None or not np.issubdtype(a.dtype, np.floating):
-        return a
-    valid = valid_steps(lengths, a.shape[1])
-    return np.where(valid.reshape(valid.shape + (1,) * (a.ndim - 2)), a, a.dtype.type(np.nan))
+    return blank(a, lengths, np.nan) if np.issubdtype(a.dtype, np.floating) else a
 
 
-def _part_variables(part: Part, passes: Sequence[Pass]) -> Variables:
+def _part_variables(part: Part) -> Variables:
     """Values and gradients of all layers and directions of one recurrent layer."""
-    found = [
-        _run_values(run, next((p for p in passes if p.run is run), None), index % part.tape.directions == 1)
-        for index, run in enumerate(part.tape.runs)
+    passes = part.passes or (None,) * len(part.tape.runs)
+    directions = [
+        _run_values(run, passed, index % part.tape.directions == 1)
+        for index, (run, passed) in enumerate(zip(part.tape.runs, passes, strict=True))
     ]
     shape = {"layer": part.layer.num_layers, "direction": part.layer.directions}
     front = tuple(part.prefix + name for name, size in shape.items() if size > 1)
     sizes = tuple(size for size in shape.values() if size > 1)
     variables: Variables = {}
-    for name, first in found[0].items():
+    for name, first in directions[0].items():
         dims = ("batch", "time", part.prefix + "unit") if first.ndim == 3 else ("batch", part.prefix + "unit")
-        whole = np.stack([values[name] for values in found]).reshape(*sizes, *first.shape) if sizes else first
+        whole = np.stack([values[name] for values in directions]).reshape(*sizes, *first.shape) if sizes else first
         quantity = name.removeprefix("d_")
         variables[name.removesuffix(quantity) + part.prefix + quantity] = (front + dims, whole)
     return variables
@@ -227,20 +223,20 @@ def _gradients(run: Run, passed: Pass) -> list[Array]:
     """Return the gradients of every recorded value, then of every state, (B, T, H) each."""
     B, T, H = run.states[0].shape
     groups = (passed.dstates, run.states, run.previous(), run.record)
-    found = [np.empty_like(run.states[0]) for _ in (*run.cell.recorded, *run.cell.states)]
+    gradients = [np.empty_like(run.states[0]) for _ in (*run.cell.recorded, *run.cell.states)]
 
     def fill(first: int, last: int) -> None:
         for b in range(first, last, some):
             rows = slice(b, min(b + some, last))
             dstate, state, before, record = (tuple(a[rows].reshape(-1, H) for a in group) for group in groups)
             dstates, drecord = run.cell.record_gradients(dstate, state, before, record, run.weights.U)
-            for whole, d in zip(found, (*drecord, *dstates), strict=True):
+            for whole, d in zip(gradients, (*drecord, *dstates), strict=True):
                 whole[rows] = d.reshape(whole[rows].shape)
 
     some = max(1, NEAR // max(1, T * H))
     share = max(-(-B // get_num_threads()), -(-SHARE // max(1, T * H)))
     run_together([partial(fill, b, min(b + share, B)) for b in range(0, max(1, B), share)])
-    return found
+    return gradients
 
 
 def _dataset(variables: Variables, lengths: Array | None, attrs: Mapping[str, Any]) -> Dataset:

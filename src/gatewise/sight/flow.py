@@ -19,8 +19,8 @@ from gatewise.layers.parts import recurrent_parts
 from gatewise.layers.stack import _parameter_names
 from gatewise.losses import Loss
 from gatewise.recurrence import Run
+from gatewise.sight.trace import output_gradient
 from gatewise.threads import single_threaded_blas
-from gatewise.trace import output_gradient
 
 
 @single_threaded_blas()
@@ -80,7 +80,7 @@ def jacobians(
 
 @dataclass(frozen=True)
 class GradientFlow:
-    """What `gradient_flow` found; all of it float64, steps in the order of x, NaN past each length.
+    """What `gradient_flow` measures; all of it float64, steps in the order of x, NaN past each length.
 
     As an array it is `norms`, (batch, time): `np.asarray(flow)`.
 
@@ -194,6 +194,7 @@ class _Chosen(NamedTuple):
     model: Layer
     y: Array
     tape: Any
+    place: int  # of the run in the tape of the recurrent layer
     run: Run
     names: list[str]  # of its parameters, in the order of `Weights`
     reverse: bool
@@ -216,9 +217,10 @@ def _forward(model: Layer, x: Array, state: Any, lengths: Any, layer: int, rever
     (part,) = parts
     check_choice("layer", layer, range(part.layer.num_layers))
     check_choice("reverse", reverse, (False, True)[: part.layer.directions])
-    run = part.tape.runs[layer * part.layer.directions + reverse]
+    place = layer * part.layer.directions + reverse
+    run = part.tape.runs[place]
     names = [part.prefix + name for name in _parameter_names(layer, int(reverse))]
-    return _Chosen(model, y, tape, run._replace(record=recurrence.recorded(run)), names, bool(reverse))
+    return _Chosen(model, y, tape, place, run._replace(record=recurrence.recorded(run)), names, bool(reverse))
 
 
 def _as_float64(tree: Any) -> Any:
@@ -232,7 +234,7 @@ def _as_float64(tree: Any) -> Any:
 def _log10_spectra(run: Run) -> Array:
     """log₁₀ of the singular values of J_T … J_{t+1} for every t, (B, T, N), in the order of the run."""
     B, T, _ = run.x.shape
-    N = len(run.states) * run.weights.U.shape[1]
+    N = len(run.states) * run.states[0].shape[-1]
     last = np.full(B, T - 1) if run.lengths is None else run.lengths - 1
     previous = run.previous()
     product, log_scale = np.broadcast_to(np.eye(N), (B, N, N)), np.zeros(B)
@@ -257,11 +259,10 @@ def _log10(a: Array) -> Array:
 
 def _shares(chosen: _Chosen, dy: Array) -> dict[str, Array]:
     """The share of every step, (T,) in the order of x, in the gradient of each parameter."""
-    with recurrence.watched() as passes:
-        _, _, grads = chosen.model.backward(chosen.tape, dy)
-    run = chosen.run
+    _, _, grads, passes = chosen.model.backward_passes(chosen.tape, dy)
+    (part,) = recurrent_parts(chosen.model, chosen.tape, passes)
+    run, dstates = chosen.run, part.passes[chosen.place].dstates
     cell = run.cell
-    (dstates,) = (p.dstates for p in passes if p.run.states is run.states)
     groups = [
         tuple(map(chosen.in_order_of_x, arrays))
         for arrays in (dstates, run.states, run.previous(), run.record, (run.x,))

@@ -127,11 +127,9 @@ def passes(layer: Recurrent, x: Array) -> tuple[list[Line], Check]:
     True
     """
     y, _, tape = layer.forward(x)
-    with recurrence.watched() as seen:
-        _, _, grads = layer.backward(tape, y)
-    (passed,) = seen
+    dx, _, grads, (passed,) = layer.backward_passes(tape, y)
     form = form_of(layer)
-    steps = [_values(passed, form, t) for t in range(x.shape[1])]
+    steps = [_values(passed, form, t) | {"dx_t": dx[0, t]} for t in range(x.shape[1])]
     lines = list(_given(layer, x, steps))
     for t, values in enumerate(steps, 1):
         lines += _filled(f"forward, t = {t}", FORWARD[form], values, t)
@@ -153,7 +151,6 @@ def _values(passed: recurrence.Pass, form: str, t: int) -> dict[str, Array]:
     dp, dq, dbefore = cell.step_backward(dstate, state, before, record, U)
     letters = LETTERS[form]
     found = {"x_t": run.x[:, t], "p_t": run.x[:, t] @ W.T + b, "q_t": before[0] @ U.T + c, "dp_t": dp, "dq_t": dq}
-    found["dx_t"] = passed.dx[:, t]
     found |= dict(zip(letters, record, strict=False)) | dict(
         zip([f"d{letter}" for letter in letters], drecord, strict=False)
     )
