@@ -20,7 +20,7 @@ from sets import SETS, Forecasting, Labelled, MissingSetError, Set, load, valida
 
 import gatewise as gw
 from gatewise.progress import progress_bar
-from gatewise.tables import text_table
+from gatewise.printing import text_table
 
 Array = NDArray[Any]
 QUANTILES = (0.1, 0.5, 0.9)

@@ -13,7 +13,7 @@ from gatewise.cells import gru
 from gatewise.cli import cli
 from gatewise.cli.check import command as check
 from gatewise.gradcheck import CONFIGURATIONS
-from gatewise.tables import text_table
+from gatewise.printing import text_table
 
 SOURCE = Path(gw.__file__).parents[1]
 

@@ -12,7 +12,7 @@ import pytest
 from pyarrow import csv
 
 import gatewise as gw
-from gatewise.reading import (
+from gatewise.tables import (
     Known,
     Roles,
     StepRoles,
@@ -27,7 +27,7 @@ from gatewise.reading import (
     with_labels,
     with_targets,
 )
-from gatewise.reading.numerals import parse
+from gatewise.tables.numerals import parse
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import click
 
 from gatewise.gradcheck import CONFIGURATIONS, TOLERANCE, Report, certificate
 from gatewise.progress import progress_bar
-from gatewise.tables import text_table
+from gatewise.printing import text_table
 
 Checked = tuple[dict[str, Any], Report]
 

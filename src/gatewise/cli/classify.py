@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from gatewise.estimators import RecurrentClassifier
-    from gatewise.reading import Recordings, StepRoles, Table
+    from gatewise.tables import Recordings, StepRoles, Table
 
 EPILOG = """Example: gatewise classify train.csv --label activity --sequence recording --time seconds --test test.csv
 
@@ -46,7 +46,7 @@ def command(
     right, beside that of always saying the most frequent label, and who is taken for whom. With --out:
     model.safetensors, predictions.csv (of the held-out sequences), metrics.json and report.html.
     """
-    from gatewise.reading import StepRoles, read_table
+    from gatewise.tables import StepRoles, read_table
 
     started = clock.perf_counter()
     table = read_table(train)
@@ -101,7 +101,7 @@ def predicted(model: RecurrentClassifier, found: Recordings) -> DataFrame:
 
 
 def _read(table: Table, roles: StepRoles, columns: Any = None) -> Recordings:
-    from gatewise.reading import labeled, read_recordings, with_labels
+    from gatewise.tables import labeled, read_recordings, with_labels
 
     found = labeled(table, with_labels(table, roles, read_recordings(table, roles, columns)))
     if not len(found.names):
@@ -113,7 +113,7 @@ def _parts(
     found: Recordings, test: str | None, roles: StepRoles, seed: int
 ) -> tuple[Recordings, Recordings, list[str]]:
     """Return what is learned from, what is held out, and what is to be said of it."""
-    from gatewise.reading import read_table
+    from gatewise.tables import read_table
 
     if test is not None:
         table = read_table(test)
@@ -165,7 +165,7 @@ def _verdict(metrics: dict[str, Any]) -> str:
 
 
 def _confusion_table(metrics: dict[str, Any]) -> str:
-    from gatewise.tables import text_table
+    from gatewise.printing import text_table
 
     classes = metrics["classes"]
     rows = [[name, *counts] for name, counts in zip(classes, metrics["confusion"], strict=True)]

@@ -10,7 +10,7 @@ import click
 
 from gatewise import datasets, dayahead, pages, storage
 from gatewise.cli import tables
-from gatewise.tables import text_table
+from gatewise.printing import text_table
 
 NAMES = {
     "model": "RecurrentForecaster",

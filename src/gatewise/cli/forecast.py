@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from gatewise.estimators.forecaster import RecurrentForecaster
-    from gatewise.reading import Panel, Roles, Table
+    from gatewise.tables import Panel, Roles, Table
 
 EPILOG = """Example: gatewise forecast sales.csv --time date --target units --series shop --known holiday --out sales
 
@@ -66,7 +66,7 @@ def command(
     that of the seasonal naive method. With --out: model.safetensors, forecast.csv, metrics.json and report.html.
     """
     from gatewise.estimators.forecaster import RecurrentForecaster
-    from gatewise.reading import Roles, read_panel, read_table
+    from gatewise.tables import Roles, read_panel, read_table
 
     started = clock.perf_counter()
     table = read_table(file)
@@ -125,7 +125,7 @@ def statics(panel: Panel) -> DataFrame | None:
 
 def described(panel: Panel, roles: Roles) -> list[str]:
     """Say what the columns are."""
-    from gatewise.reading import listed
+    from gatewise.tables import listed
 
     several = [f"{len(panel.y):,} series"] if len(panel.y) > 1 else []
     columns = [f"{role} {column}" for role, found in panel.columns.items() for column in found]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from pandas import DataFrame
 
-    from gatewise.reading import Column, Known, Panel, Roles, StepRoles, Table
+    from gatewise.tables import Column, Known, Panel, Roles, StepRoles, Table
 
     Way = Callable[..., DataFrame]
 
@@ -37,7 +37,7 @@ def command(model: str, file: str, out: Path | None, as_json: bool, quiet: bool)
     FILE has after the end of its training, then forecasts from there. A classifier gives one row a sequence, with a
     probability for each label. Prints CSV.
     """
-    from gatewise.reading import read_table
+    from gatewise.tables import read_table
     from gatewise.storage import load, read_info, write_whole
 
     info = read_info(model)
@@ -61,7 +61,7 @@ def command(model: str, file: str, out: Path | None, as_json: bool, quiet: bool)
 
 def _described(model: str, info: dict[str, Any]) -> tuple[Any, Any]:
     """Return the roles of the columns, and what the model knows of them."""
-    from gatewise.reading import Known, Roles, Step, StepRoles, columns_from_json
+    from gatewise.tables import Known, Roles, Step, StepRoles, columns_from_json
 
     try:
         if info["command"] != "forecast":
@@ -77,21 +77,21 @@ def _described(model: str, info: dict[str, Any]) -> tuple[Any, Any]:
 
 def _classify(fitted: Any, roles: StepRoles, columns: list[Column], table: Table) -> DataFrame:
     from gatewise.cli import classify
-    from gatewise.reading import read_recordings
+    from gatewise.tables import read_recordings
 
     return classify.predicted(fitted, read_recordings(table, roles, columns))
 
 
 def _regress(fitted: Any, roles: StepRoles, columns: list[Column], table: Table) -> DataFrame:
     from gatewise.cli import regress
-    from gatewise.reading import read_recordings
+    from gatewise.tables import read_recordings
 
     return regress.predicted(fitted, read_recordings(table, roles, columns))
 
 
 def _forecast(fitted: Any, roles: Roles, known: Known, table: Table) -> DataFrame:
     from gatewise.cli.forecast import forecast_frame
-    from gatewise.reading import read_panel
+    from gatewise.tables import read_panel
 
     panel = _in_order(read_panel(table, roles, known), list(known.last))
     new = [len(y) for y in panel.y]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from gatewise.estimators import RecurrentRegressor
-    from gatewise.reading import Recordings, StepRoles, Table
+    from gatewise.tables import Recordings, StepRoles, Table
 
 EPILOG = """Example: gatewise regress pulses.csv --target pressure --sequence patient --time seconds
 
@@ -47,7 +47,7 @@ def command(
     of always giving the mean. With --out: model.safetensors, predictions.csv (of the held-out sequences),
     metrics.json and report.html.
     """
-    from gatewise.reading import StepRoles, read_table
+    from gatewise.tables import StepRoles, read_table
 
     started = clock.perf_counter()
     table = read_table(train)
@@ -95,7 +95,7 @@ def predicted(model: RecurrentRegressor, found: Recordings) -> DataFrame:
 
 
 def _read(table: Table, roles: StepRoles, like: Recordings | None = None) -> Recordings:
-    from gatewise.reading import labeled, read_recordings, with_targets
+    from gatewise.tables import labeled, read_recordings, with_targets
 
     columns, per_step = (None, None) if like is None else (like.columns, like.per_step)
     found = labeled(table, with_targets(table, roles, read_recordings(table, roles, columns), per_step))
@@ -108,7 +108,7 @@ def _parts(
     found: Recordings, test: str | None, roles: StepRoles, seed: int
 ) -> tuple[Recordings, Recordings, list[str]]:
     """Return what is learned from, what is held out, and what is to be said of it."""
-    from gatewise.reading import read_table
+    from gatewise.tables import read_table
 
     if test is not None:
         table = read_table(test)

@@ -113,7 +113,7 @@ def _tuples(described: dict[str, Any]) -> dict[str, Any]:
 
 def _panel(info: dict[str, Any], path: str) -> tuple[dict[str, Any], list[str]]:
     from gatewise.cli import forecast
-    from gatewise.reading import Roles, read_panel, read_table
+    from gatewise.tables import Roles, read_panel, read_table
 
     table = read_table(path)
     roles = Roles(**_tuples(info["roles"]))
@@ -122,7 +122,7 @@ def _panel(info: dict[str, Any], path: str) -> tuple[dict[str, Any], list[str]]:
 
 
 def _recordings(info: dict[str, Any], path: str) -> tuple[dict[str, Any], list[str]]:
-    from gatewise.reading import (
+    from gatewise.tables import (
         StepRoles,
         columns_from_json,
         labeled,

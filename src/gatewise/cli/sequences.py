@@ -12,7 +12,7 @@ from gatewise.cli import tables
 from gatewise.errors import Array, GatewiseValueError
 
 if TYPE_CHECKING:
-    from gatewise.reading import Recordings, StepRoles
+    from gatewise.tables import Recordings, StepRoles
 
 HELD_OUT = 0.2
 
@@ -39,7 +39,7 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def described(found: Recordings, outcome: str) -> list[str]:
     """Say what was read."""
-    from gatewise.reading import counted, listed
+    from gatewise.tables import counted, listed
 
     lengths = [len(x) for x in found.X]
     least = "" if min(lengths) == max(lengths) else f"{min(lengths):,} to "

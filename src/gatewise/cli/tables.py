@@ -16,7 +16,7 @@ from gatewise.storage import save, write_whole
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from gatewise.reading import Table
+    from gatewise.tables import Table
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -39,7 +39,7 @@ def names(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -
 
 def need(table: Table, **options: Any) -> None:
     """Raise for an option without which the command cannot know its columns; the message lists them."""
-    from gatewise.reading import listed
+    from gatewise.tables import listed
 
     for name, value in options.items():
         if not value:
@@ -55,7 +55,7 @@ def say(quiet: bool, *lines: str) -> None:
 
 def said(table: Table, parts: Sequence[str]) -> list[str]:
     """Return what was read as one line, and what was done to it as another."""
-    from gatewise.reading import counted
+    from gatewise.tables import counted
 
     size = f"read {counted(len(table), 'row')} × {counted(len(table.names), 'column')} of {table.source}"
     notes = list(dict.fromkeys(table.notes))
@@ -132,7 +132,7 @@ def rows(frame: DataFrame) -> list[dict[str, Any]]:
 
 def shown(frame: DataFrame) -> str:
     """Return a frame as a table of text."""
-    from gatewise.tables import text_table
+    from gatewise.printing import text_table
 
     frame = _dates_as_text(frame)
     right = [k for k, kind in enumerate(frame.dtypes) if kind.kind in "if"]

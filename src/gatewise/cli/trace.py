@@ -15,7 +15,7 @@ from gatewise import pencil, storage
 from gatewise.errors import Array, GatewiseValueError
 from gatewise.layers import GRU, LSTM, RNN, Layer
 from gatewise.layers.stack import Recurrent
-from gatewise.tables import text_table
+from gatewise.printing import text_table
 from gatewise.trace import trace
 
 if TYPE_CHECKING:
@@ -86,8 +86,8 @@ def _steps(as_json: bool, cell: str, reset: str, nonlinearity: str, digits: int,
 
 def _read(path: Path, dtype: np.dtype[Any]) -> Array:
     if path.suffix != ".npy":
-        from gatewise.reading import read_table
-        from gatewise.reading.columns import number_column
+        from gatewise.tables import read_table
+        from gatewise.tables.columns import number_column
 
         table = read_table(path)
         return np.stack([number_column(table, name) for name in table.names], axis=1)[None].astype(dtype)

@@ -11,7 +11,7 @@ from gatewise.errors import Array
 if TYPE_CHECKING:
     from pandas import DatetimeIndex, Index
 
-    from gatewise.reading.times import Times
+    from gatewise.tables.times import Times
 
 SECOND = 1_000_000  # in microseconds
 DAY = 86_400 * SECOND
@@ -119,7 +119,7 @@ def find_step(times: Times, series: Array) -> Step | str:
     Examples
     --------
     >>> import pandas as pd
-    >>> from gatewise.reading.times import Times
+    >>> from gatewise.tables.times import Times
     >>> index = pd.DatetimeIndex(["2024-01-31", "2024-02-29", "2024-03-31", "2024-05-31"])
     >>> step = find_step(Times(index, ""), np.zeros(4, int))
     >>> step.label, step.times(step.places(index)[0]).strftime("%m-%d").tolist()

@@ -1,11 +1,11 @@
 """Tables from files: read whatever people have, say what was done, refuse with file, line and column."""
 
-from gatewise.reading.columns import Column, choose_columns, columns_from_json, encode
-from gatewise.reading.sequences import Recordings, StepRoles, labeled, read_recordings, with_labels, with_targets
-from gatewise.reading.series import Known, Panel, Roles, read_panel
-from gatewise.reading.steps import Step, find_step
-from gatewise.reading.table import Table, counted, listed, read_table
-from gatewise.reading.times import Times, parse_times
+from gatewise.tables.columns import Column, choose_columns, columns_from_json, encode
+from gatewise.tables.sequences import Recordings, StepRoles, labeled, read_recordings, with_labels, with_targets
+from gatewise.tables.series import Known, Panel, Roles, read_panel
+from gatewise.tables.steps import Step, find_step
+from gatewise.tables.table import Table, counted, listed, read_table
+from gatewise.tables.times import Times, parse_times
 
 __all__ = [
     "Column",

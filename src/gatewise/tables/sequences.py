@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from gatewise.errors import Array, GatewiseValueError
-from gatewise.reading.columns import Column, choose_columns, encode, number_column, texts
-from gatewise.reading.table import counted, listed
-from gatewise.reading.times import parse_times
+from gatewise.tables.columns import Column, choose_columns, encode, number_column, texts
+from gatewise.tables.table import counted, listed
+from gatewise.tables.times import parse_times
 
 if TYPE_CHECKING:
-    from gatewise.reading.table import Table
+    from gatewise.tables.table import Table
 
 
 class StepRoles(NamedTuple):
@@ -93,11 +93,11 @@ def read_recordings(table: Table, roles: StepRoles, columns: list[Column] | None
 
     Examples
     --------
-    >>> import pathlib, tempfile, gatewise.reading as reading
+    >>> import pathlib, tempfile, gatewise.tables as tables
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "a.csv"
     >>> _ = path.write_text("id,t,x,kind\na,2,5,up\na,1,4,up\nb,1,7,down\n")
     >>> roles = StepRoles("id", "t", "kind")
-    >>> found = with_labels(table := reading.read_table(path), roles, read_recordings(table, roles))
+    >>> found = with_labels(table := tables.read_table(path), roles, read_recordings(table, roles))
     >>> found.names, [x.tolist() for x in found.X], found.labels.tolist()
     (['a', 'b'], [[[4.0], [5.0]], [[7.0]]], ['up', 'down'])
     """

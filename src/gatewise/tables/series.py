@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from gatewise.errors import Array, GatewiseValueError
-from gatewise.reading.columns import Column, choose_columns, encode, number_column, texts
-from gatewise.reading.steps import Step, find_step
-from gatewise.reading.table import counted, listed
-from gatewise.reading.times import Times, parse_times
+from gatewise.tables.columns import Column, choose_columns, encode, number_column, texts
+from gatewise.tables.steps import Step, find_step
+from gatewise.tables.table import counted, listed
+from gatewise.tables.times import Times, parse_times
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
-    from gatewise.reading.table import Table
+    from gatewise.tables.table import Table
 
 ROLES = ("known", "past", "static")
 ENOUGH = 8  # rows that show a step beyond doubt
@@ -114,10 +114,10 @@ def read_panel(table: Table, roles: Roles, known: Known | None = None) -> Panel:
 
     Examples
     --------
-    >>> import pathlib, tempfile, gatewise.reading as reading
+    >>> import pathlib, tempfile, gatewise.tables as tables
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "a.csv"
     >>> _ = path.write_text("day,x\n2024-01-02,2\n2024-01-01,1\n2024-01-04,4\n")
-    >>> table = reading.read_table(path)
+    >>> table = tables.read_table(path)
     >>> panel = read_panel(table, Roles("day", ("x",)))
     >>> panel.y[0].tolist(), panel.step.label, table.notes
     ([1.0, 2.0, nan, 4.0], '1 day', ['times sorted', '1 missing step filled with gaps'])

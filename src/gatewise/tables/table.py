@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 from gatewise.errors import Array, GatewiseTypeError, GatewiseValueError
-from gatewise.reading import delimited, numerals
-from gatewise.reading.numerals import Numbers
+from gatewise.tables import delimited, numerals
+from gatewise.tables.numerals import Numbers
 
 if TYPE_CHECKING:
-    from gatewise.reading.delimited import Delimited
+    from gatewise.tables.delimited import Delimited
 
 _CODECS = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zstd"}
 _ARCHIVES = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # .xlsx, .ods and other zips; .xls
