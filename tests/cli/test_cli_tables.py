@@ -371,7 +371,7 @@ def test_predict_refuses_models_that_do_not_know_their_columns(here, refuses):
 
 def test_the_examples_of_the_docs_run(tmp_path, monkeypatch, run):
     monkeypatch.chdir(tmp_path)
-    page = (Path(__file__).parents[1] / "docs" / "commands.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "commands.md").read_text(encoding="utf-8")
     data, *_ = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
     exec(data, {})
     examples = [line for block in re.findall(r"```sh\n(.*?)```", page, flags=re.DOTALL) for line in block.splitlines()]
