@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 import gatewise as gw
 from gatewise import cli, pages, storage
-from gatewise.cli import forecast
+from gatewise.tables import forecasts
 
 SALES = "month,shop,units,promo,stock,size\n"
 
@@ -246,7 +246,7 @@ def test_nothing_is_written_when_something_fails(here, run, monkeypatch):
     def fails(*args, **kwargs):
         raise gw.GatewiseError("the table fails")
 
-    monkeypatch.setattr(forecast, "forecast_frame", fails)
+    monkeypatch.setattr(forecasts, "forecast_frame", fails)
     assert run(*FORECAST, "--no-backtest", "--horizon", "1", "--out", "result")[0] == 2
     assert [path.name for path in (here / "result").iterdir()] == ["model.safetensors"]
     assert (here / "result" / "model.safetensors").read_text() == "old"

@@ -13,16 +13,16 @@ from pyarrow import csv
 
 import gatewise as gw
 from gatewise.tables import (
-    Known,
-    Roles,
-    StepRoles,
+    SequenceRoles,
+    SeriesRoles,
+    SeriesSchema,
     choose_columns,
     columns_from_json,
+    drop_unanswered,
     encode,
-    labeled,
     parse_times,
-    read_panel,
-    read_recordings,
+    read_sequences,
+    read_series,
     read_table,
     with_labels,
     with_targets,
@@ -403,7 +403,7 @@ def test_the_step_is_found_and_gaps_are_filled(table, frequency, form, label, ho
     index = pd.date_range("2019-01-01", periods=40, freq=frequency)
     rows = [f"{stamp:{form}},{k}" for k, stamp in enumerate(index) if k not in (7, 8, 30)]
     found = table(days(*rows))
-    panel = read_panel(found, Roles("day", ("x",)))
+    panel = read_series(found, SeriesRoles("day", ("x",)))
     assert panel.step.label == label
     assert panel.step.horizon() == horizon
     assert panel.y[0].index.equals(index.rename("day"))
@@ -415,7 +415,7 @@ def test_the_step_is_found_and_gaps_are_filled(table, frequency, form, label, ho
 @pytest.mark.parametrize(("frequency", "season"), [("h", 168), ("D", 7), ("MS", 12), ("QS", 4), ("B", 5), ("YS", None)])
 def test_the_season_follows_from_the_step(table, frequency, season):
     index = pd.date_range("2000-01-01", periods=24, freq=frequency)
-    panel = read_panel(table(days(*(f"{stamp},1" for stamp in index))), Roles("day", ("x",)))
+    panel = read_series(table(days(*(f"{stamp},1" for stamp in index))), SeriesRoles("day", ("x",)))
     assert panel.step.season(1000) == season
     assert panel.step.season(4) is None
     assert frequency != "h" or panel.step.season(100) == 24
@@ -425,19 +425,19 @@ def test_unsorted_repeated_and_differing_rows(table):
     rows = [f"2024-01-{k:02d},{k}" for k in range(1, 21)]
     swapped = [rows[1], rows[0], *rows[2:]]
     found = table(days(*swapped, rows[4]))
-    assert read_panel(found, Roles("day", ("x",))).y[0].tolist() == list(range(1, 21))
+    assert read_series(found, SeriesRoles("day", ("x",))).y[0].tolist() == list(range(1, 21))
     assert found.notes == ["times sorted", "1 repeated row dropped"]
     found = table(days(*rows, "2024-01-05,7"))
-    assert read_panel(found, Roles("day", ("x",))).y[0].iloc[4] == 6
+    assert read_series(found, SeriesRoles("day", ("x",))).y[0].iloc[4] == 6
     assert found.notes == ["times sorted", "1 step with differing rows averaged, as line 6 and line 22"]
     found = table(days(*rows, "2024-01-05,"))
-    assert read_panel(found, Roles("day", ("x",))).y[0].iloc[4] == 5
+    assert read_series(found, SeriesRoles("day", ("x",))).y[0].iloc[4] == 5
 
 
 def test_contradictions_everywhere_are_refused(table):
     rows = [f"2024-01-{k:02d},{k + s}" for k in range(1, 9) for s in (0, 1)]
     refused(
-        lambda: read_panel(table(days(*rows)), Roles("day", ("x",))),
+        lambda: read_series(table(days(*rows)), SeriesRoles("day", ("x",))),
         "line 3, column 'day': line 2 and line 3 both tell of 2024-01-01",
         "--series",
     )
@@ -446,19 +446,19 @@ def test_contradictions_everywhere_are_refused(table):
 def test_the_hour_that_daylight_saving_repeats_is_averaged_and_named(table):
     index = pd.date_range("2024-10-25", periods=96, freq="h", tz="Europe/Berlin")
     found = table(days(*(f"{stamp:%Y-%m-%d %H:%M},{k}" for k, stamp in enumerate(index))))
-    panel = read_panel(found, Roles("day", ("x",)))
+    panel = read_series(found, SeriesRoles("day", ("x",)))
     assert panel.y[0][pd.Timestamp("2024-10-27 02:00")] == 50.5
     assert any("daylight saving" in note for note in found.notes)
     spring = pd.date_range("2024-03-30", periods=48, freq="h", tz="Europe/Berlin")
     found = table(days(*(f"{stamp:%Y-%m-%d %H:%M},{k}" for k, stamp in enumerate(spring))))
-    assert np.isnan(read_panel(found, Roles("day", ("x",))).y[0][pd.Timestamp("2024-03-31 02:00")])
+    assert np.isnan(read_series(found, SeriesRoles("day", ("x",))).y[0][pd.Timestamp("2024-03-31 02:00")])
 
 
 def test_jitter_is_rounded_and_said(table):
     rng = np.random.default_rng(0)
     stamps = pd.date_range("2024-01-01", periods=50, freq="10min") + pd.to_timedelta(rng.uniform(-20, 20, 50), "s")
     found = table(days(*(f"{stamp},{k}" for k, stamp in enumerate(stamps))))
-    panel = read_panel(found, Roles("day", ("x",)))
+    panel = read_series(found, SeriesRoles("day", ("x",)))
     assert panel.y[0].tolist() == list(range(50))
     assert panel.step.label == "10 min"
     assert found.notes == ["50 times rounded to steps of 10 min"]
@@ -480,7 +480,7 @@ def test_jitter_is_rounded_and_said(table):
     ],
 )
 def test_series_that_cannot_be_used(table, rows, words):
-    refused(lambda: read_panel(table(days(*rows)), Roles("day", ("x",))), "a.csv", *words)
+    refused(lambda: read_series(table(days(*rows)), SeriesRoles("day", ("x",))), "a.csv", *words)
 
 
 def test_long_tables_with_everything_beside(table):
@@ -490,8 +490,8 @@ def test_long_tables_with_everything_beside(table):
             units = "" if k > 6 else str(k + (10 if shop == "south" else 0))
             rows.append(f"2024-01-{k:02d},{shop},{units},{k % 2},{k / 2},{size}")
     found = table(days(*rows, header="day,shop,units,promo,stock,size"))
-    roles = Roles("day", ("units",), "shop", ("promo",), ("stock",), ("size",))
-    panel = read_panel(found, roles)
+    roles = SeriesRoles("day", ("units",), "shop", ("promo",), ("stock",), ("size",))
+    panel = read_series(found, roles)
     assert panel.names == ["north", "south"]
     assert [y.tolist() for y in panel.y] == [[1, 2, 3, 4, 5, 6], [11, 12, 13, 14, 15, 16]]
     assert panel.ahead == 2
@@ -501,12 +501,12 @@ def test_long_tables_with_everything_beside(table):
         "north": {"size=big": 1, "size=small": 0},
         "south": {"size=big": 0, "size=small": 1},
     }
-    assert Roles.from_json({**roles._asdict(), "known": ["promo"]}) == roles
+    assert SeriesRoles.from_json({**roles._asdict(), "known": ["promo"]}) == roles
 
 
 def test_wide_tables_are_one_series_a_target(table):
     found = table(days("2024-01-01,1,", "2024-01-02,2,5", "2024-01-03,,6", header="day,x,y"))
-    panel = read_panel(found, Roles("day", ("x", "y")))
+    panel = read_series(found, SeriesRoles("day", ("x", "y")))
     assert [y.tolist() for y in panel.y] == [[1, 2], [5, 6]]
     assert panel.names == ["x", "y"]
     assert panel.y[1].index[0] == pd.Timestamp("2024-01-02")
@@ -514,35 +514,41 @@ def test_wide_tables_are_one_series_a_target(table):
 
 def test_short_series_share_the_step_of_the_others(table):
     rows = [f"2024-{k:02d}-01,{s},{k}" for s, last in (("a", 9), ("b", 1), ("c", 2)) for k in range(1, last + 1)]
-    panel = read_panel(table(days(*rows, header="day,s,x")), Roles("day", ("x",), "s"))
+    panel = read_series(table(days(*rows, header="day,s,x")), SeriesRoles("day", ("x",), "s"))
     assert [y.index.freqstr for y in panel.y] == ["MS", "MS", "MS"]
 
 
 def test_static_columns_must_not_change(table):
     rows = [f"2024-01-{k:02d},a,{k},{k // 4}" for k in range(1, 7)]
     found = table(days(*rows, header="day,shop,units,size"))
-    roles = Roles("day", ("units",), "shop", static=("size",))
-    refused(lambda: read_panel(found, roles), "line 5, column 'size': changes within series 'a'")
-    refused(lambda: read_panel(found, roles._replace(series=None)), "--static needs --series")
-    refused(lambda: read_panel(found, roles._replace(past=("units",))), "'units' has two roles")
+    roles = SeriesRoles("day", ("units",), "shop", static=("size",))
+    refused(lambda: read_series(found, roles), "line 5, column 'size': changes within series 'a'")
+    refused(lambda: read_series(found, roles._replace(series=None)), "--static needs --series")
+    refused(lambda: read_series(found, roles._replace(past=("units",))), "'units' has two roles")
 
 
 def test_a_model_takes_only_what_is_new(table):
-    trained = read_panel(table(days(*(f"2024-01-{k:02d},{k}" for k in range(1, 11)))), Roles("day", ("x",)))
+    trained = read_series(table(days(*(f"2024-01-{k:02d},{k}" for k in range(1, 11)))), SeriesRoles("day", ("x",)))
     place = int(trained.step.places(trained.y[0].index[-1:])[0][0])
-    known = Known(trained.columns, trained.step, {"x": place})
+    known = SeriesSchema(trained.columns, trained.step, {"x": place})
     found = table(days("2024-01-09,9", "2024-01-10,10", "2024-01-12,12", "2024-01-13,"))
-    panel = read_panel(found, Roles("day", ("x",)), known)
+    panel = read_series(found, SeriesRoles("day", ("x",)), known)
     assert panel.y[0].to_dict() == {pd.Timestamp("2024-01-12"): 12}
     assert panel.ahead == 1
-    assert len(read_panel(table(days("2024-01-09,9")), Roles("day", ("x",)), known).y[0]) == 0
-    far = read_panel(table(days("2024-01-12,9", "2024-01-20,8")), Roles("day", ("x",)), known)
+    assert len(read_series(table(days("2024-01-09,9")), SeriesRoles("day", ("x",)), known).y[0]) == 0
+    far = read_series(table(days("2024-01-12,9", "2024-01-20,8")), SeriesRoles("day", ("x",)), known)
     assert len(far.y[0]) == 9
     off = table(days("2024-01-12 08:00,9", "2024-01-20,8"))
-    refused(lambda: read_panel(off, Roles("day", ("x",)), known), "line 2, column 'day'", "off the steps of 1 day")
+    refused(
+        lambda: read_series(off, SeriesRoles("day", ("x",)), known), "line 2, column 'day'", "off the steps of 1 day"
+    )
     hourly = table(days(*(f"2024-01-12 {k:02d}:00,{k}" for k in range(12))))
-    refused(lambda: read_panel(hourly, Roles("day", ("x",)), known), "steps are 1 h", "trained on steps of 1 day")
-    refused(lambda: read_panel(table(days("1,9", "2,8")), Roles("day", ("x",)), known), "trained on steps of 1 day")
+    refused(
+        lambda: read_series(hourly, SeriesRoles("day", ("x",)), known), "steps are 1 h", "trained on steps of 1 day"
+    )
+    refused(
+        lambda: read_series(table(days("1,9", "2,8")), SeriesRoles("day", ("x",)), known), "trained on steps of 1 day"
+    )
 
 
 # Sequences
@@ -553,48 +559,48 @@ STEPS = "id,t,x,w,kind\nb,2,4,u,up\nb,1,3,v,up\na,1,1,u,down\na,3,,u,down\na,2,2
 
 def test_sequences_are_cut_and_sorted(table):
     found = table(STEPS)
-    roles = StepRoles("id", "t", "kind")
-    sequences = with_labels(found, roles, read_recordings(found, roles))
+    roles = SequenceRoles("id", "t", "kind")
+    sequences = with_labels(found, roles, read_sequences(found, roles))
     assert sequences.names == ["b", "a"]
     assert sequences.channels == ["x", "w=u", "w=v"]
     np.testing.assert_array_equal(sequences.X[0], [[3, 0, 1], [4, 1, 0]])
     np.testing.assert_array_equal(sequences.X[1], [[1, 1, 0], [2, 0, 1], [np.nan, 1, 0]])
     assert sequences.labels.tolist() == ["up", "down"]
     assert found.notes == ["steps sorted by time"]
-    assert StepRoles.from_json(roles._asdict()) == roles
+    assert SequenceRoles.from_json(roles._asdict()) == roles
 
 
 def test_sequences_without_times_keep_the_order_of_the_file(table):
     found = table("id,x\na,1\nb,5\na,2\nb,4\n")
-    assert [x.ravel().tolist() for x in read_recordings(found, StepRoles("id")).X] == [[1, 2], [5, 4]]
+    assert [x.ravel().tolist() for x in read_sequences(found, SequenceRoles("id")).X] == [[1, 2], [5, 4]]
     assert found.notes == ["rows of each sequence brought together, in the order of the file"]
 
 
 def test_two_labels_in_a_sequence_are_refused(table):
     found = table("id,x,kind\na,1,up\na,2,\na,3,down\nb,1,up\nb,2,up\n")
-    roles = StepRoles("id", None, "kind")
+    roles = SequenceRoles("id", None, "kind")
     words = ["a.csv, line 4, column 'kind'", "sequence 'a' is 'down' here and 'up' before"]
-    refused(lambda: with_labels(found, roles, read_recordings(found, roles)), *words)
+    refused(lambda: with_labels(found, roles, read_sequences(found, roles)), *words)
 
 
 def test_sequences_without_a_label_are_left_out_and_said(table):
     found = table("id,x,kind\na,1,1\na,2,\nb,1,\nb,2,\nc,3,x\n")
-    roles = StepRoles("id", None, "kind")
-    sequences = labeled(found, with_labels(found, roles, read_recordings(found, roles)))
+    roles = SequenceRoles("id", None, "kind")
+    sequences = drop_unanswered(found, with_labels(found, roles, read_sequences(found, roles)))
     assert (sequences.names, sequences.labels.tolist()) == (["a", "c"], ["1", "x"])
     assert found.notes == ["1 sequence without an answer left out: b"]
 
 
 def test_targets_of_sequences_or_of_steps(table):
-    roles = StepRoles("id", None, "y", ("x",))
+    roles = SequenceRoles("id", None, "y", ("x",))
     found = table("id,x,y\na,1,5\na,2,\nb,1,7\nb,2,7\n")
-    whole = with_targets(found, roles, read_recordings(found, roles))
+    whole = with_targets(found, roles, read_sequences(found, roles))
     assert (whole.per_step, whole.targets.tolist()) == (False, [5, 7])
     found = table("id,x,y\na,1,5\na,2,6\nb,1,\nb,2,7\n")
-    steps = with_targets(found, roles, read_recordings(found, roles))
+    steps = with_targets(found, roles, read_sequences(found, roles))
     assert steps.per_step
     np.testing.assert_array_equal(np.concatenate(steps.targets), [5, 6, np.nan, 7])
-    sequences = read_recordings(found, roles)
+    sequences = read_sequences(found, roles)
     refused(
         lambda: with_targets(found, roles, sequences, per_step=False), "line 3, column 'y': changes within sequence"
     )
@@ -610,7 +616,7 @@ def test_targets_of_sequences_or_of_steps(table):
 )
 def test_sequences_that_cannot_be_used(table, content, words):
     features = ("x",) if "y" in content else ()
-    refused(lambda: read_recordings(table(content), StepRoles("id", features=features)), "a.csv", *words)
+    refused(lambda: read_sequences(table(content), SequenceRoles("id", features=features)), "a.csv", *words)
 
 
 def test_a_million_rows(tmp_path):
@@ -623,7 +629,7 @@ def test_a_million_rows(tmp_path):
     content = text.getvalue().to_pybytes().replace(b",999,", b",n/a,", 1)
     (tmp_path / "big.csv").write_bytes(content)
     found = read_table(tmp_path / "big.csv")
-    panel = read_panel(found, Roles("time", ("x",), past=("w",)))
+    panel = read_series(found, SeriesRoles("time", ("x",), past=("w",)))
     assert len(panel.y[0]) == count
     assert panel.y[0].isna().sum() == 1
     assert re.search(r"1 cell \(n/a\)", " ".join(found.notes))

@@ -86,8 +86,7 @@ def _steps(as_json: bool, cell: str, reset: str, nonlinearity: str, digits: int,
 
 def _read(path: Path, dtype: np.dtype[Any]) -> Array:
     if path.suffix != ".npy":
-        from gatewise.tables import read_table
-        from gatewise.tables.columns import number_column
+        from gatewise.tables import number_column, read_table
 
         table = read_table(path)
         return np.stack([number_column(table, name) for name in table.names], axis=1)[None].astype(dtype)
