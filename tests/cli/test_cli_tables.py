@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 import gatewise as gw
-from gatewise import cli, pages, storage
+from gatewise import cli, files, pages
 from gatewise.tables import forecasts
 
 SALES = "month,shop,units,promo,stock,size\n"
@@ -284,7 +284,7 @@ def test_classify_from_file_to_files_and_on(here, run, refuses):
     assert (table["predicted"] == table["label"]).mean() == metrics["accuracy"]
     assert table["sequence"].str.len().eq(3).all()
     assert (here / "result" / "report.html").exists()
-    info = storage.read_info(here / "result" / "model.safetensors")
+    info = files.read_info(here / "result" / "model.safetensors")
     assert info["command"] == "classify"
     assert [column["name"] for column in info["columns"]] == ["value", "side"]
     assert info["columns"][1]["levels"] == ["left", "right"]

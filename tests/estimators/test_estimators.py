@@ -17,7 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import gatewise as gw
-from gatewise import kernels, storage
+from gatewise import files, kernels
 from gatewise.estimators.sequences import Inputs, Sequences, read_sequences
 
 SMALL = {"hidden_size": 8, "max_iter": 3, "members": 2, "random_state": 0}
@@ -406,7 +406,7 @@ def test_a_saved_model_answers_alike(kind, gaps, tmp_path):
     assert type(loaded) is kind
     assert_same_rows(answers(loaded, X), answers(model, X))
     assert loaded.get_params() == model.get_params()
-    assert storage.read_info(path) == {"of": "May"}
+    assert files.read_info(path) == {"of": "May"}
     for name in ("n_channels_in_", "n_features_in_", "loss_curve_", "n_iter_", "validation_scores_"):
         assert getattr(loaded, name) == getattr(model, name)
     np.testing.assert_array_equal(loaded.feature_names_in_, ["ä", "b", "c"])
@@ -435,7 +435,7 @@ def forge(path, change):
     description, arrays = model._to_parts()
     description = json.loads(json.dumps(description)) | {"type": "RecurrentClassifier"}
     change(description, arrays)
-    header = {"format": storage.FORMAT, "model": json.dumps(description), "info": "{}"}
+    header = {"format": files.FORMAT, "model": json.dumps(description), "info": "{}"}
     path.write_bytes(to_bytes({name: np.ascontiguousarray(a) for name, a in arrays.items()}, metadata=header))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from gatewise import datasets, dayahead, pages, storage
+from gatewise import datasets, dayahead, files, pages
 from gatewise.cli import options, output
 from gatewise.printing import text_table
 
@@ -55,9 +55,9 @@ def command(out: Path, seed: int, as_json: bool, quiet: bool) -> None:
         named_days={f"{day:%Y-%m-%d}": name for day, name in federal_holidays.items()},
         model=outcome.model,
     )
-    storage.save(outcome.model, out / "model.safetensors", info={"metrics": metrics})
-    storage.write_whole(out / "metrics.json", (json.dumps(metrics, indent=2) + "\n").encode())
-    storage.write_whole(out / "report.html", page.encode())
+    files.save(outcome.model, out / "model.safetensors", info={"metrics": metrics})
+    files.write_whole(out / "metrics.json", (json.dumps(metrics, indent=2) + "\n").encode())
+    files.write_whole(out / "report.html", page.encode())
     click.echo(json.dumps(metrics) if as_json else _summary(metrics, out))
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gatewise.errors import GatewiseValueError
-from gatewise.storage import write_whole
+from gatewise.files import write_whole
 
 if TYPE_CHECKING:
     from pandas import DataFrame

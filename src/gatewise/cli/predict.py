@@ -25,7 +25,7 @@ def command(model: str, file: str, out: Path | None, as_json: bool, quiet: bool)
     FILE has after the end of its training, then forecasts from there. A classifier gives one row a sequence, with a
     probability for each label. Prints CSV.
     """
-    from gatewise.storage import write_whole
+    from gatewise.files import write_whole
     from gatewise.tables import predict
 
     frame, notes = predict(model, file)

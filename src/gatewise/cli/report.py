@@ -13,8 +13,8 @@ import numpy as np
 from gatewise import pages
 from gatewise.cli import options, output
 from gatewise.errors import GatewiseValueError
+from gatewise.files import load, read_info
 from gatewise.layers import Layer
-from gatewise.storage import load, read_info
 from gatewise.tables import read_inputs
 
 if TYPE_CHECKING:

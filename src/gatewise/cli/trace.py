@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
-from gatewise import pencil, storage
+from gatewise import files, pencil
 from gatewise.errors import Array, GatewiseValueError
 from gatewise.layers import GRU, LSTM, RNN, Layer
 from gatewise.layers.stack import Recurrent
@@ -62,12 +62,12 @@ def command(
     elif model is None or file is None:
         raise click.UsageError("need --steps, or MODEL and FILE.")
     else:
-        loaded = storage.load(model)
+        loaded = files.load(model)
         if not isinstance(loaded, Layer):
             raise GatewiseValueError(f"{model} holds a {type(loaded).__name__}; need a layer or a Sequential.")
         seen = trace(loaded, _read(file, loaded.dtype))
         if out is not None:
-            storage.write_whole(out, _content(seen, out))
+            files.write_whole(out, _content(seen, out))
         click.echo(json.dumps(_summary(seen)) if as_json else _table(seen))
 
 

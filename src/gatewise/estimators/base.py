@@ -11,7 +11,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 
-from gatewise import storage
+from gatewise import descriptions
 from gatewise.batches import Samples
 from gatewise.errors import Array, GatewiseError, GatewiseTypeError, GatewiseValueError, check_number
 from gatewise.estimators import network
@@ -227,10 +227,10 @@ class RecurrentEstimator(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta)
         names = getattr(self, "feature_names_in_", None)
         targets, arrays = self._target_parts()
         description = {
-            "params": storage.params_to_json(self.get_params(deep=False)),
-            "network": storage.describe(self.model_),
+            "params": descriptions.params_to_json(self.get_params(deep=False)),
+            "network": descriptions.describe(self.model_),
             "seen": {name: getattr(self, name) for name in _SEEN if hasattr(self, name)},
-            "names": None if names is None else storage.values_to_json(names),
+            "names": None if names is None else descriptions.values_to_json(names),
             "training": {name: getattr(self, name) for name in _TRAINING},
             "targets": targets,
         }
@@ -239,11 +239,11 @@ class RecurrentEstimator(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta)
 
     @classmethod
     def _from_parts(cls, description: dict[str, Any], arrays: dict[str, Array]) -> Self:
-        self = cls(**storage.params_from_json(description["params"], cls))
+        self = cls(**descriptions.params_from_json(description["params"], cls))
         network.check_parameters(self)
-        self._inputs = Inputs.checked(storage.under("inputs.", arrays))
-        self._restore_targets(description["targets"], storage.under("targets.", arrays))
-        model = storage.rebuild(description["network"], storage.under("network.", arrays))
+        self._inputs = Inputs.checked(descriptions.under("inputs.", arrays))
+        self._restore_targets(description["targets"], descriptions.under("targets.", arrays))
+        model = descriptions.rebuild(description["network"], descriptions.under("network.", arrays))
         self.model_ = network.checked(model, self._inputs.size, self._output_count(), self._per_step)
         self._optimizer = None
         for name in _SEEN:
@@ -253,7 +253,7 @@ class RecurrentEstimator(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta)
         if self.n_channels_in_ != len(self._inputs.mean):
             raise GatewiseValueError(f"it has {self.n_channels_in_} channels and means of {len(self._inputs.mean)}.")
         if description["names"] is not None:
-            self.feature_names_in_ = storage.values_from_json(description["names"])
+            self.feature_names_in_ = descriptions.values_from_json(description["names"])
         for name in _TRAINING:
             setattr(self, name, description["training"][name])
         return self

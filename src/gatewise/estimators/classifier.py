@@ -12,7 +12,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
-from gatewise import losses, storage
+from gatewise import descriptions, losses
 from gatewise.batches import Samples
 from gatewise.errors import Array, GatewiseValueError
 from gatewise.estimators.base import (
@@ -316,10 +316,10 @@ class RecurrentClassifier(ClassifierMixin, RecurrentEstimator):  # type: ignore[
         return None if self._per_step else samples.y
 
     def _target_parts(self) -> tuple[dict[str, Any], dict[str, Array]]:
-        return {"classes": storage.values_to_json(self.classes_)}, {}
+        return {"classes": descriptions.values_to_json(self.classes_)}, {}
 
     def _restore_targets(self, described: dict[str, Any], arrays: dict[str, Array]) -> None:
-        self.classes_ = storage.values_from_json(described["classes"])
+        self.classes_ = descriptions.values_from_json(described["classes"])
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gatewise.errors import Array, GatewiseTypeError
+from gatewise.files import write_whole
 from gatewise.layers import Layer
 from gatewise.layers.cell import RecurrentCell
 from gatewise.losses import Loss
 from gatewise.pages.page import render, require
-from gatewise.storage import write_whole
 
 
 def report(

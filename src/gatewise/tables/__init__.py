@@ -4,6 +4,7 @@ A flow each: `forecast`, `classify`, `regress`, and `predict` with what these re
 tables, says what was done, and refuses with file, line and column.
 """
 
+from gatewise.forecasting.frequency import Step
 from gatewise.tables.classification import CLASSIFICATION, classify
 from gatewise.tables.columns import Column, choose_columns, columns_from_json, encode, number_column
 from gatewise.tables.forecasts import ForecastResult, ForecastTask, forecast, read_forecast_task
@@ -20,7 +21,6 @@ from gatewise.tables.sequences import (
     with_targets,
 )
 from gatewise.tables.series import SeriesGrid, SeriesRoles, SeriesSchema, read_series
-from gatewise.tables.steps import Step, find_step
 from gatewise.tables.table import Table, as_table, counted, listed, read_table
 from gatewise.tables.times import Times, parse_times
 
@@ -51,7 +51,6 @@ __all__ = [
     "counted",
     "drop_unanswered",
     "encode",
-    "find_step",
     "forecast",
     "listed",
     "number_column",

@@ -10,7 +10,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gatewise.errors import GatewiseError, GatewiseValueError
-from gatewise.storage import load, read_info
+from gatewise.files import load, read_info
+from gatewise.forecasting.frequency import Step
 from gatewise.tables.classification import CLASSIFICATION
 from gatewise.tables.columns import columns_from_json
 from gatewise.tables.forecasts import described, forecast_frame
@@ -24,7 +25,6 @@ from gatewise.tables.sequences import (
     with_targets,
 )
 from gatewise.tables.series import SeriesGrid, SeriesRoles, SeriesSchema, read_series
-from gatewise.tables.steps import Step
 from gatewise.tables.table import as_table
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from gatewise.storage import save
+from gatewise.files import save
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from gatewise.errors import Array, GatewiseValueError
+from gatewise.forecasting.frequency import Step, dominant_step
 from gatewise.tables.columns import Column, choose_columns, encode, number_column, texts
-from gatewise.tables.steps import Step, find_step
 from gatewise.tables.table import as_names, counted, listed, with_tuples
 from gatewise.tables.times import Times, parse_times
 
@@ -214,7 +214,7 @@ def _series_of(table: Table, roles: SeriesRoles) -> tuple[Array, list[str]]:
 
 def _step(table: Table, roles: SeriesRoles, times: Times, codes: Array, known: SeriesSchema | None) -> Step:
     """Return the step of the table or, for a model, that of the model; raise if there is none, or another."""
-    found = find_step(times, codes)
+    found = dominant_step(times.stamps, codes)
     if known is None:
         return found if isinstance(found, Step) else table.refuse(roles.time, f"{found}.")
     clear = isinstance(found, Step) and len(times.stamps) >= ENOUGH and found.label != known.step.label

@@ -11,7 +11,7 @@ import pytest
 from safetensors.numpy import save as to_bytes
 
 import gatewise as gw
-from gatewise import storage
+from gatewise import files
 
 GRU = {"type": "GRU", "input_size": 3, "hidden_size": 4, "num_layers": 1}
 MODELS = {
@@ -56,7 +56,7 @@ def with_header(header, data):
 def forged(path, description, arrays=None, **header):
     """Write a file of our format whose description and arrays are free."""
     text = description if isinstance(description, str) else json.dumps(description)
-    path.write_bytes(to_bytes(arrays or {}, metadata={"format": storage.FORMAT, "model": text, "info": "{}"} | header))
+    path.write_bytes(to_bytes(arrays or {}, metadata={"format": files.FORMAT, "model": text, "info": "{}"} | header))
     return path
 
 
@@ -94,16 +94,16 @@ def test_files_are_plain_safetensors_without_pickle(tmp_path):
     assert set(arrays) == set(model.params)
     for name, value in arrays.items():
         np.testing.assert_array_equal(value, model.params[name])
-    assert "pickle" not in sys.modules["gatewise.storage"].__dict__
+    assert "pickle" not in sys.modules["gatewise.files"].__dict__
 
 
 def test_info_round_trip(tmp_path):
     info = {"epochs": 3, "note": "σ ⊙ ü", "nested": {"losses": [0.5, None, True]}, "third": 1 / 3}
     path = tmp_path / "m"
     gw.save(gw.Last(), path, info=info)
-    assert storage.read_info(path) == info
+    assert files.read_info(path) == info
     gw.save(gw.Last(), path)
-    assert storage.read_info(path) == {}
+    assert files.read_info(path) == {}
 
 
 @pytest.mark.parametrize("info", [{"a": np.zeros(2)}, {"a": {1, 2}}, {("a", 1): 2}])
@@ -118,7 +118,7 @@ def test_info_that_json_cannot_hold(tmp_path, info):
 def test_info_that_cannot_be_read(tmp_path, text):
     path = forged(tmp_path / "m", {"type": "Last"}, info=text)
     with pytest.raises(gw.GatewiseError, match="its info cannot be read"):
-        storage.read_info(path)
+        files.read_info(path)
 
 
 # What is refused
@@ -204,13 +204,13 @@ def test_files_of_others_are_refused(tmp_path):
     with pytest.raises(gw.GatewiseError, match="has format 'pt'; need 'gatewise-1'"):
         gw.load(path)
     with pytest.raises(gw.GatewiseError, match="has format 'pt'; need 'gatewise-1'"):
-        storage.read_info(path)
+        files.read_info(path)
 
 
 @pytest.mark.parametrize("kind", ["BF16", "F8_E4M3"])
 @pytest.mark.parametrize("of_others", [True, False])
 def test_numbers_that_numpy_lacks(tmp_path, kind, of_others):
-    metadata = {} if of_others else {"format": storage.FORMAT, "model": json.dumps({"type": "Last"})}
+    metadata = {} if of_others else {"format": files.FORMAT, "model": json.dumps({"type": "Last"})}
     size = {"BF16": 4, "F8_E4M3": 2}[kind]
     header = {"__metadata__": metadata, "a": {"dtype": kind, "shape": [2], "data_offsets": [0, size]}}
     (tmp_path / "m").write_bytes(with_header(header, b"\0" * size))
@@ -324,7 +324,7 @@ def test_hostile_descriptions_are_refused_at_once(tmp_path, name):
 
 
 def test_no_description(tmp_path):
-    (tmp_path / "m").write_bytes(to_bytes({}, metadata={"format": storage.FORMAT}))
+    (tmp_path / "m").write_bytes(to_bytes({}, metadata={"format": files.FORMAT}))
     with pytest.raises(gw.GatewiseError, match="its description of the model cannot be read"):
         gw.load(tmp_path / "m")
 
