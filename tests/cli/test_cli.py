@@ -88,6 +88,21 @@ def test_wrong_usage_exits_2_with_one_line_on_stderr(arguments, message):
     assert "gatewise" in done.stderr
 
 
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["check", "--help"], ["check", "--samples", "0"]])
+def test_a_reader_that_leaves_early_is_no_failure(arguments):
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "gatewise", *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
+    try:
+        done = subprocess.run(
+            command, stdout=writing, stderr=subprocess.PIPE, text=True, env=environment, timeout=120, check=False
+        )
+    finally:
+        os.close(writing)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_expected_errors_exit_2_with_one_line(monkeypatch, capsys):
     from gatewise import cli as module
 
