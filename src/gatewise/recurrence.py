@@ -26,9 +26,9 @@ class Weights(NamedTuple):
     """The arrays of one direction of one layer, or their gradients."""
 
     W: Array  # (G·H, D)
-    U: Array  # (G·H, H)
+    U: Array  # (G·H, H); (0, H) if the cell has none
     b: Array  # (G·H,)
-    c: Array  # (G·H,)
+    c: Array  # (G·H,); (0,) if the cell has no U
 
 
 class Run(NamedTuple):
@@ -133,7 +133,7 @@ def _forward(
 ) -> tuple[State, Record, State]:
     W, U, b, c = weights
     B, T, _ = x.shape
-    H = U.shape[1]
+    H = state[0].shape[-1]
     p = _by_time(x) @ W.T + b
     states = tuple(np.zeros((B, T, H), x.dtype) for _ in cell.states)
     record = tuple(np.zeros((B, T, H), x.dtype) for _ in cell.recorded)
@@ -155,8 +155,7 @@ def _forward(
 def _backward(run: Run, dh: Array, dstate: State, dstates: State = ()) -> tuple[Array, State, Weights]:
     cell, x, (W, U, _, _), _, lengths, states, record, _ = run
     B, T, _ = dh.shape
-    dp = np.empty((T, B, len(W)), x.dtype)
-    dq = np.empty_like(dp)
+    dp, dq = (np.empty((T, B, len(weight)), x.dtype) for weight in (W, U))
     previous = run.previous()
     for t in reversed(range(T)):
         dstate = (dstate[0] + dh[:, t], *dstate[1:])

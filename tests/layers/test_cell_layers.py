@@ -148,10 +148,11 @@ def test_copies_are_whole_and_separate(case, duplicate):
 
 
 def test_lstm_returns_named_states():
-    state, tape = gw.LSTMCell(3, 4, rng=0).forward(np.ones((2, 3), np.float32))
+    cell = gw.LSTMCell(3, 4, rng=0)
+    state, tape = cell.forward(np.ones((2, 3), np.float32))
     assert isinstance(state, gw.LSTMState)
     np.testing.assert_array_equal(state.c, tape.cell)
-    dh = gw.LSTMCell(3, 4, rng=0).backward(tape, state)[1]
+    dh = cell.backward(tape, state)[1]
     assert isinstance(dh, gw.LSTMState)
     plain, _ = gw.LSTMCell(3, 4, rng=0).forward(np.ones((2, 3), np.float32), tuple(state))
     assert isinstance(plain, gw.LSTMState)

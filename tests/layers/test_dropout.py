@@ -92,8 +92,9 @@ def test_padding_is_0_and_ignored_both_ways(training, garbage):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_dtype_stays(dtype):
     x = np.ones((2, 3), dtype)
-    y, _, tape = gw.Dropout(0.3).forward(x, training=True, rng=0)
-    assert y.dtype == gw.Dropout(0.3).backward(tape, y)[0].dtype == dtype
+    drop = gw.Dropout(0.3)
+    y, _, tape = drop.forward(x, training=True, rng=0)
+    assert y.dtype == drop.backward(tape, y)[0].dtype == dtype
 
 
 @pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda layer: pickle.loads(pickle.dumps(layer))])

@@ -58,16 +58,18 @@ def test_bidirectional_takes_the_finished_states_of_both_directions(kind, length
 def test_padding_is_ignored_both_ways():
     x = np.full((2, 4, 2), np.nan)
     x[0], x[1, :2] = 1, [[2, 3], [4, 5]]
-    y, _, tape = gw.Last().forward(x, lengths=[4, 2])
+    last = gw.Last()
+    y, _, tape = last.forward(x, lengths=[4, 2])
     np.testing.assert_array_equal(y, [[1, 1], [4, 5]])
-    assert not gw.Last().backward(tape, y)[0][1, [0, 2, 3]].any()
+    assert not last.backward(tape, y)[0][1, [0, 2, 3]].any()
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_dtype_stays_and_output_is_a_copy(dtype):
     x = np.ones((2, 3, 2), dtype)
-    y, _, tape = gw.Last().forward(x)
-    assert y.dtype == gw.Last().backward(tape, y)[0].dtype == dtype
+    last = gw.Last()
+    y, _, tape = last.forward(x)
+    assert y.dtype == last.backward(tape, y)[0].dtype == dtype
     y[...] = 5
     assert (x == 1).all()
 

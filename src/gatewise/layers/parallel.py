@@ -16,6 +16,7 @@ class ParallelTape(NamedTuple):
 
     tapes: tuple[Any, ...]
     shapes: tuple[tuple[int, ...], ...]
+    owner: object
 
 
 class Parallel(Several):
@@ -83,9 +84,10 @@ class Parallel(Several):
         """Run all layers on x; arguments and results are those of the layers, state a tuple with one entry a layer."""
         rng = generator(rng) if training else None
         pairs = zip(self.layers, self._per_layer("state", state), strict=True)
-        found = [layer.forward(x, first, lengths=lengths, training=training, rng=rng) for layer, first in pairs]
-        outputs, states, tapes = zip(*found, strict=True)
-        return np.concatenate(outputs, axis=-1), states, ParallelTape(tapes, tuple(y.shape for y in outputs))
+        results = [layer.forward(x, first, lengths=lengths, training=training, rng=rng) for layer, first in pairs]
+        outputs, states, tapes = zip(*results, strict=True)
+        tape = ParallelTape(tapes, tuple(y.shape for y in outputs), self.identity)
+        return np.concatenate(outputs, axis=-1), states, tape
 
     def backward(
         self, tape: ParallelTape, dy: Array, dstate: Any = None
@@ -96,8 +98,8 @@ class Parallel(Several):
         check_array("dy", dy, (*tape.shapes[0][:-1], ends[-1]), getattr(dy, "dtype", self.dtype))
         parts = [np.ascontiguousarray(part) for part in np.split(dy, ends[:-1], axis=-1)]
         dfinal = self._per_layer("dstate", dstate)
-        found = [layer.backward(*given) for layer, *given in zip(self.layers, tape.tapes, parts, dfinal, strict=True)]
-        dxs, dinitial, grads = zip(*found, strict=True)
+        passes = zip(self.layers, tape.tapes, parts, dfinal, strict=True)
+        dxs, dinitial, grads = zip(*(layer.backward(own, dy, d) for layer, own, dy, d in passes), strict=True)
         joined: dict[str, Array] = {}
         for i, gradients in enumerate(grads):
             joined |= prefixed(str(i), gradients)

@@ -15,6 +15,7 @@ class SequentialTape(NamedTuple):
     """The tape of each layer; `tape[0]` is that of the first."""
 
     tapes: tuple[Any, ...]
+    owner: object
 
     def __getitem__(self, index: Any) -> Any:
         return self.tapes[index]
@@ -95,7 +96,7 @@ class Sequential(Several):
             return layer.forward(x, initial, lengths=lengths, training=training, rng=rng)
 
         y, states, tapes = self._in_turn(x, state, lengths, run)
-        return y, states, SequentialTape(tapes)
+        return y, states, SequentialTape(tapes, self.identity)
 
     def _in_turn(
         self, x: Array, state: Any, lengths: Any, run: Callable[[Layer, Array, Any, Any], tuple[Array, Any, Any]]
