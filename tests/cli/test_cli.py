@@ -1,12 +1,9 @@
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from commands import gatewise as run
 
 import gatewise as gw
 from gatewise.cells import gru
@@ -14,20 +11,6 @@ from gatewise.cli import cli
 from gatewise.cli.check import command as check
 from gatewise.gradcheck import CONFIGURATIONS
 from gatewise.printing import text_table
-
-SOURCE = Path(gw.__file__).parents[1]
-
-
-def run(*arguments, **environment):
-    """Run `python -m gatewise` for real."""
-    return subprocess.run(
-        [sys.executable, "-m", "gatewise", *arguments],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(SOURCE), "COLUMNS": "100"} | environment,
-        timeout=120,
-        check=False,
-    )
 
 
 @pytest.fixture
