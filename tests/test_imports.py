@@ -13,7 +13,7 @@ ROOT = Path(gatewise.__file__).parent
 # Lowest first; a module may import from its own floor and from those below it.
 FLOORS = [
     {"errors"},
-    {"progress", "tables", "printing", "threads"},
+    {"printing", "progress", "threads"},
     {"activations"},
     {"layouts"},
     {"cells"},
@@ -29,8 +29,8 @@ FLOORS = [
     {"interop"},
     {"forecasting"},
     {"estimators"},
-    {"dayahead", "reading"},
     {"files"},
+    {"dayahead", "tables"},
     {"pages", "bench"},
     {"distributed"},
     {"cli"},

@@ -66,7 +66,7 @@ class Report:
 
     def table(self) -> str:
         """Return one line an array: name, shape, both errors, and the worst element."""
-        from gatewise.tables import text_table
+        from gatewise.printing import text_table
 
         rows = [
             (c.name, c.shape, f"{c.direction:.1e}", f"{c.element:.1e}", c.where, _verdict(c.worst, self.tolerance))

@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from gatewise.errors import Array, GatewiseValueError
-from gatewise.reading.columns import Column, choose_columns, encode, number_column, texts
-from gatewise.reading.table import counted, listed
-from gatewise.reading.times import parse_times
+from gatewise.tables.columns import Column, choose_columns, encode, number_column, texts
+from gatewise.tables.table import as_names, counted, listed, with_tuples
+from gatewise.tables.times import parse_times
 
 if TYPE_CHECKING:
-    from gatewise.reading.table import Table
+    from gatewise.tables.table import Table
 
 
-class StepRoles(NamedTuple):
-    """Which column is what; without `features` all others are."""
+class SequenceRoles(NamedTuple):
+    """Which column is what; without `features` all others are.
+
+    Attributes
+    ----------
+    sequence : str
+        Tells sequences apart.
+    time : str or None
+        Orders the steps of a sequence.
+    outcome : str or None
+        The label or target.
+    features : tuple of str
+    time_format : str or None
+        Of the times, in the letters of `strftime`.
+    """
 
     sequence: str
     time: str | None = None
@@ -27,14 +40,25 @@ class StepRoles(NamedTuple):
     time_format: str | None = None
 
     @classmethod
-    def from_json(cls, described: Mapping[str, Any]) -> StepRoles:
+    def of(
+        cls,
+        sequence: str,
+        time: str | None = None,
+        outcome: str | None = None,
+        features: str | Sequence[str] = (),
+        time_format: str | None = None,
+    ) -> SequenceRoles:
+        """Build roles where one column may be given by its bare name."""
+        return cls(sequence, time, outcome, as_names(features), time_format)
+
+    @classmethod
+    def from_json(cls, described: Mapping[str, Any]) -> SequenceRoles:
         """Build what `_asdict` gave and JSON kept."""
-        options: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in described.items()}
-        return cls(**options)
+        return cls(**with_tuples(described))
 
 
 @dataclass
-class Recordings:
+class Sequences:
     """Sequences in the order of their first rows.
 
     Attributes
@@ -63,7 +87,12 @@ class Recordings:
         """Names of the numbers of a step."""
         return [channel for column in self.columns for channel in column.channels]
 
-    def subset(self, index: Array) -> Recordings:
+    @property
+    def outcomes(self) -> Any:
+        """What is to be learned, as the estimators take it: labels as text, or the targets."""
+        return self.targets if self.labels is None else self.labels.astype(str)
+
+    def subset(self, index: Array) -> Sequences:
         """Return the sequences at `index`."""
         pick = [int(k) for k in index]
         targets = [self.targets[k] for k in pick] if isinstance(self.targets, list) else self.targets
@@ -71,17 +100,17 @@ class Recordings:
             targets = targets[pick]
         labels = None if self.labels is None else self.labels[pick]
         names, X, rows = [self.names[k] for k in pick], [self.X[k] for k in pick], [self.rows[k] for k in pick]
-        return Recordings(names, X, rows, self.columns, labels, targets, self.per_step)
+        return Sequences(names, X, rows, self.columns, labels, targets, self.per_step)
 
 
-def read_recordings(table: Table, roles: StepRoles, columns: list[Column] | None = None) -> Recordings:
+def read_sequences(table: Table, roles: SequenceRoles, columns: list[Column] | None = None) -> Sequences:
     r"""Cut a table into sequences.
 
     Parameters
     ----------
     table : Table
         Its notes get what was done.
-    roles : StepRoles
+    roles : SequenceRoles
         Which column is what; the outcome is left to `with_labels` and `with_targets`.
     columns : list of Column, optional
         What the features have to be; found out if None.
@@ -93,11 +122,11 @@ def read_recordings(table: Table, roles: StepRoles, columns: list[Column] | None
 
     Examples
     --------
-    >>> import pathlib, tempfile, gatewise.reading as reading
+    >>> import pathlib, tempfile, gatewise.tables as tables
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "a.csv"
     >>> _ = path.write_text("id,t,x,kind\na,2,5,up\na,1,4,up\nb,1,7,down\n")
-    >>> roles = StepRoles("id", "t", "kind")
-    >>> found = with_labels(table := reading.read_table(path), roles, read_recordings(table, roles))
+    >>> roles = SequenceRoles("id", "t", "kind")
+    >>> found = with_labels(table := tables.read_table(path), roles, read_sequences(table, roles))
     >>> found.names, [x.tolist() for x in found.X], found.labels.tolist()
     (['a', 'b'], [[[4.0], [5.0]], [[7.0]]], ['up', 'down'])
     """
@@ -120,10 +149,10 @@ def read_recordings(table: Table, roles: StepRoles, columns: list[Column] | None
     values = encode(table, columns)[order]
     cuts = np.flatnonzero(np.diff(codes[order])) + 1
     X, rows = np.split(values, cuts), np.split(order, cuts)
-    return Recordings([str(name) for name in names], X, rows, columns)
+    return Sequences([str(name) for name in names], X, rows, columns)
 
 
-def with_labels(table: Table, roles: StepRoles, found: Recordings) -> Recordings:
+def with_labels(table: Table, roles: SequenceRoles, found: Sequences) -> Sequences:
     """Add the label of each sequence; None if it has none. Raise if it has two."""
     assert roles.outcome is not None
     cells = texts(table, roles.outcome)
@@ -142,7 +171,7 @@ def with_labels(table: Table, roles: StepRoles, found: Recordings) -> Recordings
     return found
 
 
-def with_targets(table: Table, roles: StepRoles, found: Recordings, per_step: bool | None = None) -> Recordings:
+def with_targets(table: Table, roles: SequenceRoles, found: Sequences, per_step: bool | None = None) -> Sequences:
     """Add the target of each sequence or, if it changes within one, of each step; NaN where there is none."""
     assert roles.outcome is not None
     values = number_column(table, roles.outcome)
@@ -160,7 +189,7 @@ def with_targets(table: Table, roles: StepRoles, found: Recordings, per_step: bo
     return found
 
 
-def labeled(table: Table, found: Recordings) -> Recordings:
+def drop_unanswered(table: Table, found: Sequences) -> Sequences:
     """Leave out the sequences without a label or target, and note it."""
     if found.labels is not None:
         known = np.array([label is not None for label in found.labels])
@@ -180,7 +209,7 @@ def _first(values: Array) -> float:
     return float(seen[0]) if seen.size else float("nan")
 
 
-def _order(table: Table, roles: StepRoles, codes: Array) -> Array:
+def _order(table: Table, roles: SequenceRoles, codes: Array) -> Array:
     """Return the rows by sequence and time, or as they stand in the file."""
     if roles.time is None:
         if (np.diff(codes) != 0).sum() > codes.max():
@@ -199,7 +228,7 @@ def _order(table: Table, roles: StepRoles, codes: Array) -> Array:
     return order
 
 
-def _ticks(table: Table, roles: StepRoles) -> Array:
+def _ticks(table: Table, roles: SequenceRoles) -> Array:
     """Return something to sort by: the numbers in the column of times, or the times."""
     assert roles.time is not None
     found = table.numbers(roles.time)

@@ -1,49 +1,22 @@
-"""What the commands over tables share: options, what is said on stderr, and results written at the end."""
+"""What commands print and write: lines on stderr, results on stdout, and files once everything is there."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from gatewise.errors import GatewiseValueError
-from gatewise.files import save, write_whole
+from gatewise.files import write_whole
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from gatewise.reading import Table
-
-Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
-
-FILE = click.Path(allow_dash=True)
-seed_option: Decorator = click.option(
-    "--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of starting weights and order."
-)
-json_option: Decorator = click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
-quiet_option: Decorator = click.option("--quiet", is_flag=True, help="Nothing on stderr but errors.")
-out_option: Decorator = click.option("--out", type=click.Path(path_type=Path), help="Folder to write to.")
-time_format_option: Decorator = click.option(
-    "--time-format", metavar="FORMAT", help="Of the times, as %d.%m.%Y %H:%M; found out without it."
-)
-
-
-def names(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
-    """Split repeated options at commas."""
-    return tuple(dict.fromkeys(name.strip() for value in values for name in value.split(",") if name.strip()))
-
-
-def need(table: Table, **options: Any) -> None:
-    """Raise for an option without which the command cannot know its columns; the message lists them."""
-    from gatewise.reading import listed
-
-    for name, value in options.items():
-        if not value:
-            raise GatewiseValueError(f"pass --{name} COLUMN; the columns of {table.source} are {listed(table.names)}.")
+    from gatewise.tables import Result
 
 
 def say(quiet: bool, *lines: str) -> None:
@@ -51,15 +24,6 @@ def say(quiet: bool, *lines: str) -> None:
     for line in lines:
         if not quiet:
             click.echo(line, err=True)
-
-
-def said(table: Table, parts: Sequence[str]) -> list[str]:
-    """Return what was read as one line, and what was done to it as another."""
-    from gatewise.reading import counted
-
-    size = f"read {counted(len(table), 'row')} × {counted(len(table.names), 'column')} of {table.source}"
-    notes = list(dict.fromkeys(table.notes))
-    return ["; ".join([size, *parts]), *(["note: " + "; ".join(notes)] if notes else [])]
 
 
 def make_folder(out: Path | None) -> None:
@@ -77,11 +41,11 @@ def result_files(name: str, frame: DataFrame, metrics: Mapping[str, Any]) -> dic
     return {f"{name}.csv": frame.to_csv(index=False), "metrics.json": as_json(metrics) + "\n"}
 
 
-def write_results(out: Path | None, model: Any, info: Mapping[str, Any], files: Mapping[str, str]) -> list[str]:
+def write_results(out: Path | None, result: Result, files: Mapping[str, str]) -> list[str]:
     """Write the model and the other files, each whole, once everything is there; return their names."""
     if out is None:
         return []
-    save(model, out / "model.safetensors", info=info)
+    result.save(out / "model.safetensors")
     for name, content in files.items():
         write_whole(out / name, content.encode())
     return [str(out / name) for name in ("model.safetensors", *files)]
@@ -126,13 +90,13 @@ def as_json(value: Any) -> str:
 
 def rows(frame: DataFrame) -> list[dict[str, Any]]:
     """Return a frame as JSON-able rows."""
-    found: list[dict[str, Any]] = plain(_dates_as_text(frame).to_dict("records"))
-    return found
+    records: list[dict[str, Any]] = plain(_dates_as_text(frame).to_dict("records"))
+    return records
 
 
-def shown(frame: DataFrame) -> str:
+def frame_table(frame: DataFrame) -> str:
     """Return a frame as a table of text."""
-    from gatewise.tables import text_table
+    from gatewise.printing import text_table
 
     frame = _dates_as_text(frame)
     right = [k for k, kind in enumerate(frame.dtypes) if kind.kind in "if"]

@@ -69,7 +69,6 @@ def parse(source: str, content: bytes) -> tuple[Any, Delimited]:
     ({'0': ['id', '1'], '1': ['x', '2,5']}, ';', 2)
     """
     import pyarrow as pa
-    import pyarrow.compute as pc
     from pyarrow import csv as arrow
 
     content, notes = _decoded(source, content)
@@ -90,9 +89,16 @@ def parse(source: str, content: bytes) -> tuple[Any, Delimited]:
     except pa.ArrowInvalid as error:
         _refuse_ragged(found, width)
         raise GatewiseValueError(f"{source} cannot be read as CSV ({error}).") from error
-    columns = [pc.utf8_trim_whitespace(column) for column in data.columns]
-    empty = pa.scalar(None, pa.string())
-    return pa.table({n: pc.if_else(pc.equal(c, ""), empty, c) for n, c in zip(names, columns, strict=True)}), found
+    return pa.table({name: stripped(column) for name, column in zip(names, data.columns, strict=True)}), found
+
+
+def stripped(column: Any) -> Any:
+    """Return an Arrow column of text without spaces around its cells, null where nothing is left."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    column = pc.utf8_trim_whitespace(column)
+    return pc.if_else(pc.equal(column, ""), pa.scalar(None, column.type), column)
 
 
 def _decoded(source: str, content: bytes) -> tuple[bytes, tuple[str, ...]]:

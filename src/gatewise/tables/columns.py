@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from gatewise.errors import Array, GatewiseError, GatewiseValueError
-from gatewise.reading.table import counted, listed
-from gatewise.reading.times import parse_times
+from gatewise.tables.table import counted, listed
+from gatewise.tables.times import parse_times
 
 if TYPE_CHECKING:
-    from gatewise.reading.table import Table
+    from gatewise.tables.table import Table
 
 MOST_LEVELS = 50
 MOST = 1e100  # of a target: its square must be a number
@@ -58,10 +58,10 @@ def choose_columns(table: Table, names: Iterable[str]) -> list[Column]:
 
     Examples
     --------
-    >>> import pathlib, tempfile, gatewise.reading as reading
+    >>> import pathlib, tempfile, gatewise.tables as tables
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "a.csv"
     >>> _ = path.write_text("a,b,c,d\n1,x,yes,5\n2,y,no,5\n")
-    >>> table = reading.read_table(path)
+    >>> table = tables.read_table(path)
     >>> print(*choose_columns(table, table.names), *table.notes, sep="; ")
     a number; b text → one-hot (2 levels); c yes/no; left out: d (always 5)
     """

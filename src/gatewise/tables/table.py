@@ -6,18 +6,22 @@ import difflib
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 import numpy as np
 
 from gatewise.errors import Array, GatewiseTypeError, GatewiseValueError
-from gatewise.reading import delimited, numerals
-from gatewise.reading.numerals import Numbers
+from gatewise.tables import delimited, numerals
+from gatewise.tables.numerals import Numbers
 
 if TYPE_CHECKING:
-    from gatewise.reading.delimited import Delimited
+    from pandas import DataFrame
+
+    from gatewise.tables.delimited import Delimited
+
+    Source: TypeAlias = "str | os.PathLike[str] | DataFrame | Table"
 
 _CODECS = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zstd"}
 _ARCHIVES = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # .xlsx, .ods and other zips; .xls
@@ -77,6 +81,12 @@ class Table:
             f"{self.source} has no column {', '.join(map(repr, missing))}{why}; "
             f"its columns are {listed(self.names)}.{hint}{headless}"
         )
+
+    def summary(self, parts: Sequence[str]) -> list[str]:
+        """Return what was read, with `parts`, as one line, and what was done to it, if anything, as another."""
+        size = f"read {counted(len(self), 'row')} × {counted(len(self.names), 'column')} of {self.source}"
+        notes = list(dict.fromkeys(self.notes))
+        return ["; ".join([size, *parts]), *(["note: " + "; ".join(notes)] if notes else [])]
 
     def drop_rows(self, gone: Array) -> Table:
         """Return the table without the rows marked in `gone`."""
@@ -152,10 +162,55 @@ def read_table(path: str | os.PathLike[str]) -> Table:
     content = _expanded(source, _content(path))
     parquet = content.startswith(b"PAR1")
     table = Table(source, _parquet(source, content)) if parquet else _from_csv(source, content)
+    return _checked(table)
+
+
+def as_table(source: Source) -> Table:
+    """Return a table as it is, a file as `read_table` reads it, or a DataFrame after the same checks.
+
+    Parameters
+    ----------
+    source : path, DataFrame or Table
+        A DataFrame's index becomes a column if it has a name or holds dates (then called "index"). Its text cells are
+        stripped, and empty ones are missing. Messages count its rows from 1.
+
+    Raises
+    ------
+    GatewiseError
+        If it is no table, or a column of the DataFrame holds values of several types.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> frame = pd.DataFrame({"x": ["1,5 kg", " ", "2"]}, index=pd.date_range("2024-01-01", periods=3))
+    >>> table = as_table(frame)
+    >>> table.names, table.numbers("x").values, table.where(2)
+    (['index', 'x'], array([1.5, nan, 2. ]), 'the DataFrame, row 3')
+    """
+    if isinstance(source, Table):
+        return source
+    if isinstance(source, str | os.PathLike):
+        return read_table(source)
+    from gatewise.tables import frames
+
+    return _checked(Table(frames.SOURCE, frames.to_arrow(source)))
+
+
+def _checked(table: Table) -> Table:
     _check_names(table)
     if not len(table):
         table.refuse(None, "holds no row below its column names; need at least one.")
     return _without_empty_rows(table)
+
+
+def as_names(named: str | Sequence[str]) -> tuple[str, ...]:
+    """Return one or several names of columns as a tuple."""
+    return (named,) if isinstance(named, str) else tuple(named)
+
+
+def with_tuples(described: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a description with tuples, which JSON lacks, for its lists."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in described.items()}
 
 
 def listed(names: Iterable[Any], most: int = 20) -> str:

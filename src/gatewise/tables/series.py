@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from gatewise.errors import Array, GatewiseValueError
-from gatewise.reading.columns import Column, choose_columns, encode, number_column, texts
-from gatewise.reading.steps import Step, find_step
-from gatewise.reading.table import counted, listed
-from gatewise.reading.times import Times, parse_times
+from gatewise.forecasting.frequency import Step, dominant_step
+from gatewise.tables.columns import Column, choose_columns, encode, number_column, texts
+from gatewise.tables.table import as_names, counted, listed, with_tuples
+from gatewise.tables.times import Times, parse_times
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
-    from gatewise.reading.table import Table
+    from gatewise.tables.table import Table
 
 ROLES = ("known", "past", "static")
 ENOUGH = 8  # rows that show a step beyond doubt
@@ -26,8 +26,20 @@ MOST_CONFLICTS = 0.2  # share of rows that may contradict another of the same ti
 MOST_GAPS = 10  # rows of the grid for each row of the table
 
 
-class Roles(NamedTuple):
-    """Which column is what: one target with `series` (long table), or one or more without (wide)."""
+class SeriesRoles(NamedTuple):
+    """Which column is what: one target with `series` (long table), or one or more without (wide).
+
+    Attributes
+    ----------
+    time : str
+    targets : tuple of str
+    series : str or None
+        Tells several series apart.
+    known, past, static : tuple of str
+        Known ahead, known up to now, and constant in a series.
+    time_format : str or None
+        Of the times, in the letters of `strftime`.
+    """
 
     time: str
     targets: tuple[str, ...]
@@ -38,10 +50,23 @@ class Roles(NamedTuple):
     time_format: str | None = None
 
     @classmethod
-    def from_json(cls, described: Mapping[str, Any]) -> Roles:
+    def of(
+        cls,
+        time: str,
+        target: str | Sequence[str],
+        series: str | None = None,
+        known: str | Sequence[str] = (),
+        past: str | Sequence[str] = (),
+        static: str | Sequence[str] = (),
+        time_format: str | None = None,
+    ) -> SeriesRoles:
+        """Build roles where one column may be given by its bare name."""
+        return cls(time, as_names(target), series, as_names(known), as_names(past), as_names(static), time_format)
+
+    @classmethod
+    def from_json(cls, described: Mapping[str, Any]) -> SeriesRoles:
         """Build what `_asdict` gave and JSON kept."""
-        options: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in described.items()}
-        return cls(**options)
+        return cls(**with_tuples(described))
 
     @property
     def named(self) -> list[str]:
@@ -51,7 +76,7 @@ class Roles(NamedTuple):
 
 
 @dataclass
-class Panel:
+class SeriesGrid:
     """Series on a grid of one step.
 
     Attributes
@@ -80,12 +105,28 @@ class Panel:
         return [channel for column in self.columns[role] for channel in column.channels]
 
     @property
+    def beside(self) -> list[DataFrame] | None:
+        """The covariates as the forecaster takes them: None where there are none."""
+        return self.covariates if self.covariates[0].shape[1] else None
+
+    @property
+    def statics(self) -> DataFrame | None:
+        """The constants of each series as the forecaster takes them: None where there are none."""
+        return self.static if self.columns["static"] else None
+
+    @property
+    def future(self) -> list[DataFrame] | None:
+        """What is known of the steps after the last observation of each series; None where nothing is."""
+        known = self.channels("known")
+        return [x[known].iloc[len(y) :] for x, y in zip(self.covariates, self.y, strict=True)] if known else None
+
+    @property
     def ahead(self) -> int:
         """Steps after the last observation for which every series has a row in the table."""
         return min(len(x) - len(y) for x, y in zip(self.covariates, self.y, strict=True))
 
 
-class Known(NamedTuple):
+class SeriesSchema(NamedTuple):
     """What a fitted model has seen: what its columns are, its step, and the last place of each series on the grid."""
 
     columns: dict[str, list[Column]]
@@ -93,16 +134,16 @@ class Known(NamedTuple):
     last: dict[str, int]
 
 
-def read_panel(table: Table, roles: Roles, known: Known | None = None) -> Panel:
+def read_series(table: Table, roles: SeriesRoles, known: SeriesSchema | None = None) -> SeriesGrid:
     r"""Lay the rows of a table on a grid of regular steps.
 
     Parameters
     ----------
     table : Table
         Its notes get all that was done: sorting, rounding, gaps, repeated rows.
-    roles : Roles
+    roles : SeriesRoles
         Which column is what.
-    known : Known, optional
+    known : SeriesSchema, optional
         What a model has seen; then columns have to be of the same kinds and steps of the same length, and the series
         are those of the model and hold what is new: perhaps nothing.
 
@@ -114,11 +155,11 @@ def read_panel(table: Table, roles: Roles, known: Known | None = None) -> Panel:
 
     Examples
     --------
-    >>> import pathlib, tempfile, gatewise.reading as reading
+    >>> import pathlib, tempfile, gatewise.tables as tables
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "a.csv"
     >>> _ = path.write_text("day,x\n2024-01-02,2\n2024-01-01,1\n2024-01-04,4\n")
-    >>> table = reading.read_table(path)
-    >>> panel = read_panel(table, Roles("day", ("x",)))
+    >>> table = tables.read_table(path)
+    >>> panel = read_series(table, SeriesRoles("day", ("x",)))
     >>> panel.y[0].tolist(), panel.step.label, table.notes
     ([1.0, 2.0, nan, 4.0], '1 day', ['times sorted', '1 missing step filled with gaps'])
     """
@@ -149,7 +190,7 @@ class _Rows(NamedTuple):
     values: Array
 
 
-def _check_roles(table: Table, roles: Roles, of_model: bool) -> None:
+def _check_roles(table: Table, roles: SeriesRoles, of_model: bool) -> None:
     table.require(roles.named, of_model)
     twice = next((name for name in roles.named if roles.named.count(name) > 1), None)
     if twice is not None:
@@ -158,7 +199,7 @@ def _check_roles(table: Table, roles: Roles, of_model: bool) -> None:
         raise GatewiseValueError("several targets beside a column of series; need one --target with --series.")
 
 
-def _series_of(table: Table, roles: Roles) -> tuple[Array, list[str]]:
+def _series_of(table: Table, roles: SeriesRoles) -> tuple[Array, list[str]]:
     """Return the number of the series of each row, and the names of all."""
     import pandas as pd
 
@@ -171,9 +212,9 @@ def _series_of(table: Table, roles: Roles) -> tuple[Array, list[str]]:
     return codes, [str(name) for name in names]
 
 
-def _step(table: Table, roles: Roles, times: Times, codes: Array, known: Known | None) -> Step:
+def _step(table: Table, roles: SeriesRoles, times: Times, codes: Array, known: SeriesSchema | None) -> Step:
     """Return the step of the table or, for a model, that of the model; raise if there is none, or another."""
-    found = find_step(times, codes)
+    found = dominant_step(times.stamps, codes)
     if known is None:
         return found if isinstance(found, Step) else table.refuse(roles.time, f"{found}.")
     clear = isinstance(found, Step) and len(times.stamps) >= ENOUGH and found.label != known.step.label
@@ -183,7 +224,7 @@ def _step(table: Table, roles: Roles, times: Times, codes: Array, known: Known |
     return known.step
 
 
-def _places(table: Table, roles: Roles, times: Times, step: Step, codes: Array) -> Array:
+def _places(table: Table, roles: SeriesRoles, times: Times, step: Step, codes: Array) -> Array:
     """Return the place of each row on the grid; notes what had to be moved."""
     places, away = step.places(times.stamps)
     moved = np.flatnonzero(away > 0)
@@ -199,7 +240,7 @@ def _places(table: Table, roles: Roles, times: Times, step: Step, codes: Array) 
     return places
 
 
-def _check_span(table: Table, roles: Roles, times: Times, places: Array, codes: Array) -> None:
+def _check_span(table: Table, roles: SeriesRoles, times: Times, places: Array, codes: Array) -> None:
     """Raise if a few rows span so many steps that a time must be wrong."""
     order = np.lexsort((places, codes))
     gaps = np.diff(places[order]) * (np.diff(codes[order]) == 0)
@@ -213,7 +254,7 @@ def _check_span(table: Table, roles: Roles, times: Times, places: Array, codes: 
         )
 
 
-def _without_copies(table: Table, roles: Roles, times: Times, rows: _Rows) -> _Rows:
+def _without_copies(table: Table, roles: SeriesRoles, times: Times, rows: _Rows) -> _Rows:
     """Drop rows that say the same of the same step, average those that do not, and put all in order."""
     order = np.lexsort((rows.place, rows.series))
     series, place, values = (part[order] for part in rows)
@@ -237,7 +278,7 @@ def _without_copies(table: Table, roles: Roles, times: Times, rows: _Rows) -> _R
 
 
 def _note_conflicts(
-    table: Table, roles: Roles, times: Times, order: Array, starts: Array, conflicts: Array, size: Array
+    table: Table, roles: SeriesRoles, times: Times, order: Array, starts: Array, conflicts: Array, size: Array
 ) -> None:
     first = int(starts[np.argmax(conflicts)])
     one, other = sorted((int(order[first]), int(order[first + 1])))
@@ -257,7 +298,7 @@ def _is_clock_change(times: Times, rows: Array) -> bool:
     return bool(index.hour.isin([1, 2, 3]).all() and index.month.isin([3, 4, 10, 11]).all())
 
 
-def _static(table: Table, roles: Roles, codes: Array, names: list[str], columns: list[Column]) -> DataFrame:
+def _static(table: Table, roles: SeriesRoles, codes: Array, names: list[str], columns: list[Column]) -> DataFrame:
     """Return the values that do not change within a series, one row a series."""
     import pandas as pd
 
@@ -277,12 +318,12 @@ def _static(table: Table, roles: Roles, codes: Array, names: list[str], columns:
 
 
 def _lay_out(
-    table: Table, roles: Roles, rows: _Rows, names: list[str], step: Step, last: dict[str, int] | None
-) -> Panel:
+    table: Table, roles: SeriesRoles, rows: _Rows, names: list[str], step: Step, last: dict[str, int] | None
+) -> SeriesGrid:
     """Cut the rows into series, and give each its grid."""
     import pandas as pd
 
-    panel = Panel([], [], [], pd.DataFrame(), step)
+    panel = SeriesGrid([], [], [], pd.DataFrame(), step)
     missing, left = 0, []
     for name, k, place, values in _each(roles, rows, names):
         if last is not None:
@@ -310,7 +351,7 @@ def _lay_out(
     return panel
 
 
-def _share_frequency(panel: Panel) -> None:
+def _share_frequency(panel: SeriesGrid) -> None:
     """Give series too short to show their frequency that of the others."""
     import pandas as pd
 
@@ -321,7 +362,7 @@ def _share_frequency(panel: Panel) -> None:
             part.index = pd.DatetimeIndex(part.index, freq=found[0])
 
 
-def _each(roles: Roles, rows: _Rows, names: list[str]) -> Iterator[tuple[str, int, Array, Array]]:
+def _each(roles: SeriesRoles, rows: _Rows, names: list[str]) -> Iterator[tuple[str, int, Array, Array]]:
     """Yield name and number of the target of each series, and the places and values of its rows."""
     bounds = np.append(np.flatnonzero(np.append(True, np.diff(rows.series) != 0)), len(rows.series))
     for start, stop in pairwise(bounds):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from pandas import DatetimeIndex, Index, Series
 
-    from gatewise.reading.table import Table
+    from gatewise.tables.table import Table
 
     Parsed = tuple[DatetimeIndex, str]
 
@@ -69,10 +69,10 @@ def parse_times(table: Table, name: str, pattern: str | None = None) -> Times:
 
     Examples
     --------
-    >>> import pathlib, tempfile, gatewise.reading as reading
+    >>> import pathlib, tempfile, gatewise.tables as tables
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "a.csv"
     >>> _ = path.write_text("day;x\n30.01.2024;1\n01.02.2024;2\n")
-    >>> times = parse_times(reading.read_table(path), "day")
+    >>> times = parse_times(tables.read_table(path), "day")
     >>> [f"{day:%Y-%m-%d}" for day in times.stamps], times.note
     (['2024-01-30', '2024-02-01'], 'day first')
     """
