@@ -98,7 +98,7 @@ def _curve(recurrent: Recurrent, x: Array, lengths: Array | None, label: str, **
 
 def _affordable(recurrent: Recurrent, x: Array, lengths: Array | None) -> tuple[Array, Array | None]:
     """Return as many rows, and of these as many first steps, as can be had in a few seconds."""
-    size = recurrent.hidden_size * (2 if recurrent.cell.name == "lstm" else 1)
+    size = recurrent.hidden_size * len(recurrent.cell.states)
     most = max(2.0, WORK / size**3)
     rows = int(max(1, min(len(x), most // x.shape[1])))
     steps = int(min(x.shape[1], most // rows))
