@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from gatewise.errors import Array, GatewiseValueError
-from gatewise.forecasting import network
+from gatewise.forecasting import recurrent
+from gatewise.forecasting.windows import Windows
 from gatewise.pages.forecasts import forecast_section, is_dated, windows_for
 from gatewise.pages.inside import Inside
 from gatewise.pages.parts import Result, Results, Section, Table
@@ -202,7 +203,8 @@ def looked_into(model: RecurrentForecaster, compare: Any = None) -> Inside | Non
         origins = hidden.ends(back).at(slice(LOOKED_AT))
         usable = origins.at(origins.row - fitted.plan.context >= hidden.start[origins.series])
         if len(usable.row):
-            windows.append(network.inputs(hidden, fitted.plan, usable, fitted.base(hidden, usable)))
+            some = Windows(hidden, fitted.plan, usable)
+            windows.append(recurrent.inputs(some, fitted.base(some)))
             names += [_window_name(state, int(k), back) for k in usable.series]
     if not windows:
         return None
