@@ -10,12 +10,16 @@ from typing import Any, TypeVar
 import numpy as np
 
 from gatewise import layers
+from gatewise.cells import Cell
 from gatewise.errors import Array, GatewiseTypeError, GatewiseValueError, check_names, check_number
-from gatewise.layers import Layer, Parallel, Sequential
+from gatewise.layers import RECURRENT, Layer, Parallel, Sequential
+from gatewise.layers.registry import OWN
+from gatewise.layers.stack import Recurrent
 
 _T = TypeVar("_T")
 _WEIGHTLESS = ("Dropout", "Last", "Noise", "Pool")
-_TYPES = {name: getattr(layers, name) for name in ("GRU", "LSTM", "RNN", "Dense", "Embedding", *_WEIGHTLESS)}
+_TYPES: dict[str, Any] = {layer.__name__: layer for layer in RECURRENT.values()}
+_TYPES |= {name: getattr(layers, name) for name in ("Dense", "Embedding", *_WEIGHTLESS)}
 _CONTAINERS = {"Sequential": Sequential, "Parallel": Parallel}
 _SIZES = {"Dense": ("input_size", "output_size"), "Embedding": ("count", "size")}
 _RECURRENT_SIZES = ("input_size", "hidden_size", "num_layers")
@@ -33,8 +37,14 @@ def describe(layer: Any) -> dict[str, Any]:
     name = type(layer).__name__
     if isinstance(layer, Sequential | Parallel) and _CONTAINERS.get(name) is type(layer):
         return {"type": name, "layers": [describe(part) for part in layer.layers]}
+    if OWN.get(name) is type(layer):
+        return {"type": name, "cell": _cell_to_json(layer.cell), **layer.config()}
     if _TYPES.get(name) is not type(layer):
-        raise GatewiseTypeError(f"cannot save a {name}; need one of {', '.join(_TYPES)} or a Sequential of them.")
+        kinds = ", ".join(_TYPES)
+        raise GatewiseTypeError(
+            f"cannot save a {name}; need one of {kinds}, a layer of the latest gw.define_cell of its name, or a "
+            f"Sequential of them."
+        )
     return {"type": name, **layer.config()}
 
 
@@ -60,11 +70,40 @@ def _build(description: dict[str, Any], sizes: Mapping[str, int]) -> Layer:
     name = options.pop("type")
     if isinstance(name, str) and name in _CONTAINERS:
         return _CONTAINERS[name](*(_build(part, under(f"{i}.", sizes)) for i, part in enumerate(options["layers"])))
-    if name not in _TYPES:
+    kind = _own_class(name, options.pop("cell")) if "cell" in options else _TYPES.get(name)
+    if kind is None:
         raise GatewiseValueError(f"it describes a layer of type {name!r}; need one of {', '.join(_TYPES)}.")
-    _check_weight_count(name, options, sum(sizes.values()))
-    layer: Layer = _TYPES[name](**options)
+    _check_weight_count(kind, options, sum(sizes.values()))
+    layer: Layer = kind(**options)
     return layer
+
+
+def _cell_to_json(cell: Cell) -> dict[str, Any]:
+    """What two definitions of a user's cell have in common if weights of one fit the other."""
+    return {
+        "gates": list(cell.gates),
+        "states": list(cell.states),
+        "recurrent": cell.recurrent,
+        "recurrent_bias": cell.recurrent_bias,
+    }
+
+
+def _own_class(name: str, described: dict[str, Any]) -> type[Recurrent]:
+    """Return the layer class of a user's cell; raise unless it is defined here as the file describes it."""
+    wanted = ", ".join(f"{option}={value!r}" for option, value in described.items())
+    if name not in OWN:
+        raise GatewiseValueError(
+            f"it holds a layer of the cell {name!r}, which is not defined here; need it as it was when the file was "
+            f"written: call gw.define_cell({name!r}, {wanted}, forward=..., backward=...) before the file is loaded."
+        )
+    here = _cell_to_json(OWN[name].cell)
+    if here != described:
+        defined = ", ".join(f"{option}={value!r}" for option, value in here.items())
+        raise GatewiseValueError(
+            f"it holds a layer of the cell {name!r} with {wanted}, and the one defined here has {defined}; need the "
+            f"same: define the cell as it was when the file was written."
+        )
+    return OWN[name]
 
 
 def under(prefix: str, entries: Mapping[str, _T]) -> dict[str, _T]:
@@ -78,8 +117,9 @@ def under(prefix: str, entries: Mapping[str, _T]) -> dict[str, _T]:
     return {name.removeprefix(prefix): entry for name, entry in entries.items() if name.startswith(prefix)}
 
 
-def _check_weight_count(name: str, options: Mapping[str, Any], count: int) -> None:
+def _check_weight_count(kind: Any, options: Mapping[str, Any], count: int) -> None:
     """Raise, before anything is allocated, if a layer of these sizes has more weights than the file holds."""
+    name = kind.__name__
     if name in _WEIGHTLESS:
         return
     for option in _SIZES.get(name, _RECURRENT_SIZES):
@@ -88,9 +128,13 @@ def _check_weight_count(name: str, options: Mapping[str, Any], count: int) -> No
         least = math.prod(options[option] for option in _SIZES[name])
     else:
         D, H, layers = (options[option] for option in _RECURRENT_SIZES)
-        least = H * (D + layers * H)
+        least = H * D + H * H * (2 * layers - 1 if _has_recurrent_weights(kind) else layers - 1)
     if least > count:
         raise GatewiseValueError(f"it describes a {name} of at least {least} weights and holds {count} for it.")
+
+
+def _has_recurrent_weights(kind: type[Recurrent]) -> bool:
+    return all(cell.recurrent for cell in kind.choices.values() or (kind.cell,))
 
 
 def values_to_json(values: Array) -> dict[str, Any]:

@@ -9,12 +9,14 @@ from gatewise.layers.layer import Layer
 from gatewise.layers.noise import Noise
 from gatewise.layers.parallel import Parallel
 from gatewise.layers.pool import Pool
-from gatewise.layers.recurrent import GRU, LSTM, RNN, LSTMState
+from gatewise.layers.recurrent import GRU, LSTM, RECURRENT, RNN, LSTMState
 from gatewise.layers.sequential import Sequential
+from gatewise.layers.stack import Recurrent
 
 __all__ = [
     "GRU",
     "LSTM",
+    "RECURRENT",
     "RNN",
     "Dense",
     "Dropout",
@@ -28,5 +30,6 @@ __all__ = [
     "Parallel",
     "Pool",
     "RNNCell",
+    "Recurrent",
     "Sequential",
 ]

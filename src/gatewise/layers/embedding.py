@@ -25,6 +25,7 @@ class EmbeddingTape(NamedTuple):
 
     rows: Array
     lengths: Array | None
+    owner: object
 
 
 class Embedding(Layer):
@@ -95,7 +96,7 @@ class Embedding(Layer):
                 f"x{list(where)} is {x[where]}; need 0 to {self.count - 1}: encode the data or build a larger table."
             )
         y = blank(self.params["weight"][x], lengths)
-        return y, None, EmbeddingTape(x, lengths)
+        return y, None, EmbeddingTape(x, lengths, self.identity)
 
     def backward(self, tape: EmbeddingTape, dy: Array, dstate: Any = None) -> tuple[None, None, dict[str, Array]]:
         """Return None (integers have no gradient), None (no state) and the gradient of the table."""
