@@ -20,11 +20,11 @@ import numpy as np
 
 from gatewise.cells.derivatives import derivative_errors
 from gatewise.errors import Array, GatewiseTypeError, check_number
-from gatewise.layers import RECURRENT, Embedding, Layer, Sequential
+from gatewise.layers import RECURRENT, Layer
 from gatewise.layers.cell import RecurrentCell
 from gatewise.layers.layer import Rng, generator
 from gatewise.layers.padding import valid_steps
-from gatewise.layers.parts import plain_layers
+from gatewise.layers.parts import example_input, plain_layers
 from gatewise.layers.stack import Recurrent
 from gatewise.recurrence import Run
 
@@ -53,7 +53,7 @@ class ArrayCheck(NamedTuple):
 
 @dataclass(frozen=True)
 class Report:
-    """What `gradcheck` found, one row an array."""
+    """The outcome of `gradcheck`, one row an array."""
 
     checks: tuple[ArrayCheck, ...]
     tolerance: float = TOLERANCE
@@ -70,7 +70,7 @@ class Report:
 
     def table(self) -> str:
         """Return one line an array: name, shape, both errors, and the worst element."""
-        from gatewise.tables import text_table
+        from gatewise.printing import text_table
 
         rows = [
             (
@@ -330,12 +330,7 @@ def _central_difference(loss: Callable[[], float], array: Array, v: Array, step:
 def _example_input(layer: Layer | RecurrentCell, rng: np.random.Generator) -> Array:
     if isinstance(layer, RecurrentCell):
         return rng.standard_normal((3, layer.layer.input_size))
-    first = layer
-    while isinstance(first, Sequential):
-        first = first.layers[0]
-    if isinstance(first, Embedding):
-        return rng.integers(0, first.count, (3, 5))
-    return rng.standard_normal((3, 5, getattr(layer, "input_size", None) or 4))
+    return example_input(layer, rng, (3, 5), any_size=4)
 
 
 def _leaves(tree: Any, path: str = "") -> Iterator[tuple[str, Array]]:
