@@ -35,7 +35,6 @@ MANY: dict[str, str] = {
 TALL: dict[str, str] = {
     "doctor.py": "to be split",
     "kernels/vectors.py": "to be split",
-    "layouts.py": "to be split",
     "optimizers.py": "to be split",
 }
 
