@@ -25,6 +25,7 @@ from gatewise.cells.cell import Cell, Gates, Phase, Record, State, diagonal, joi
 from gatewise.errors import Array
 
 GATES = ("reset", "update", "candidate")
+LETTERS = ("r", "z", "n")
 
 
 def _after(p: Gates, q: Gates, state_prev: State) -> tuple[State, Record]:
@@ -61,8 +62,9 @@ def _after_record_gradients(
 
 
 RESET_AFTER = plain_cell(
-    "gru",
+    "gru/after",
     GATES,
+    LETTERS,
     ("hidden",),
     (*GATES, "recurrent_candidate"),
     _after,
@@ -172,8 +174,9 @@ def _blocks(h: Array) -> tuple[slice, slice]:
 
 
 RESET_BEFORE = Cell(
-    "gru",
+    "gru/before",
     GATES,
+    LETTERS,
     ("hidden",),
     GATES,
     _step_before,

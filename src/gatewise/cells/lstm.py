@@ -59,4 +59,6 @@ def _record_gradients(dstate: State, state: State, state_prev: State, record: Re
     return (dh, dc), (dc * g, dc * c_prev, dc * i, dh * tanh_c)
 
 
-LSTM = plain_cell("lstm", GATES, ("hidden", "cell"), GATES, _forward, _backward, _record_gradients)
+LSTM = plain_cell(
+    "lstm", GATES, ("i", "f", "g", "o"), ("hidden", "cell"), GATES, _forward, _backward, _record_gradients
+)

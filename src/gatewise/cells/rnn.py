@@ -36,8 +36,8 @@ def _record_gradients(dstate: State, state: State, state_prev: State, record: Re
     return dstate, ()
 
 
-_NAMES = ("rnn", ("candidate",), ("hidden",), ())
+_NAMES = (("candidate",), ("a",), ("hidden",), ())
 FORMS = {
-    "tanh": plain_cell(*_NAMES, _tanh_forward, _tanh_backward, _record_gradients),
-    "relu": plain_cell(*_NAMES, _relu_forward, _relu_backward, _record_gradients),
+    "tanh": plain_cell("rnn/tanh", *_NAMES, _tanh_forward, _tanh_backward, _record_gradients),
+    "relu": plain_cell("rnn/relu", *_NAMES, _relu_forward, _relu_backward, _record_gradients),
 }

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING
 
-from gatewise.cells import Cell, gru, lstm, rnn
+from gatewise.cells import FORMS, Cell
 from gatewise.cells.cell import PlainStep, PlainStepBackward, recurrent_gradient
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def warm_up(done: Callable[[str], None] = lambda text: None) -> float:
 
 def variants() -> list[tuple[Cell, str]]:
     """Every cell of the library, with every dtype; none if kernels are switched off."""
-    return [(cell, dtype) for cell in _CELLS for dtype in ("float32", "float64")] if enabled() else []
+    return [(cell, dtype) for cell in FORMS.values() for dtype in ("float32", "float64")] if enabled() else []
 
 
 def find(cell: Cell) -> Kernel | None:
@@ -79,7 +79,7 @@ def _find(cell: Cell) -> Kernel | None:
     from gatewise.kernels.dispatch import kernel
     from gatewise.kernels.pointwise import rejection
 
-    reason = None if cell in _CELLS else rejection(cell)
+    reason = None if cell in FORMS.values() else rejection(cell)
     if reason:
         text = f"cell {cell.name!r} runs in NumPy, more slowly, because its functions do not compile: {reason}"
         warnings.warn(text, stacklevel=4)
@@ -90,7 +90,7 @@ def _find(cell: Cell) -> Kernel | None:
 def _made_of_phases(cell: Cell) -> bool:
     """Whether the steps of a cell are what its phases say, so that a kernel computes the same."""
     if len(cell.phases) > 1:
-        return cell in _CELLS
+        return cell in FORMS.values()
     (phase,) = cell.phases
     steps = cell.step, cell.step_backward, cell.recurrent_gradient
     return steps == (PlainStep(phase.forward), PlainStepBackward(phase.backward), recurrent_gradient)
@@ -103,5 +103,3 @@ def _set_up() -> None:
     drop_stale_code()
     announce_compilation()
 
-
-_CELLS = (gru.RESET_AFTER, gru.RESET_BEFORE, lstm.LSTM, *rnn.FORMS.values())

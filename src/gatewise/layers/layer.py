@@ -71,10 +71,18 @@ class Layer(ABC):
         float32 or float64; input, output and parameters all have it.
     """
 
+    identity: object
+    """Which layer this is: its tapes hold it too. A deep or pickled copy of a layer has its own, as a deep or pickled
+    copy of a tape belongs to no layer but the one copied together with it."""
     params: Params
     dtype: np.dtype[Any]
     keeps_time: bool = True
     """Whether the output of (batch, time, ...) still has the time axis."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:  # noqa: D102
+        layer = super().__new__(cls)
+        layer.identity = object()
+        return layer
 
     def __call__(self, x: Array, state: Any = None, *, lengths: Any = None) -> tuple[Array, Any]:
         """Inference: `forward` without dropout and without a tape; returns the output and the final state."""
@@ -90,6 +98,16 @@ class Layer(ABC):
     @abstractmethod
     def backward(self, tape: Any, dy: Array, dstate: Any = None) -> tuple[Array | None, Any, dict[str, Array]]:
         """Return the gradients of the input, of the initial state, and of every entry of `params`."""
+
+    def backward_passes(
+        self, tape: Any, dy: Array, dstate: Any = None
+    ) -> tuple[Array | None, Any, dict[str, Array], tuple[Any, ...]]:
+        """Return what `backward` returns, and the passes over time that it consists of.
+
+        Those of a recurrent layer are `gatewise.recurrence.Pass`, in the order of `tape.runs`; a model of layers has
+        one entry a layer, in the order of its tapes; any other layer has none.
+        """
+        return (*self.backward(tape, dy, dstate), ())
 
     @abstractmethod
     def config(self) -> dict[str, Any]:
@@ -124,8 +142,18 @@ def generator(rng: Rng) -> np.random.Generator:
         ) from error
 
 
-def check_tape(tape: Any, kind: type, layer: object) -> None:
-    """Raise unless `tape` came from a forward pass of this kind of layer."""
+def check_tape(tape: Any, kind: type, layer: Layer) -> None:
+    """Raise unless `tape`, of type `kind`, came from a forward pass of this very layer."""
+    check_tape_type(tape, kind, layer)
+    if tape.owner is not layer.identity:
+        raise GatewiseValueError(
+            f"the tape is another layer's: it was not made by this {layer!r}; "
+            f"need the third result of this layer's forward: y, state, tape = layer.forward(x)."
+        )
+
+
+def check_tape_type(tape: Any, kind: type, layer: object) -> None:
+    """Raise unless `tape` is of type `kind`, whichever layer made it."""
     if not isinstance(tape, kind):
         raise GatewiseTypeError(
             f"backward of {type(layer).__name__} got a {type(tape).__name__} as tape; "
