@@ -4,9 +4,8 @@ import importlib
 from typing import Any
 
 from gatewise import datasets, losses, optimizers, schedules
-from gatewise.doctor import NonFiniteError
 from gatewise.errors import GatewiseError
-from gatewise.flow import GradientFlow, gradient_flow, jacobians
+from gatewise.files import load, save
 from gatewise.gradcheck import gradcheck
 from gatewise.layers import (
     GRU,
@@ -27,9 +26,10 @@ from gatewise.layers import (
 )
 from gatewise.layouts import convert
 from gatewise.optimizers import clip_by_global_norm
-from gatewise.storage import load, save
+from gatewise.sight.doctor import NonFiniteError
+from gatewise.sight.flow import GradientFlow, gradient_flow, jacobians
+from gatewise.sight.trace import trace
 from gatewise.threads import get_num_threads, set_num_threads
-from gatewise.trace import trace
 from gatewise.training import History, train
 
 __version__ = "0.1.0"

@@ -18,10 +18,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gatewise.errors import Array, GatewiseTypeError, check_number
-from gatewise.layers import GRU, LSTM, RNN, Embedding, Layer, Sequential
+from gatewise.layers import GRU, LSTM, RNN, Layer
 from gatewise.layers.cell import RecurrentCell
 from gatewise.layers.layer import Rng, generator
 from gatewise.layers.padding import valid_steps
+from gatewise.layers.parts import example_input
 from gatewise.layers.stack import Recurrent
 from gatewise.recurrence import Run
 
@@ -48,7 +49,7 @@ class ArrayCheck(NamedTuple):
 
 @dataclass(frozen=True)
 class Report:
-    """What `gradcheck` found, one row an array."""
+    """The outcome of `gradcheck`, one row an array."""
 
     checks: tuple[ArrayCheck, ...]
     tolerance: float = TOLERANCE
@@ -65,7 +66,7 @@ class Report:
 
     def table(self) -> str:
         """Return one line an array: name, shape, both errors, and the worst element."""
-        from gatewise.tables import text_table
+        from gatewise.printing import text_table
 
         rows = [
             (c.name, c.shape, f"{c.direction:.1e}", f"{c.element:.1e}", c.where, _verdict(c.worst, self.tolerance))
@@ -307,12 +308,7 @@ def _central_difference(loss: Callable[[], float], array: Array, v: Array, step:
 def _example_input(layer: Layer | RecurrentCell, rng: np.random.Generator) -> Array:
     if isinstance(layer, RecurrentCell):
         return rng.standard_normal((3, layer.layer.input_size))
-    first = layer
-    while isinstance(first, Sequential):
-        first = first.layers[0]
-    if isinstance(first, Embedding):
-        return rng.integers(0, first.count, (3, 5))
-    return rng.standard_normal((3, 5, getattr(layer, "input_size", None) or 4))
+    return example_input(layer, rng, (3, 5), any_size=4)
 
 
 def _leaves(tree: Any, path: str = "") -> Iterator[tuple[str, Array]]:

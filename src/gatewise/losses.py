@@ -13,7 +13,16 @@ from typing import Any, Protocol
 import numpy as np
 
 from gatewise.activations import sigmoid
-from gatewise.errors import FLOATS, Array, GatewiseTypeError, GatewiseValueError, check_array, check_number
+from gatewise.errors import (
+    FLOATS,
+    Array,
+    GatewiseTypeError,
+    GatewiseValueError,
+    check_array,
+    check_choice,
+    check_number,
+)
+from gatewise.layers.padding import spread
 
 Rule = Callable[[Array, Array], tuple[Array, Array]]
 
@@ -296,6 +305,22 @@ LOSSES: dict[str, Loss] = {
 }
 
 
+def named_loss(loss: str | Loss) -> Loss:
+    """Return the loss of that name, or the function itself.
+
+    Examples
+    --------
+    >>> named_loss("mse") is mse
+    True
+    """
+    if isinstance(loss, str):
+        check_choice("loss", loss, LOSSES)
+        return LOSSES[loss]
+    if not callable(loss):
+        raise GatewiseTypeError(f"loss is {loss!r}; need a function of gatewise.losses or its name.")
+    return loss
+
+
 def _elementwise(rule: Rule, prediction: Array, target: Array, weights: Array | None) -> tuple[float, Array]:
     """Average a rule that compares each number with the one in the same place."""
     _check_prediction(prediction, axes=1)
@@ -313,18 +338,13 @@ def _average(
     w = _check_weights(weights, rows)
     loss, slope = rule(_fill(prediction, w), _fill(target, w))
     share = w / (np.sum(w) * (loss.size / w.size))
-    value = float(np.sum(loss * _spread(share, loss.ndim)))
-    return value, slope * _spread(share, slope.ndim).astype(slope.dtype)
+    value = float(np.sum(loss * spread(share, loss.ndim)))
+    return value, slope * spread(share, slope.ndim).astype(slope.dtype)
 
 
 def _fill(values: Array, w: Array) -> Array:
     """Return `values` with 0 wherever the weight is 0."""
-    return np.where(_spread(w == 0, values.ndim), values.dtype.type(0), values)
-
-
-def _spread(values: Array, ndim: int) -> Array:
-    """Append axes of length 1, so that `values` broadcasts over the trailing axes of `ndim`."""
-    return values.reshape(values.shape + (1,) * (ndim - values.ndim))
+    return np.where(spread(w == 0, values.ndim), values.dtype.type(0), values)
 
 
 def _class_rule(logits: Array, target: Array) -> tuple[Array, Array]:

@@ -11,14 +11,15 @@ from typing import Any
 import numpy as np
 
 from gatewise.batches import Samples
-from gatewise.doctor import Attempt, Case, examine
 from gatewise.errors import Array, GatewiseError, GatewiseTypeError, GatewiseValueError, check_choice, check_number
 from gatewise.layers import Layer
 from gatewise.layers.layer import Rng, generator
 from gatewise.layers.padding import valid_steps
-from gatewise.losses import LOSSES, Loss
-from gatewise.optimizers import OPTIMIZERS, Optimizer, clip_by_global_norm
+from gatewise.losses import Loss, named_loss
+from gatewise.optimizers import Optimizer, clip_by_global_norm, named_optimizer
 from gatewise.progress import progress_bar
+from gatewise.sight.doctor import examine
+from gatewise.sight.spots import Attempt, Case
 from gatewise.threads import single_threaded_blas
 
 Callback = Callable[[dict[str, Any], Layer], Any]
@@ -144,7 +145,7 @@ def train(
         raise GatewiseTypeError(f"callbacks is {callbacks!r}; need a sequence of functions: pass [callback].")
     samples, held_out = _split(Samples.checked(x, y, lengths, weights), validation)
     samples = _with_class_weight(samples, class_weight)
-    trainer = _Trainer(model, named_loss(loss), _optimizer(optimizer), clip, generator(rng))
+    trainer = _Trainer(model, named_loss(loss), named_optimizer(optimizer), clip, generator(rng))
     check_number("tol", tol, 0)
     best = _Best(model, patience, tol)
     history = trainer.history
@@ -309,25 +310,6 @@ class _Best:
     def __exit__(self, *exc: object) -> None:
         if self._kept is not None:
             self._params.update(self._kept)
-
-
-def named_loss(loss: str | Loss) -> Loss:
-    """Return the loss of that name, or the function itself."""
-    if isinstance(loss, str):
-        check_choice("loss", loss, LOSSES)
-        return LOSSES[loss]
-    if not callable(loss):
-        raise GatewiseTypeError(f"loss is {loss!r}; need a function of gatewise.losses or its name.")
-    return loss
-
-
-def _optimizer(optimizer: str | Optimizer) -> Optimizer:
-    if isinstance(optimizer, str):
-        check_choice("optimizer", optimizer, OPTIMIZERS)
-        return OPTIMIZERS[optimizer]()
-    if not isinstance(optimizer, Optimizer):
-        raise GatewiseTypeError(f"optimizer is {optimizer!r}; need one of gatewise.optimizers, such as Adam(1e-3).")
-    return optimizer
 
 
 def _split(samples: Samples, validation: float | tuple[Any, ...] | None) -> tuple[Samples, Samples | None]:

@@ -6,6 +6,7 @@ import pytest
 
 import gatewise as gw
 from gatewise.forecasting import calendar, intervals, linear
+from gatewise.forecasting.frequency import natural_seasons
 from gatewise.forecasting.measures import measures
 from gatewise.forecasting.model import Ask, make_folds, make_plans
 from gatewise.forecasting.network import Recipe, inputs
@@ -203,10 +204,10 @@ def test_calendar_of_hours_and_of_places():
     assert found.shape == (48, calendar.width(parts)) == (48, 24 + 6 + 7)
     np.testing.assert_array_equal(found[:, :24].argmax(axis=1), hours.hour)
     np.testing.assert_array_equal(found[:, 30:].argmax(axis=1), hours.day_of_week)
-    assert calendar.natural_seasons(3600.0) == (24, 168)
-    assert calendar.natural_seasons(86400.0) == (7,)
-    assert calendar.natural_seasons(31 * 86400.0) == (12,)
-    assert calendar.natural_seasons(365 * 86400.0) == ()
+    assert natural_seasons(3600.0) == (24, 168)
+    assert natural_seasons(86400.0) == (7,)
+    assert natural_seasons(31 * 86400.0) == (12,)
+    assert natural_seasons(365 * 86400.0) == ()
     places = calendar.features(calendar.parts_for(None, 0, 6, 100), None, np.arange(100))
     np.testing.assert_array_equal(places[:, :6].argmax(axis=1), np.arange(100) % 6)
 

@@ -220,7 +220,7 @@ def test_several_recurrent_layers_are_told_apart_as_their_parameters_are():
 def test_threads_share_the_work(cell, monkeypatch):
     layer, x, dy, states = case(cell, 1, True)
     expected = gw.trace(layer, x, dy, LENGTHS, state=pack(states))
-    monkeypatch.setattr(sys.modules["gatewise.trace"], "SHARE", 1)
+    monkeypatch.setattr(sys.modules["gatewise.sight.trace"], "SHARE", 1)
     before = gw.get_num_threads()
     gw.set_num_threads(2)
     try:
@@ -294,7 +294,7 @@ def test_without_xarray_the_error_names_the_extra(monkeypatch):
 
 
 def test_trace_is_the_function_whatever_was_imported_first():
-    script = "import gatewise.trace, gatewise as gw; assert gw.trace.__doc__.startswith('Return every gate')"
+    script = "import gatewise.sight.trace, gatewise as gw; assert gw.trace.__doc__.startswith('Return every gate')"
     subprocess.run([sys.executable, "-c", script], check=True)
 
 

@@ -11,11 +11,13 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from gatewise import storage
+from gatewise import descriptions
 from gatewise.errors import Array, GatewiseTypeError, GatewiseValueError, check_choice, check_number
 from gatewise.forecasting import calendar, model, reading
 from gatewise.forecasting.axes import Axis
 from gatewise.forecasting.covariates import Covariates, Statics
+from gatewise.forecasting.frequency import natural_seasons, related_seasons
+from gatewise.forecasting.inspection import ForecasterInspection, inspect
 from gatewise.forecasting.network import CELLS, Recipe
 from gatewise.forecasting.parts import from_parts, to_parts
 from gatewise.forecasting.state import State, common_seconds, from_first_seen, panel_of
@@ -271,6 +273,24 @@ class RecurrentForecaster(BaseEstimator):  # type: ignore[misc]
         )
         return (measures, forecasts) if return_forecasts else measures
 
+    def inspect(self, X_future: Any = None, *, windows: int = 6) -> ForecasterInspection:
+        """Return what this forecaster last saw, forecasts next, and gives its networks to read.
+
+        Parameters
+        ----------
+        X_future : DataFrame or array (horizon, columns), or a list of them, optional
+            As in `predict`; without it there are no forecasts where covariates are known ahead.
+        windows : int
+            Highest number of example windows of the networks.
+
+        Returns
+        -------
+        ForecasterInspection
+            Names, observations, forecasts, networks, windows and what the features are called.
+        """
+        check_number("windows", windows, 1, integer=True)
+        return inspect(self._fitted_state(), X_future, windows)
+
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_state")
 
@@ -282,13 +302,13 @@ class RecurrentForecaster(BaseEstimator):  # type: ignore[misc]
         if not self.__sklearn_is_fitted__():
             raise GatewiseValueError("this RecurrentForecaster is not fitted, so there is nothing to save: fit it.")
         description, arrays = to_parts(self._state)
-        description["params"] = storage.params_to_json(self.get_params(deep=False))
+        description["params"] = descriptions.params_to_json(self.get_params(deep=False))
         description["history"] = list(self.history_)
         return description, arrays
 
     @classmethod
     def _from_parts(cls, description: dict[str, Any], arrays: dict[str, Array]) -> Self:
-        self = cls(**storage.params_from_json(description["params"], cls))
+        self = cls(**descriptions.params_from_json(description["params"], cls))
         self._check_options()
         state = from_parts(description, arrays)
         levels = model.levels_of(self.quantiles)
@@ -328,9 +348,9 @@ class RecurrentForecaster(BaseEstimator):  # type: ignore[misc]
         if not self.calendar:
             return tuple(sorted(seasons)), []
         if seconds is None:
-            seasons |= {m for season in given for m in calendar.related_seasons(season)}
+            seasons |= {m for season in given for m in related_seasons(season)}
         else:
-            seasons |= set(calendar.natural_seasons(seconds))
+            seasons |= set(natural_seasons(seconds, axes[0].frequency == "B"))
         if seconds is None and len(axes) > 1:
             return tuple(sorted(seasons)), []
         first = given[0] if given else None

@@ -323,7 +323,7 @@ def _parted(found: Array, share: float, own: bool, levels: Sequence[float]) -> A
 
 def _rows(fitted: Fitted, panel: Panel, origins: Origins, rng: np.random.Generator) -> Samples:
     """Training rows at a bounded number of the origins."""
-    features = 6 + panel.known.shape[1] + panel.past.shape[1] + panel.static.shape[1]
+    features = network.feature_count(panel)
     some = origins.thinned(network.most_windows(fitted.plan, features), rng.random())
     return network.samples(panel, fitted.plan, some, fitted.base(panel, some))
 

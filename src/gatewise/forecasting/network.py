@@ -18,10 +18,16 @@ from gatewise.schedules import OneCycle
 from gatewise.training import History, train
 
 CELLS: dict[str, Any] = {"gru": GRU, "lstm": LSTM, "rnn": RNN}
+FEATURES = ("value", "deviation", "seen", "age", "ahead", "place")  # of a step, before covariates and calendar
 CLIP = 6.0
 ROWS_AT_ONCE = 1024
 MOST_WINDOWS = 6000
 MOST_NUMBERS = 16_000_000
+
+
+def feature_count(panel: Panel) -> int:
+    """Number of features of a step."""
+    return len(FEATURES) + sum(int(part.shape[1]) for part in (panel.known, panel.past, panel.static))
 
 
 class Recipe(NamedTuple):

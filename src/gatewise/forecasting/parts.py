@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gatewise import storage
+from gatewise import descriptions
 from gatewise.errors import Array, GatewiseValueError, check_choice, check_number
-from gatewise.forecasting import calendar, linear
+from gatewise.forecasting import calendar, linear, network
 from gatewise.forecasting.axes import Axis
 from gatewise.forecasting.covariates import Covariates
 from gatewise.forecasting.linear import Linear
@@ -35,9 +35,9 @@ def to_parts(state: State) -> tuple[dict[str, Any], dict[str, Array]]:
         "levels": list(fitted.levels),
         "shares": [fitted.linear_share, fitted.network_share],
         "own_spread": fitted.own_spread,
-        "networks": [storage.describe(one) for one in fitted.networks],
+        "networks": [descriptions.describe(one) for one in fitted.networks],
         "axes": [_axis_to_plain(axis) for axis in state.axes],
-        "container": [state.container.kind, storage.values_to_json(_objects(state.container.names))],
+        "container": [state.container.kind, descriptions.values_to_json(_objects(state.container.names))],
         "columns": list(state.covariates.columns),
         "known": list(state.covariates.known),
         "features": [list(part) for part in state.features],
@@ -55,21 +55,22 @@ def to_parts(state: State) -> tuple[dict[str, Any], dict[str, Array]]:
 
 def from_parts(description: dict[str, Any], arrays: dict[str, Array]) -> State:
     """Rebuild the state; raise if its parts do not fit one another."""
-    panel = Panel(**storage.under("panel.", arrays))
+    panel = Panel(**descriptions.under("panel.", arrays))
     _check_panel(panel)
     plan = _plan(description["plan"], arrays)
     kind, names = description["container"]
     check_choice("container", kind, KINDS)
-    container = Container(kind, tuple(storage.values_from_json(names).tolist()))
+    container = Container(kind, tuple(descriptions.values_from_json(names).tolist()))
     covariates = Covariates(tuple(description["columns"]), tuple(description["known"]), arrays["mean"], arrays["scale"])
     networks = tuple(
-        storage.rebuild(one, storage.under(f"network{k}.", arrays)) for k, one in enumerate(description["networks"])
+        descriptions.rebuild(one, descriptions.under(f"network{k}.", arrays))
+        for k, one in enumerate(description["networks"])
     )
     shares = [float(share) for share in description["shares"]]
     fitted = Fitted(
         plan=plan,
         levels=tuple(map(float, description["levels"])),
-        linear=Linear(**found) if (found := storage.under("linear.", arrays)) else None,
+        linear=Linear(**found) if (found := descriptions.under("linear.", arrays)) else None,
         linear_share=shares[0],
         networks=networks,  # type: ignore[arg-type]
         network_share=shares[1],
@@ -132,7 +133,7 @@ def _check_sizes(state: State) -> None:
         (covariates.mean, (len(covariates.columns),)),
         (covariates.scale, (len(covariates.columns),)),
     ]
-    features = 6 + panel.known.shape[1] + panel.past.shape[1] + panel.static.shape[1]
+    features = network.feature_count(panel)
     sizes = {(one.input_size, one.output_size) for one in fitted.networks if isinstance(one, Sequential)}
     fits = (
         all(array.shape == shape for array, shape in shapes)

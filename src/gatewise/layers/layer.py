@@ -99,6 +99,16 @@ class Layer(ABC):
     def backward(self, tape: Any, dy: Array, dstate: Any = None) -> tuple[Array | None, Any, dict[str, Array]]:
         """Return the gradients of the input, of the initial state, and of every entry of `params`."""
 
+    def backward_passes(
+        self, tape: Any, dy: Array, dstate: Any = None
+    ) -> tuple[Array | None, Any, dict[str, Array], tuple[Any, ...]]:
+        """Return what `backward` returns, and the passes over time that it consists of.
+
+        Those of a recurrent layer are `gatewise.recurrence.Pass`, in the order of `tape.runs`; a model of layers has
+        one entry a layer, in the order of its tapes; any other layer has none.
+        """
+        return (*self.backward(tape, dy, dstate), ())
+
     @abstractmethod
     def config(self) -> dict[str, Any]:
         """Return the constructor arguments that rebuild this layer, plain enough for JSON."""

@@ -29,7 +29,7 @@ from gatewise.errors import (
 from gatewise.layers import initializers
 from gatewise.layers.layer import Layer, Params, Rng, check_tape, generator
 from gatewise.layers.padding import blank, checked_steps, reverse
-from gatewise.recurrence import Run, Weights
+from gatewise.recurrence import Pass, Run, Weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -249,35 +249,47 @@ class Recurrent(Layer):
         GatewiseError
             If the tape is another layer's, or a shape or dtype does not fit.
         """
+        return self._backward(tape, dy, dstate, keep_dstates=False)[:3]
+
+    def backward_passes(  # noqa: D102
+        self, tape: RecurrentTape, dy: Array, dstate: Any = None
+    ) -> tuple[Array, Any, dict[str, Array], tuple[Pass, ...]]:
+        return self._backward(tape, dy, dstate, keep_dstates=True)
+
+    def _backward(
+        self, tape: RecurrentTape, dy: Array, dstate: Any, keep_dstates: bool
+    ) -> tuple[Array, Any, dict[str, Array], tuple[Pass, ...]]:
         check_tape(tape, RecurrentTape, self)
         B, T, _ = tape.runs[0].x.shape
         dy = blank(check_array("dy", dy, (B, T, self.output_size), self.dtype), tape.lengths)
         dfinal = self._checked_state(dstate, B, "dstate")
-        dinitial: list[State] = []
-        grads: dict[str, Array] = {}
+        passes: list[Pass] = []
         for layer in reversed(range(self.num_layers)):
-            dx, dstates, gradients = self._backward_layer(layer, tape, dy, dfinal)
+            dx, of_layer = self._backward_layer(layer, tape, dy, dfinal, keep_dstates)
             dy = _times(dx, tape.masks[layer])
-            dinitial = dstates + dinitial
-            grads |= gradients
-        return dy, self._pack(_stack_states(dinitial)), {name: grads[name] for name in self.params}
+            passes = of_layer + passes
+        return dy, self._pack(_stack_states(p.dinitial for p in passes)), self._named_gradients(passes), tuple(passes)
 
     def _backward_layer(
-        self, layer: int, tape: RecurrentTape, dy: Array, dfinal: State
-    ) -> tuple[Array, list[State], dict[str, Array]]:
-        dxs, dinitial = [], []
-        grads: dict[str, Array] = {}
+        self, layer: int, tape: RecurrentTape, dy: Array, dfinal: State, keep_dstates: bool
+    ) -> tuple[Array, list[Pass]]:
+        """Return the gradient of what one layer reads, and its pass in each direction."""
+        dxs, passes = [], []
         for k in range(self.directions):
             dh = dy if self.directions == 1 else np.split(dy, 2, axis=-1)[k]
             index = layer * self.directions + k
-            dx, dstate, gradients = recurrence.backward(
-                tape.runs[index], _in_order(dh, k, tape.lengths), _nth(dfinal, index)
+            dx, passed = recurrence.backward_pass(
+                tape.runs[index], _in_order(dh, k, tape.lengths), _nth(dfinal, index), keep_dstates=keep_dstates
             )
             dxs.append(_in_order(dx, k, tape.lengths))
-            dinitial.append(dstate)
-            named = zip(_parameter_names(layer, k), gradients, strict=True)
-            grads |= {name: gradient for name, gradient in named if name in self.params}
-        return sum(dxs[1:], start=dxs[0]), dinitial, grads
+            passes.append(passed)
+        return sum(dxs[1:], start=dxs[0]), passes
+
+    def _named_gradients(self, passes: list[Pass]) -> dict[str, Array]:
+        grads: dict[str, Array] = {}
+        for index, passed in enumerate(passes):
+            grads |= zip(_parameter_names(*divmod(index, self.directions)), passed.gradients, strict=True)
+        return {name: grads[name] for name in self.params}
 
     @classmethod
     def from_weights(cls, weights: Mapping[str, Array], layout: str, **hints: Any) -> Self:

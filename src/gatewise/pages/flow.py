@@ -10,14 +10,14 @@ import pandas as pd
 from bokeh.models import Range1d
 
 from gatewise.errors import Array, GatewiseTypeError, check_choice
-from gatewise.flow import GradientFlow, gradient_flow
 from gatewise.layers import RNN, Layer
 from gatewise.layers.parts import has_recurrent_part, recurrent_parts
 from gatewise.layers.stack import Recurrent
 from gatewise.pages import drawing
+from gatewise.pages.content import Section, TextTable
 from gatewise.pages.inside import Inside, recurrent_layers
-from gatewise.pages.parts import Section, Table
 from gatewise.pages.words import count, number
+from gatewise.sight.flow import GradientFlow, gradient_flow
 
 WORK = 1e9  # rows × steps × units³ of one curve: a few seconds
 CURVES, FLOOR, CEILING = 4, 1e-12, 1e12
@@ -150,12 +150,12 @@ def _told(curves: list[Curve]) -> str:
     return f"It stays at or above 0.1 for {joined}, the median over the sequences."
 
 
-def _table(curves: list[Curve]) -> Table:
+def _table(curves: list[Curve]) -> TextTable:
     """Return the norm at some distances."""
     longest = max(len(curve.middle) for curve in curves)
     distances = [k for k in DISTANCES if k < longest]
     rows = [[str(k), *(number(c.middle[k] if k < len(c.middle) else None) for c in curves)] for k in distances]
-    return Table("Norm by distance", ["Steps before the last", *(curve.label for curve in curves)], rows)
+    return TextTable("Norm by distance", ["Steps before the last", *(curve.label for curve in curves)], rows)
 
 
 def _share_sections(inside: Inside) -> list[Section]:

@@ -22,10 +22,10 @@ from bokeh.models.annotations import Span
 from gatewise.errors import Array
 from gatewise.layers.parts import has_recurrent_part
 from gatewise.pages import drawing
+from gatewise.pages.content import Section, Windows
 from gatewise.pages.inside import SIGMOIDS, TITLES, Inside, Place, places, range_table
-from gatewise.pages.parts import Section, Windows
 from gatewise.pages.words import count, shortened
-from gatewise.trace import trace
+from gatewise.sight.trace import trace
 
 VALUES = 300_000  # on the page, two bytes each
 ROWS, UNITS, LINES = 8, 64, 4

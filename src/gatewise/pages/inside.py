@@ -12,7 +12,7 @@ from gatewise.errors import Array
 from gatewise.layers import Layer
 from gatewise.layers.parts import plain_layers
 from gatewise.layers.stack import Recurrent
-from gatewise.pages.parts import Table
+from gatewise.pages.content import TextTable
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -104,7 +104,7 @@ def _place_name(network: Recurrent, prefix: str, layer: int, reverse: bool) -> s
     return f"{where}{kind}{stacked}{direction}"
 
 
-def range_table(found: Sequence[Place]) -> Table:
+def range_table(found: Sequence[Place]) -> TextTable:
     """Return how each gate and state is spread over all valid steps."""
     rows = []
     for place in found:
@@ -114,7 +114,7 @@ def range_table(found: Sequence[Place]) -> Table:
             quantiles = [f"{value:.2f}" for value in np.quantile(valid, (0.05, 0.5, 0.95))]
             where = f"{place.label}: " if len(found) > 1 else ""
             rows.append([where + TITLES[name].split(" (")[0], *quantiles, _at_its_ends(valid, name)])
-    return Table("How gates and states are spread", ["", "5 %", "median", "95 %", "saturated"], rows)
+    return TextTable("How gates and states are spread", ["", "5 %", "median", "95 %", "saturated"], rows)
 
 
 def _at_its_ends(values: Array, name: str) -> str:

@@ -13,8 +13,8 @@ from gatewise.errors import Array
 from gatewise.layers import Layer
 from gatewise.layers.stack import Recurrent
 from gatewise.pages import drawing
+from gatewise.pages.content import Section, TextTable
 from gatewise.pages.inside import TITLES, recurrent_layers
-from gatewise.pages.parts import Section, Table
 from gatewise.pages.words import number
 
 MOST = 4
@@ -67,13 +67,13 @@ def _intro(eigenvalues: bool, told: str) -> str:
     return f"How much the recurrent matrix of each gate stretches the state, by direction. {told}"
 
 
-def _table(name: str, values: Mapping[str, Array]) -> Table:
+def _table(name: str, values: Mapping[str, Array]) -> TextTable:
     rows = [
         [_title(gate), number(found[0]), number(float(np.median(found))), number(found[-1]), number(_rank(found))]
         for gate, found in values.items()
     ]
     header = ["Gate", "largest", "median", "smallest", "effective rank"]
-    return Table(f"Singular values of {name}", header, rows)
+    return TextTable(f"Singular values of {name}", header, rows)
 
 
 def _rank(values: Array) -> float:
