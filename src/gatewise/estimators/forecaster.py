@@ -13,13 +13,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from gatewise import descriptions
 from gatewise.errors import Array, GatewiseTypeError, GatewiseValueError, check_choice, check_number
-from gatewise.forecasting import calendar, model, reading
+from gatewise.forecasting import calendar, fitting, reading
 from gatewise.forecasting.axes import Axis
 from gatewise.forecasting.covariates import Covariates, Statics
 from gatewise.forecasting.frequency import natural_seasons, related_seasons
 from gatewise.forecasting.inspection import ForecasterInspection, inspect
-from gatewise.forecasting.network import CELLS, Recipe
-from gatewise.forecasting.parts import from_parts, to_parts
+from gatewise.forecasting.recurrent import CELLS, NetworkSettings
+from gatewise.forecasting.serialization import from_parts, to_parts
+from gatewise.forecasting.settings import Settings, levels_of
 from gatewise.forecasting.state import State, common_seconds, from_first_seen, panel_of
 from gatewise.training import History
 
@@ -168,9 +169,9 @@ class RecurrentForecaster(BaseEstimator):  # type: ignore[misc]
         axes = tuple(table.axis for table in tables)
         seasons, features = self._time(axes, int(np.median([len(table.y) for table in tables])))
         panel = panel_of(tables, covariates, statics.values, features)
-        ask = self._ask(seasons, len(covariates.known), int(np.median([len(table.y) for table in tables])))
+        settings = self._settings(seasons, len(covariates.known), int(np.median([len(table.y) for table in tables])))
         rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31))
-        fitted, history = model.fit(panel, ask, rng, bool(self.verbose))
+        fitted, history = fitting.fit(panel, settings, rng, bool(self.verbose))
         self._take(State(fitted, panel, axes, container, covariates, features, seasons).trimmed(), history)
         return self
 
@@ -311,7 +312,7 @@ class RecurrentForecaster(BaseEstimator):  # type: ignore[misc]
         self = cls(**descriptions.params_from_json(description["params"], cls))
         self._check_options()
         state = from_parts(description, arrays)
-        levels = model.levels_of(self.quantiles)
+        levels = levels_of(self.quantiles)
         if state.fitted.plan.horizon != self.horizon or state.fitted.levels != levels:
             raise GatewiseValueError("its horizon or quantiles are not those of its arrays: the file is damaged.")
         self._take(state, History(description["history"]))
@@ -356,9 +357,9 @@ class RecurrentForecaster(BaseEstimator):  # type: ignore[misc]
         first = given[0] if given else None
         return tuple(sorted(seasons)), calendar.parts_for(seconds, (seconds or 0.0) * length, first, length)
 
-    def _ask(self, seasons: tuple[int, ...], drivers: int, length: int) -> model.Ask:
+    def _settings(self, seasons: tuple[int, ...], drivers: int, length: int) -> Settings:
         context = self.context or max(4, min(max(24, self.horizon), 168, length // 3))
-        recipe = Recipe(
+        network = NetworkSettings(
             self.cell,
             self.hidden_size,
             self.num_layers,
@@ -368,8 +369,8 @@ class RecurrentForecaster(BaseEstimator):  # type: ignore[misc]
             self.learning_rate_init,
             self.batch_size,
         )
-        levels = model.levels_of(self.quantiles)
-        return model.Ask(self.horizon, context, seasons, drivers, levels, self.n_networks, recipe)
+        levels = levels_of(self.quantiles)
+        return Settings(self.horizon, context, seasons, drivers, levels, self.n_networks, network)
 
     def _take(self, state: State, history: History) -> None:
         """Keep a fitted state, and show what it holds."""

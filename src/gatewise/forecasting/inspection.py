@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from gatewise.errors import Array
-from gatewise.forecasting import network
+from gatewise.forecasting import recurrent
 from gatewise.forecasting.state import State
+from gatewise.forecasting.windows import Windows
 from gatewise.layers import Sequential
 
 
@@ -107,17 +108,18 @@ def _windows(state: State, most: int) -> tuple[Array | None, Array, tuple[Any, .
     for back in backs if fitted.networks else ():
         hidden = panel.hidden(panel.stop - back)
         origins = hidden.ends(back).at(slice(most))
-        long = origins.at(origins.row - fitted.plan.context >= hidden.start[origins.series])
-        if len(long.row):
-            parts.append(network.inputs(hidden, fitted.plan, long, fitted.base(hidden, long)))
-            series.append(long.series)
-            starts += [state.axes[number].past(back)[0] for number in long.series]
+        origins = origins.at(origins.row - fitted.plan.context >= hidden.start[origins.series])
+        if len(origins.row):
+            windows = Windows(hidden, fitted.plan, origins)
+            parts.append(recurrent.inputs(windows, fitted.base(windows)))
+            series.append(origins.series)
+            starts += [state.axes[number].past(back)[0] for number in origins.series]
     return np.concatenate(parts) if parts else None, np.concatenate(series), tuple(starts)
 
 
 def _feature_names(state: State) -> tuple[str, ...]:
-    """Names of what a network reads, in the order of `network.inputs`."""
+    """Names of what a network reads, in the order of `recurrent.inputs`."""
     known, panel = state.covariates.known, state.panel
     past = [name for name in state.covariates.columns if name not in known]
     dates = [f"calendar {k + 1}" for k in range(panel.known.shape[1] - len(known))]
-    return (*network.FEATURES, *known, *dates, *past, *(f"static {k + 1}" for k in range(panel.static.shape[1])))
+    return (*recurrent.FEATURES, *known, *dates, *past, *(f"static {k + 1}" for k in range(panel.static.shape[1])))

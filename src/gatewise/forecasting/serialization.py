@@ -9,11 +9,11 @@ import pandas as pd
 
 from gatewise import descriptions
 from gatewise.errors import Array, GatewiseValueError, check_choice, check_number
-from gatewise.forecasting import calendar, linear, network
+from gatewise.forecasting import calendar, design, recurrent
 from gatewise.forecasting.axes import Axis
 from gatewise.forecasting.covariates import Covariates
+from gatewise.forecasting.fitted import Fitted
 from gatewise.forecasting.linear import Linear
-from gatewise.forecasting.model import Fitted
 from gatewise.forecasting.panel import Panel
 from gatewise.forecasting.plan import Plan
 from gatewise.forecasting.reading import KINDS, Container
@@ -133,7 +133,7 @@ def _check_sizes(state: State) -> None:
         (covariates.mean, (len(covariates.columns),)),
         (covariates.scale, (len(covariates.columns),)),
     ]
-    features = network.feature_count(panel)
+    features = recurrent.feature_count(panel)
     sizes = {(one.input_size, one.output_size) for one in fitted.networks if isinstance(one, Sequential)}
     fits = (
         all(array.shape == shape for array, shape in shapes)
@@ -151,7 +151,7 @@ def _check_sizes(state: State) -> None:
 
 
 def _linear_fits(path: Linear, panel: Panel, plan: Plan) -> bool:
-    need = (plan.horizon, linear.columns(panel, plan))
+    need = (plan.horizon, design.column_count(panel, plan))
     many = path.weight.shape[0] if path.weight.ndim else 0
     return many in (1, plan.phases) and path.weight.shape == (many, *need) and path.bias.shape == (many, need[0])
 
