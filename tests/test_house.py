@@ -8,6 +8,7 @@ import pytest
 import gatewise
 
 ROOT = Path(gatewise.__file__).parent
+TESTS = Path(__file__).parent
 LINES = 40  # of a function, its docstring not counted
 ARGUMENTS = 10  # of a function that is neither a constructor nor a command nor in `PUBLIC`
 FILE = 400  # lines
@@ -35,6 +36,14 @@ TALL: dict[str, str] = {
     "layouts.py": "to be split",
     "layers/stack.py": "to be split",
     "losses.py": "to be split",
+}
+TALL_TESTS: dict[str, str] = {
+    "estimators/test_estimators.py": "to be split",
+    "kernels/test_kernels.py": "to be split",
+    "kernels/test_vectors.py": "to be split",
+    "layers/test_recurrent.py": "to be split",
+    "test_files.py": "to be split",
+    "training/test_training.py": "to be split",
 }
 
 
@@ -84,9 +93,9 @@ def measured(root):
     return long, many, tall
 
 
-@pytest.mark.parametrize("number", range(3), ids=["lines of functions", "arguments", "lines of files"])
+@pytest.mark.parametrize("number", range(4), ids=["functions", "arguments", "files", "files of tests"])
 def test_only_what_is_listed_is_above_the_measure(number):
-    above, listed = measured(ROOT)[number], (LONG, MANY, TALL)[number]
+    above, listed = (*measured(ROOT), measured(TESTS)[2])[number], (LONG, MANY, TALL, TALL_TESTS)[number]
     assert {name: size for name, size in above.items() if name not in listed} == {}, "split it"
     assert [name for name in listed if name not in above] == [], "it no longer is: take it from the table"
     assert all(listed.values()), "say why"
@@ -113,3 +122,10 @@ def test_what_is_too_large_is_seen(tmp_path):
         {"many.py: f": 11, "many.py: g": 11},
         {"tall.py": 401},
     )
+
+
+def test_tests_have_the_rooms_of_the_house_and_names_of_their_own():
+    files = list(TESTS.rglob("test_*.py"))
+    rooms = {path.relative_to(TESTS).parts[0] for path in files if path.parent != TESTS}
+    assert rooms <= {path.stem for path in ROOT.iterdir()}
+    assert len({path.name for path in files}) == len(files), "two files of one name cannot be collected together"
