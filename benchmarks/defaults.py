@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from sets import SETS, Forecasting, Labelled, MissingSetError, Set, load, validation
 
 import gatewise as gw
-from gatewise.progress import progress_bar
 from gatewise.printing import text_table
+from gatewise.progress import progress_bar
 
 Array = NDArray[Any]
 QUANTILES = (0.1, 0.5, 0.9)
