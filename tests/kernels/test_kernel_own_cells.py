@@ -73,6 +73,27 @@ def test_a_cell_of_ones_own_equals_numpy(cell, dtype):
         check(case_of(cell, dtype, ragged=ragged))
 
 
+def root_forward(p, q, state_prev):
+    (h_prev,) = state_prev
+    r = np.sqrt((p[0] + q[0]) * (p[0] + q[0]) + h_prev * h_prev)
+    return (r,), (r, p[0] + q[0])
+
+
+def root_backward(dstate, state, state_prev, record):
+    (dh,), (h_prev,), (r, a) = dstate, state_prev, record
+    da = dh * a / r  # 0 / 0 where all is 0, as it is past the units
+    return (da,), (da,), (dh * h_prev / r,)
+
+
+@pytest.mark.filterwarnings("ignore:invalid value")
+@pytest.mark.parametrize("H", [1, 5, 33])
+def test_a_derivative_that_is_nan_at_0_spoils_no_unit(H):
+    cell = plain_cell("root", ("a",), ("a",), ("hidden",), ("r", "a"), root_forward, root_backward, None)
+    case = case_of(cell, np.float64, B=2, T=5, H=H, ragged=True)
+    check(case)
+    assert all(np.isfinite(array).all() for array in values(forward(case)).values())
+
+
 def test_prepared_weights_give_what_each_call_prepares():
     case = case_of(MINIMAL, np.float32)
     kernel = kernels.find(MINIMAL)

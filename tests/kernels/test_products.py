@@ -113,7 +113,7 @@ def test_packed_weights_multiply_as_the_weights_do(dtype, G, H, N, rows, seed):
     np.testing.assert_array_equal(c, bias + x @ wide.T)
     dp, zero = integers(rng, (rows, P), dtype), np.zeros(Np, dtype)
     c = np.full((rows, Np), 99, dtype)
-    B = operand(products.pack_columns(arena(dtype), M, 0, G, H, 0, N), 0, 0)
+    B = operand(columns(M, 0, G, H, 0, N), 0, 0)
     product(operand(dp, 0, P, 1), rows, P, B, Np // L, operand(zero, 0, 0), operand(c, 0, Np))
     np.testing.assert_array_equal(c[:, :N], dp @ wide)
     np.testing.assert_array_equal(c[:, N:], 0)
@@ -183,9 +183,9 @@ def test_padding_fills_up_with_0_and_unpadding_takes_it_away(dtype, G, H, N):
     np.testing.assert_array_equal(out[:3], 7)
     out = np.full_like(M, np.nan)
     cut = N // 2  # in two pieces, as a team does
-    products.unpad_transposed(arena(dtype), wide[:, :cut].T.ravel(), out, G, 0, cut)
+    products.unpad_transposed(np.empty(lanes(dtype) ** 2, dtype), wide[:, :cut].T.ravel(), out, G, 0, cut)
     assert np.isnan(out[:, cut:]).all()
-    products.unpad_transposed(arena(dtype), wide[:, cut:].T.ravel(), out, G, cut, N - cut)
+    products.unpad_transposed(np.empty(lanes(dtype) ** 2, dtype), wide[:, cut:].T.ravel(), out, G, cut, N - cut)
     np.testing.assert_array_equal(out, M)
     out = np.full(G * H, np.nan, dtype)
     products.unpad(wide[:, 0].copy(), out, G, 0, H // 2)
@@ -206,30 +206,47 @@ def test_add_columns_adds_to_what_is_there(dtype, rows):
     np.testing.assert_array_equal(total[: lanes(dtype)], untouched)
 
 
+@njit
+def taken(workspace, size):
+    """Two pieces of scratch memory, and whether they fit."""
+    return products.scratch(workspace, size), products.scratch(workspace, size), products.fits(workspace)
+
+
 @dtypes
 @pytest.mark.parametrize("size", [0, 1, 100])
-def test_scratch_is_aligned_apart_and_zeros_are_0_even_if_memory_runs_out(dtype, size):
-    for room in (1 << 12, 8, 0):
-        memory = arena(dtype, room)
-        parts = [make(memory, size) for make in (products.scratch, products.zeros, products.scratch)]
-        for part in parts:
-            assert part.shape == (size,)
-            assert part.dtype == dtype
-            assert size == 0 or part.ctypes.data % BYTES == 0
-        assert not parts[1].any()
-        parts[0][:], parts[2][:] = 1, 2
-        assert not parts[1].any()
-        assert (parts[0] == 1).all()
+def test_scratch_is_aligned_and_apart_and_says_how_much_it_needs(dtype, size):
+    _, _, enough = taken(arena(dtype, 8), 100)
+    assert not enough
+    workspace = arena(dtype, 8)
+    taken(workspace, size)
+    need = int(workspace[1][0]) + lanes(dtype)  # memory may start off a vector
+    workspace = arena(dtype, need)
+    one, other, enough = taken(workspace, size)
+    assert enough
+    for part in (one, other):
+        assert part.shape == (size,)
+        assert part.dtype == dtype
+        assert size == 0 or part.ctypes.data % BYTES == 0
+    one[:], other[:] = 1, 2
+    assert (one == 1).all()
+
+
+def columns(M, row, G, H, column, count):
+    """What `pack_columns` makes."""
+    L = lanes(M.dtype)
+    out = np.full((count + -count % L) * G * (H + -H % L), np.nan, M.dtype)
+    products.pack_columns(out, M, row, G, H, column, count)
+    return out
 
 
 @dtypes
 def test_packing_begins_at_the_row_it_is_told(dtype):
     rng = np.random.default_rng(8)
     M = rng.normal(size=(12, 5)).astype(dtype)
-    need = products.pack_columns(arena(dtype), M[4:].copy(), 0, 2, 4, 0, 5)
-    np.testing.assert_array_equal(products.pack_columns(arena(dtype), M, 4, 2, 4, 0, 5), need)
-    need = products.pack_columns(arena(dtype), M[:, 2:].copy(), 0, 3, 4, 0, 3)
-    np.testing.assert_array_equal(products.pack_columns(arena(dtype), M, 0, 3, 4, 2, 3), need)
+    need = columns(M[4:].copy(), 0, 2, 4, 0, 5)
+    np.testing.assert_array_equal(columns(M, 4, 2, 4, 0, 5), need)
+    need = columns(M[:, 2:].copy(), 0, 3, 4, 0, 3)
+    np.testing.assert_array_equal(columns(M, 0, 3, 4, 2, 3), need)
     need, got = np.zeros((2, 2 * lanes(dtype) * 5 + 8), dtype)
     products.pack_rows(need, 8, M[[4, 5, 8, 9]], 0, 2, 2, 2)
     products.pack_rows(got, 8, M, 4, 4, 2, 2)

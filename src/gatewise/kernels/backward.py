@@ -14,11 +14,8 @@ dp and dq, then `accumulate` all products that need not wait for a step.
 # mypy: disable-error-code="no-untyped-def"
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from numba import njit
 
-from gatewise.errors import Array
 from gatewise.kernels.equations import (
     backward,
     forward,
@@ -41,15 +38,19 @@ from gatewise.kernels.equations import (
     store_q,
     store_state,
 )
-from gatewise.kernels.forward import prepare
+from gatewise.kernels.forward import prepare, views
 from gatewise.kernels.meeting import meet_team
+from gatewise.kernels.memory import carried_memory, own_inputs, panel_memory, row_memory, sum_memory
 from gatewise.kernels.products import (
     FLAGS,
     ONE,
     STAGE,
     ZERO,
     add_columns,
+    clear,
     copy,
+    fits,
+    flat,
     give_rows,
     give_steps,
     matmul,
@@ -59,50 +60,9 @@ from gatewise.kernels.products import (
     take_steps,
     unpad,
     unpad_transposed,
-    zeros,
 )
 from gatewise.kernels.sizes import places, sizes
 from gatewise.kernels.vectors import BYTES, load, store
-
-
-class Rows(NamedTuple):
-    """What belongs to the rows of a chunk, each (M·steps, …), flat."""
-
-    x: Array  # (…, D)
-    h: Array  # (…, H): h_{t-1}
-    p: Array  # (…, O), for own units; empty if the record was kept
-    q: Array  # (…, OQ)
-    early: Array  # (R of the first of two phases, M·steps, own_p)
-    s: Array  # (…, H_p): its operand
-    dp: Array  # (…, P)
-    dq: Array  # (…, PQ)
-    dx: Array  # (…, D_p)
-
-
-class Carried(NamedTuple):
-    """What goes from step to step, for own units, flat."""
-
-    dstate: Array  # (S, M, own_p)
-    ended: Array  # (M, own_p): dh of the sequences that have ended
-    ds: Array  # (M, own_p): the gradient of s
-    zero: Array  # (D_p or own_p,)
-
-
-class Sums(NamedTuple):
-    """Gradients of the weights, transposed and padded: those of own columns of W, U, flat."""
-
-    DW: Array  # (own D, P)
-    DU: Array  # (own, PQ)
-    Db: Array  # (P,)
-    Dc: Array  # (PQ,)
-
-
-class Panels(NamedTuple):
-    """Weights packed for products with dp and dq."""
-
-    W: Array  # K = P, all D
-    U: Array  # K = Q1·H_p, own H
-    V: Array  # K = Q2·H_p, own H
 
 
 @njit(**FLAGS)
@@ -112,14 +72,23 @@ def run_backward(cell, workspace, weights, inputs, kept, incoming, results, shar
     states, record = kept  # (S, B, T, H), (R, B, T, H) or (0, B, T, H): then it is computed again
     dh, dfinal = incoming  # (B, T, H), (S, B, H)
     dx, dinitial, dstates, gradients = results  # (B, T, D), (S, B, H), (S, B, T or 0, H), (dW, dU, db, dc)
-    part, team = share
+    part, team = share[0], views(share[1])
     n, again = sizes(cell, x, initial, part), len(record) < record_count(cell)
     L, PQ = BYTES // x.itemsize, (n.Q1 + n.Q2) * n.H_p
-    packed = pack_again(workspace, weights, n, again)  # W, U, b, c as in the forward pass, or (0,)
-    panels = pack_transposed(workspace, weights, n)
+    # W, U, b, c as in the forward pass, if needed; one more, as a member of a team that has no units needs them too.
+    packed = scratch(workspace, places(n).end + ONE if again else ZERO)
+    panels = panel_memory(workspace, n)
     rows = row_memory(workspace, team, n, again, lead_recorded(cell))
     carried, sums = carried_memory(workspace, n, len(initial)), sum_memory(workspace, n)
-    flat = (initial.ravel(), states.ravel(), record.ravel(), dh.ravel(), dstates.ravel())
+    block = scratch(workspace, L * L)
+    if not fits(workspace):
+        return
+    if again:
+        prepare(packed, weights, n)
+    pack_transposed(panels, weights, n)
+    clear_sums(carried, sums)
+    whole = (flat(initial), flat(states), flat(record), flat(dh), flat(dstates))
+    lengths = flat(lengths)
     take_rows(carried.dstate, dfinal, n.b0, n.M, n.u0, n.own)
     meetings = ZERO
     for t1 in range(n.T, 0, -n.steps):
@@ -130,7 +99,7 @@ def run_backward(cell, workspace, weights, inputs, kept, incoming, results, shar
         meetings = recall(cell, meetings, rows, record, packed, n, (t0, t1), team)  # s (rows, H_p), q of the second
         for t in range(t1 - 1, t0 - 1, -1):
             i = (t - t0) * n.M  # the first row of the step
-            retreat(cell, rows, carried, flat, lengths, n, (t, i), again)  # dp, dq of the last phase; direct dstate
+            retreat(cell, rows, carried, whole, lengths, n, (t, i), again)  # dp, dq of the last phase; direct dstate
             meetings = meet_team(team, meetings)
             meetings = retreat_lead(cell, meetings, rows, carried, panels, n, (t, i, lengths), team)  # …; dh through s
             dq_first, dh_prev = (rows.dq, i * PQ, PQ, ONE), (carried.dstate, ZERO, n.own_p)  # (M, Q1·H_p), (M, own_p)
@@ -140,72 +109,26 @@ def run_backward(cell, workspace, weights, inputs, kept, incoming, results, shar
         give_inputs(dx, rows, panels, carried.zero, n, t0, t1)
         meetings = meet_team(team, meetings)
     give_rows(dinitial, n.b0, n.M, n.u0, n.own, carried.dstate)
-    give_sums(workspace, gradients, sums, n)
+    give_sums(block, gradients, sums, n)
 
 
 @njit(**STAGE)
-def pack_again(workspace, weights, n, again):
-    """Weights as the forward pass packs them, for what is computed again."""
-    if again:
-        # One more, so that it is told from nothing even by a member of a team that has no units.
-        return prepare(scratch(workspace, places(n).end + ONE), weights, n)
-    return scratch(workspace, ZERO)
-
-
-@njit(**STAGE)
-def pack_transposed(workspace, weights, n):
-    """Panels of the weights for the products with dp and dq."""
+def pack_transposed(panels, weights, n):
+    """Pack the weights for the products with dp and dq."""
     W, U, _, _ = weights  # (G·H, D), (Q·H, H)
-    return Panels(
-        pack_columns(workspace, W, ZERO, n.G, n.H, ZERO, n.D),
-        pack_columns(workspace, U, ZERO, n.Q1, n.H, n.u0, n.own),
-        pack_columns(workspace, U, n.Q1 * n.H, n.Q2, n.H, n.u0, n.own),
-    )
+    pack_columns(panels.W, W, ZERO, n.G, n.H, ZERO, n.D)
+    pack_columns(panels.U, U, ZERO, n.Q1, n.H, n.u0, n.own)
+    pack_columns(panels.V, U, n.Q1 * n.H, n.Q2, n.H, n.u0, n.own)
 
 
 @njit(**STAGE)
-def row_memory(workspace, team, n, again, early):
-    """Memory for the rows of a chunk; a team shares dp, dq and s. early: recorded values of the first of two phases."""
-    _, size, shared = team
-    rows, P, PQ = n.M * n.steps, n.G * n.H_p, (n.Q1 + n.Q2) * n.H_p
-    rows_again = rows if again else ZERO
-    dp = shared[: rows * P] if size > 1 else scratch(workspace, rows * P)
-    dq = shared[rows * P : rows * (P + PQ)] if size > 1 else scratch(workspace, rows * PQ)
-    s = shared[rows * (P + PQ) :] if size > 1 else scratch(workspace, rows * n.H_p if n.Q2 else ZERO)
-    return Rows(
-        scratch(workspace, rows * n.D),
-        scratch(workspace, rows * n.H),
-        scratch(workspace, rows_again * n.G * n.own_p),
-        scratch(workspace, rows_again * (n.Q1 + n.Q2) * n.own_p),
-        scratch(workspace, rows * early * n.own_p),
-        s,
-        dp,
-        dq,
-        scratch(workspace, rows * n.D_p),
-    )
-
-
-@njit(**STAGE)
-def carried_memory(workspace, n, S):
-    """Memory for what goes from step to step."""
-    row = n.M * n.own_p
-    zero = zeros(workspace, max(n.D_p, n.own_p))
-    return Carried(scratch(workspace, S * row), scratch(workspace, row), scratch(workspace, row), zero)
-
-
-@njit(**STAGE)
-def sum_memory(workspace, n):
-    """Memory for the gradients of the weights, 0."""
-    P, PQ, (d0, d1) = n.G * n.H_p, (n.Q1 + n.Q2) * n.H_p, own_inputs(n)
-    return Sums(
-        zeros(workspace, (d1 - d0) * P), zeros(workspace, n.own * PQ), zeros(workspace, P), zeros(workspace, PQ)
-    )
-
-
-@njit(**STAGE)
-def own_inputs(n):
-    """The columns of W, from and to, whose gradient a call computes: its part of D, as its units are of H."""
-    return n.D * n.u0 // n.H, n.D * (n.u0 + n.own) // n.H
+def clear_sums(carried, sums):
+    """Let the sums start at 0, and 0 be 0."""
+    clear(carried.zero, ZERO, carried.zero.size)
+    clear(sums.DW, ZERO, sums.DW.size)
+    clear(sums.DU, ZERO, sums.DU.size)
+    clear(sums.Db, ZERO, sums.Db.size)
+    clear(sums.Dc, ZERO, sums.Dc.size)
 
 
 @njit(**STAGE)
@@ -222,7 +145,7 @@ def project_again(rows, packed, n, count):
 @njit(**STAGE)
 def recall_units(cell, rows, record, n, span, again):
     """The record of the first of two phases and its operand s, for the steps of a chunk and the own units."""
-    record, (t0, t1) = record.ravel(), span
+    record, (t0, t1) = flat(record), span
     L, O, OQ = BYTES // record.itemsize, n.G * n.own_p, (n.Q1 + n.Q2) * n.own_p
     for i in range((t1 - t0) * n.M):
         row = ((n.b0 + i % n.M) * n.T + t0 + i // n.M) * n.H + n.u0
@@ -257,9 +180,9 @@ recall = only_with_two_phases(recall_phase)
 
 
 @njit(**STAGE)
-def retreat(cell, rows, carried, flat, lengths, n, step, again):
+def retreat(cell, rows, carried, whole, lengths, n, step, again):
     """The last phase of step = (t, its first row i): dp, dq of its gates, dstate but for the products, of own units."""
-    initial, states, record, dh, dstates = flat
+    initial, states, record, dh, dstates = whole
     t, i = step
     L, P, PQ = BYTES // record.itemsize, n.G * n.H_p, (n.Q1 + n.Q2) * n.H_p
     first, stride, size = lead_gates(cell) * n.H_p, n.B * n.T * n.H, n.M * n.own_p
@@ -282,19 +205,18 @@ def retreat(cell, rows, carried, flat, lengths, n, step, again):
             if dstates.size:
                 store_state(cell, dstates, row + j, stride, dstate, count)
             gates_p, gates_q, dstate_prev = backward(cell, dstate, state, state_prev, recorded)
-            store_p(cell, rows.dp, r * P + first + n.u0 + j, n.H_p, gates_p, None)
-            store_q(cell, rows.dq, r * PQ + first + n.u0 + j, n.H_p, gates_q, None)
+            store_p(cell, rows.dp, r * P + first + n.u0 + j, n.H_p, gates_p, count)
+            store_q(cell, rows.dq, r * PQ + first + n.u0 + j, n.H_p, gates_q, count)
             store_state(cell, carried.dstate, here, size, dstate_prev, None)
 
 
 @njit(**STAGE)
 def clear_gates(rows, n, r):
     """dp and dq of row r, a step past its sequence's end, are 0, for the own units."""
-    for j in range(0, n.own_p):
-        for g in range(n.G):
-            rows.dp[(r * n.G + g) * n.H_p + n.u0 + j] = 0
-        for g in range(n.Q1 + n.Q2):
-            rows.dq[(r * (n.Q1 + n.Q2) + g) * n.H_p + n.u0 + j] = 0
+    for g in range(n.G):
+        clear(rows.dp, (r * n.G + g) * n.H_p + n.u0, n.own_p)
+    for g in range(n.Q1 + n.Q2):
+        clear(rows.dq, (r * (n.Q1 + n.Q2) + g) * n.H_p + n.u0, n.own_p)
 
 
 @njit(**STAGE)
@@ -321,11 +243,12 @@ def retreat_lead_units(cell, rows, carried, n, step):
         r = i + m
         for j in range(0, n.own, L):
             here = m * n.own_p + j
-            h_prev = load(rows.h, r * n.H + n.u0 + j, min(L, n.own - j))
+            count = min(L, n.own - j)
+            h_prev = load(rows.h, r * n.H + n.u0 + j, count)
             recorded = load_lead_record(cell, rows.early, r * n.own_p + j, n.M * n.steps * n.own_p, None)
             gates_p, gates_q, dh_prev = lead_backward(cell, load(carried.ds, here, None), h_prev, recorded)
-            store_lead(cell, rows.dp, r * P + n.u0 + j, n.H_p, gates_p, None)
-            store_lead(cell, rows.dq, r * PQ + n.u0 + j, n.H_p, gates_q, None)
+            store_lead(cell, rows.dp, r * P + n.u0 + j, n.H_p, gates_p, count)
+            store_lead(cell, rows.dq, r * PQ + n.u0 + j, n.H_p, gates_q, count)
             store(carried.dstate, here, load(carried.dstate, here, None) + dh_prev, None)
 
 
@@ -382,11 +305,11 @@ def give_inputs(dx, rows, panels, zero, n, t0, t1):
 
 
 @njit(**STAGE)
-def give_sums(workspace, gradients, sums, n):
+def give_sums(block, gradients, sums, n):
     """Write the sums of own columns to dW (G·H, D) and dU (Q·H, H), those of own units to db (G·H,) and dc (Q·H,)."""
     dW, dU, db, dc = gradients
     d0, d1 = own_inputs(n)
-    unpad_transposed(workspace, sums.DW, dW, n.G, d0, d1 - d0)
-    unpad_transposed(workspace, sums.DU, dU, n.Q1 + n.Q2, n.u0, n.own)
+    unpad_transposed(block, sums.DW, dW, n.G, d0, d1 - d0)
+    unpad_transposed(block, sums.DU, dU, n.Q1 + n.Q2, n.u0, n.own)
     unpad(sums.Db, db, n.G, n.u0, n.own)
     unpad(sums.Dc, dc, n.Q1 + n.Q2, n.u0, n.own)

@@ -69,13 +69,10 @@ class Prepared:
         units = part.u0, part.u1
         if units not in self._pieces:
             W, U, _, _ = self._weights
-            lanes = _lanes(W.dtype)
             own, D, H = _padded(part.u1 - part.u0, W.dtype), W.shape[1], U.shape[1]
             G, Q = len(W) // H, len(U) // H
             size = own * (G * D + Q * H + G + Q)
-            memory = np.empty(size + lanes, W.dtype)
-            start = -(memory.ctypes.data // memory.itemsize) % lanes
-            memory = memory[start : start + size]
+            memory = _aligned(size, W.dtype)
             prepare_units(self._kernel.tag, memory, self._weights, inputs, tuple(part))
             self._pieces[units] = memory
         return self._pieces[units]
@@ -173,7 +170,7 @@ class Kernel(NamedTuple):
         return [Share(Part(b0, b1, 0, H), _ALONE[x.dtype]) for b0, b1 in _cut(B, min(threads, B), 1)]
 
     def _call(self, run: Callable[..., None], *arguments: Any) -> None:
-        """Run a loop with the scratch memory of this thread, and let that grow to what the loop has asked for.
+        """Run a loop with the scratch memory of this thread: again, with more, where it has asked for more.
 
         The share, the last argument, goes as plain tuples, which Numba recognizes three times as fast as named ones.
         """
@@ -182,17 +179,29 @@ class Kernel(NamedTuple):
         if dtype not in memory:
             memory[dtype] = np.empty(0, dtype), np.empty(1, np.int64)
         work, top = memory[dtype]
-        top[0] = 0
         try:
+            top[0] = 0
             run(self.tag, (work, top), *others, (share.part[:], share.team[:]))
+            if top[0] > work.size:
+                work = _aligned(int(top[0]), dtype)
+                top[0] = 0
+                run(self.tag, (work, top), *others, (share.part[:], share.team[:]))
+                if work.size <= KEPT:
+                    memory[dtype] = work, top
         except BaseException:
             _let_go(share.team)
             raise
-        if work.size < top[0] <= KEPT:
-            memory[dtype] = np.empty(top[0], dtype), top
 
 
 _memory = threading.local()
+
+
+def _aligned(size: int, dtype: Any) -> Array:
+    """Uninitialized memory (size,) that starts at a whole vector."""
+    lanes = _lanes(dtype)
+    memory = np.empty(size + lanes, dtype)
+    start = -(memory.ctypes.data // memory.itemsize) % lanes
+    return memory[start : start + size]
 
 
 def _let_go(team: Team) -> None:

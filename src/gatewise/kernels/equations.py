@@ -75,8 +75,11 @@ lead_gates = _number(lambda cell: sum(phase.gates for phase in cell.phases[:-1])
 lead_recorded = _number(lambda cell: sum(phase.recorded for phase in cell.phases[:-1]))
 
 
-def _memory(number: Callable[[Cell], int]) -> tuple[Any, Any]:
-    """Functions that load and store as many Vectors as a cell has of something, `stride` elements apart."""
+def _memory(number: Callable[[Cell], int], whole: bool = False) -> tuple[Any, Any]:
+    """Functions that load and store as many Vectors as a cell has of something, `stride` elements apart.
+
+    If `whole`, lanes that are not meant are stored as 0.
+    """
 
     def load(cell, array, index, stride, count):
         """Replaced below."""
@@ -91,19 +94,20 @@ def _memory(number: Callable[[Cell], int]) -> tuple[Any, Any]:
 
     @overload(store)
     def _(cell, array, index, stride, values, count):
-        several = store_several(number(_cell(cell)))
+        several = store_several(number(_cell(cell)), whole)
         return lambda cell, array, index, stride, values, count: several(array, index, stride, values, count)
 
     return load, store
 
 
 load_state, store_state = _memory(lambda cell: len(cell.states))
-# Of the last phase, which may be the only one; q is empty if the cell has no recurrent product.
-load_p, store_p = _memory(lambda cell: cell.phases[-1].gates)
-load_q, store_q = _memory(lambda cell: cell.phases[-1].gates if cell.phases[0].products else 0)
+# Of the last phase, which may be the only one; q is empty if the cell has no recurrent product. Stored are dp and dq,
+# whose rows are multiplied whole: past the units, where a cell may make NaN of 0, they have to be 0.
+load_p, store_p = _memory(lambda cell: cell.phases[-1].gates, whole=True)
+load_q, store_q = _memory(lambda cell: cell.phases[-1].gates if cell.phases[0].products else 0, whole=True)
 load_record, store_record = _memory(lambda cell: cell.phases[-1].recorded)
 # Of the first of two phases.
-load_lead, store_lead = _memory(lambda cell: cell.phases[0].gates)
+load_lead, store_lead = _memory(lambda cell: cell.phases[0].gates, whole=True)
 load_lead_record, store_lead_record = _memory(lambda cell: cell.phases[0].recorded)
 
 
@@ -163,7 +167,7 @@ def only_with_two_phases(stage: Any) -> Any:
     def choice(cell, meetings, a, b, c, d, e, team):
         """Replaced below."""
 
-    @overload(choice)
+    @overload(choice, inline="always")
     def _(cell, meetings, a, b, c, d, e, team):
         if len(_cell(cell).phases) > 1:
             return lambda cell, meetings, a, b, c, d, e, team: stage(cell, meetings, a, b, c, d, e, team)

@@ -38,14 +38,27 @@ from gatewise.kernels.equations import (
     store_state,
 )
 from gatewise.kernels.meeting import meet_team
-from gatewise.kernels.products import FLAGS, ONE, STAGE, ZERO, give_rows, matmul, pack_rows, pad, scratch, take_rows
+from gatewise.kernels.products import (
+    FLAGS,
+    ONE,
+    STAGE,
+    ZERO,
+    fits,
+    flat,
+    give_rows,
+    matmul,
+    pack_rows,
+    pad,
+    scratch,
+    take_rows,
+)
 from gatewise.kernels.sizes import places, sizes
-from gatewise.kernels.vectors import BYTES, load, store
+from gatewise.kernels.vectors import BYTES, load, store, view
 
 
 @njit(**STAGE)
 def prepare(memory, weights, n):
-    """Pack W, U, b and c of the own units into memory (at least places.end,) as `places` has them, and return it."""
+    """Pack W, U, b and c of the own units into memory (at least places.end,) as `places` has them."""
     W, U, b, c = weights  # (G·H, D), (Q·H, H), (G·H,), (Q·H,)
     at = places(n)
     pack_rows(memory, at.W, W, n.u0, n.H, n.G, n.own)
@@ -53,7 +66,6 @@ def prepare(memory, weights, n):
     pack_rows(memory, at.V, U, n.Q1 * n.H + n.u0, n.H, n.Q2, n.own)
     pad(memory, at.b, b, n.u0, n.H, n.G, n.own)
     pad(memory, at.c, c, n.u0, n.H, n.Q1 + n.Q2, n.own)
-    return memory
 
 
 @njit(**FLAGS)
@@ -68,17 +80,21 @@ def run_forward(cell, workspace, weights, prepared, inputs, outputs, share):
     """Fill `states`, `record` and `final` for the rows and units of a share; prepared: of `prepare`, or (0,)."""
     x, initial, lengths = inputs  # (B, T, D), (S, B, H), (B,) or (0,)
     states, record, final = outputs  # (S or 1, B, T, H), (R or 0, B, T, H), (S, B, H)
-    part, team = share
+    part, team = share[0], views(share[1])
     n, S, L = sizes(cell, x, initial, part), len(initial), BYTES // x.itemsize
     at, OU, OQ = places(n), n.Q1 * n.own_p, (n.Q1 + n.Q2) * n.own_p
-    packed = prepared if prepared.size else prepare(scratch(workspace, at.end), weights, n)
+    packed = flat(prepared) if prepared.size else scratch(workspace, at.end)
     p = scratch(workspace, n.M * n.steps * n.G * n.own_p)  # (M, steps, O)
     q = scratch(workspace, n.M * OQ)  # (M, OQ)
     s, v, turn = state_memory(workspace, team, n, S)  # (1 or 2, S, M, H_p), (M, H_p)
+    if not fits(workspace):
+        return
+    if not prepared.size:
+        prepare(packed, weights, n)
     memory = (p, q, s, v)
-    kept = (states.ravel(), record.ravel(), len(states) > 1, len(record) > 0, lengths)
+    kept = (flat(states), flat(record), len(states) > 1, len(record) > 0, flat(lengths))
     take_rows(s, initial, n.b0, n.M, ZERO, n.H)
-    meetings, x = ZERO, x.ravel()
+    meetings, x = ZERO, flat(x)
     for t0 in range(0, n.T, n.steps):
         project(p, x, packed, n, t0)
         for t in range(t0, min(n.T, t0 + n.steps)):
@@ -89,7 +105,14 @@ def run_forward(cell, workspace, weights, prepared, inputs, outputs, share):
             advance(cell, memory, kept, n, (t, t - t0, before, after))
             meetings = meet_team(team, meetings)
     if n.u0 == 0:
-        give_rows(final, n.b0, n.M, ZERO, n.H, s[n.T % 2 * turn :])
+        give_rows(final, n.b0, n.M, ZERO, n.H, view(s, n.T % 2 * turn, S * n.M * n.H_p))
+
+
+@njit(**STAGE)
+def views(team):
+    """A team, its arrays as views."""
+    counter, size, shared = team
+    return flat(counter), size, flat(shared)
 
 
 @njit(**STAGE)
@@ -101,7 +124,7 @@ def state_memory(workspace, team, n, S):
     _, size, shared = team
     states, operand = S * n.M * n.H_p, n.M * n.H_p if n.Q2 else ZERO
     if size > 1:
-        return shared, shared[2 * states :], states
+        return shared, view(shared, 2 * states, operand), states
     return scratch(workspace, states), scratch(workspace, operand), ZERO
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numba import njit
 
 from gatewise.kernels.tiles import tile, transpose
-from gatewise.kernels.vectors import BYTES, load, store
+from gatewise.kernels.vectors import BYTES, load, store, view
 
 # No fastmath: sums keep their order, NaN its meaning. Division by zero gives infinity, as in NumPy.
 FLAGS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "cache": True, "no_cfunc_wrapper": True}
@@ -25,7 +25,8 @@ except RuntimeError:  # neither the package's folder nor the user's can be writt
     FLAGS["cache"] = False
 
 # For the stages of a loop: they become part of it before it is compiled, because each function compiled by itself takes
-# 0.1 s more.
+# 0.1 s more. None assigns to an element of an array: Numba may take the array for dead where it has become part of
+# another function, and leave that out; functions that are called (`clear`, `store`) do so instead.
 STAGE = FLAGS | {"inline": "always"}
 
 # Of one type with counts that are not constants: Numba compiles a function for each literal anew.
@@ -125,29 +126,42 @@ def matmul(A, rows, K, B, panels, I, C):
 
 
 @njit(**FLAGS)
-def scratch(arena, size):
-    """An uninitialized flat array whose start is aligned to a vector, for the length of one kernel call.
-
-    arena = (work, top): memory that is kept between calls, and how much of it is taken. What does not fit is allocated;
-    then top says by how much `work` is to grow.
-    """
-    work, top = arena
+def take(workspace, size):
+    """Where `size` elements of scratch memory start, aligned to a vector; they count as taken."""
+    work, top = workspace
     L = BYTES // work.itemsize
-    taken = top[0]
-    top[0] = taken + size + 2 * L
-    if top[0] > work.size:
-        work, taken = np.empty(size + L, work.dtype), 0
-    start = taken + (-(work.ctypes.data // work.itemsize + taken)) % L
-    return work[start : start + size]
+    start = top[0] + (-(work.ctypes.data // work.itemsize + top[0])) % L
+    top[0] = start + size
+    return start
+
+
+@njit(**STAGE)
+def scratch(workspace, size):
+    """Uninitialized memory, flat, whose start is aligned to a vector, for the length of one kernel call.
+
+    workspace = (work, top): memory that is kept between calls, and how much of it is taken, which may come to be more
+    than there is (`fits`). Nothing may be written before that has been looked at.
+    """
+    return view(workspace[0], take(workspace, size), size)
+
+
+@njit(**STAGE)
+def fits(workspace):
+    """Whether all that was taken is there; if not, the call is to do nothing, and will be made again with `top`."""
+    return workspace[1][0] <= workspace[0].size
+
+
+@njit(**STAGE)
+def flat(array):
+    """All elements of a contiguous array."""
+    return view(array, ZERO, array.size)
 
 
 @njit(**FLAGS)
-def zeros(arena, size):
-    """`scratch`, filled with 0."""
-    a = scratch(arena, size)
-    for i in range(size):
+def clear(a, start, count):
+    """a[start : start + count] = 0."""
+    for i in range(start, start + count):
         a[i] = 0
-    return a
 
 
 @njit(**FLAGS)
@@ -167,7 +181,7 @@ def pack_rows(out, start, M, row, apart, G, H):
     N = M.shape[1]
     L = BYTES // M.itemsize
     Hp = (H + L - 1) // L * L
-    panels, flat = G * Hp // L, M.ravel()
+    panels, rows = G * Hp // L, flat(M)
     for j in range(panels):
         first = j // GROUP * GROUP
         stride = min(GROUP, panels - first) * L
@@ -175,19 +189,22 @@ def pack_rows(out, start, M, row, apart, G, H):
         g, u = j * L // Hp, j * L % Hp
         for n in range(0, N, L):
             transpose(
-                flat, (row + g * apart + u) * N + n, N, min(L, H - u), min(L, N - n), out, base + n * stride, stride
+                rows, (row + g * apart + u) * N + n, N, min(L, H - u), min(L, N - n), out, base + n * stride, stride
             )
 
 
 @njit(**FLAGS)
-def pack_columns(arena, M, row, G, H, column, count):
-    """`count` columns of M[row : row + G·H], packed for `matmul` with K = G·Hp: each gate padded to Hp rows with 0."""
+def pack_columns(out, M, row, G, H, column, count):
+    """`count` columns of M[row : row + G·H], packed for `matmul` with K = G·Hp: each gate padded to Hp rows with 0.
+
+    Written to out (whole vectors of `count`, G·Hp).
+    """
     N = M.shape[1]
     L = BYTES // M.itemsize
     Hp = (H + L - 1) // L * L
     panels = (count + L - 1) // L
-    out = zeros(arena, panels * G * Hp * L)
-    flat = M.ravel()
+    rows = flat(M)
+    clear(out, ZERO, out.size)
     for g in range(G):
         for u in range(H):
             for j in range(panels):
@@ -195,8 +212,7 @@ def pack_columns(arena, M, row, G, H, column, count):
                 stride = min(GROUP, panels - first) * L
                 at = first * G * Hp * L + (g * Hp + u) * stride + (j - first) * L
                 from_ = (row + g * H + u) * N + column + j * L
-                store(out, at, load(flat, from_, min(L, count - j * L)), None)
-    return out
+                store(out, at, load(rows, from_, min(L, count - j * L)), None)
 
 
 @njit(**FLAGS)
@@ -212,19 +228,19 @@ def pad(out, start, v, row, apart, G, H):
 
 
 @njit(**FLAGS)
-def unpad_transposed(arena, a, out, G, first, rows):
-    """Write a (rows, G·Hp), gates padded, to the columns of out (G·H, N) from `first` on."""
+def unpad_transposed(block, a, out, G, first, rows):
+    """Write a (rows, G·Hp), gates padded, to the columns of out (G·H, N) from `first` on, by way of block (L·L,)."""
     N = out.shape[1]
     H = out.shape[0] // max(1, G)
     L = BYTES // a.itemsize
     Hp = (H + L - 1) // L * L
-    block, flat = scratch(arena, L * L), out.ravel()
+    to = flat(out)
     for g in range(G):
         for u in range(0, H, L):
             for n in range(0, rows, L):
                 transpose(a, n * G * Hp + g * Hp + u, G * Hp, min(L, rows - n), min(L, H - u), block, 0, L)
                 for k in range(min(L, H - u)):
-                    store(flat, (g * H + u + k) * N + first + n, load(block, k * L, None), min(L, rows - n))
+                    store(to, (g * H + u + k) * N + first + n, load(block, k * L, None), min(L, rows - n))
 
 
 @njit(**FLAGS)
@@ -254,11 +270,11 @@ def take_rows(to, given, b0, M, first, count):
     S, B, H = given.shape
     L = BYTES // given.itemsize
     width = (count + L - 1) // L * L
-    flat = given.ravel()
+    rows = flat(given)
     for k in range(S):
         for m in range(M):
             for j in range(0, count, L):
-                values = load(flat, (k * B + b0 + m) * H + first + j, min(L, count - j))
+                values = load(rows, (k * B + b0 + m) * H + first + j, min(L, count - j))
                 store(to, (k * M + m) * width + j, values, None)
 
 
@@ -268,12 +284,12 @@ def give_rows(to, b0, M, first, count, s):
     S, B, H = to.shape
     L = BYTES // to.itemsize
     width = (count + L - 1) // L * L
-    flat = to.ravel()
+    rows = flat(to)
     for k in range(S):
         for m in range(M):
             for j in range(0, count, L):
                 at = (k * B + b0 + m) * H + first + j
-                store(flat, at, load(s, (k * M + m) * width + j, None), min(L, count - j))
+                store(rows, at, load(s, (k * M + m) * width + j, None), min(L, count - j))
 
 
 @njit(**FLAGS)
@@ -285,7 +301,7 @@ def take_steps(xs, hs, arrays, b0, M, t0, t1):
     x, initial, states = arrays  # (B, T, D), (S, B, H), (S, B, T, H)
     _, T, D = x.shape
     H = initial.shape[2]
-    x, initial, states = x.ravel(), initial.ravel(), states.ravel()
+    x, initial, states = flat(x), flat(initial), flat(states)
     for t in range(t0, t1):
         for m in range(M):
             r, row = (t - t0) * M + m, (b0 + m) * T + t
@@ -302,6 +318,6 @@ def give_steps(dx, dxs, b0, M, t0, first, last):
     _, T, D = dx.shape
     L = BYTES // dx.itemsize
     Dp = (D + L - 1) // L * L
-    dx = dx.ravel()
+    dx = flat(dx)
     for r in range(first, last):
         copy(dx, ((b0 + r % M) * T + t0 + r // M) * D, dxs, r * Dp, D)

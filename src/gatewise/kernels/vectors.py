@@ -18,6 +18,7 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
+from numba.np.arrayobj import populate_array
 
 
 def _host_bytes() -> int:
@@ -123,6 +124,25 @@ def emit_store(context, builder, array_type, array, index, value, mask):
         call_llvm(builder, name, ir.VoidType(), value, pointer, ir.Constant(I32, align), mask)
 
 
+@intrinsic
+def view(typingctx, array, start, count):
+    """`count` elements of a contiguous array from `start` on, flat.
+
+    Numba counts the references to every array it passes on, several times a step; not those to a view, whose array has
+    to outlive it.
+    """
+    kind = types.Array(array.dtype, 1, "C")
+
+    def codegen(context, builder, sig, args):
+        pointer = pointer_to(context, builder, sig.args[0], args[0], args[1])
+        itemsize = ir.Constant(I64, array.dtype.bitwidth // 8)
+        result = context.make_array(kind)(context, builder)
+        populate_array(result, pointer, [args[2]], [itemsize], itemsize, None)
+        return result._getvalue()
+
+    return kind(array, types.int64, types.int64), codegen
+
+
 def lane_mask(builder, kind, count, lanes: int):
     """True in the first `count` lanes; None if count is None."""
     if isinstance(kind, types.NoneType):
@@ -179,8 +199,11 @@ def load_several(number: int) -> Any:
     return load_tuple
 
 
-def store_several(number: int) -> Any:
-    """`(array, index, stride, values, count)`: write a tuple of Vectors or numbers, `stride` elements apart."""
+def store_several(number: int, whole: bool = False) -> Any:
+    """`(array, index, stride, values, count)`: write a tuple of Vectors or numbers, `stride` elements apart.
+
+    If `whole`, lanes from `count` on are written too, as 0.
+    """
 
     @intrinsic
     def store_tuple(typingctx, array, index, stride, values, count):
@@ -192,7 +215,9 @@ def store_several(number: int) -> Any:
             for n in range(number):
                 i = builder.add(index, builder.mul(stride, ir.Constant(I64, n)))
                 value = lift(context, builder, builder.extract_value(values, n), sig.args[3][n], vector)
-                emit_store(context, builder, sig.args[0], array, i, value, mask)
+                if whole:
+                    value = builder.select(mask, value, constant(vector.ir, 0.0))
+                emit_store(context, builder, sig.args[0], array, i, value, None if whole else mask)
             return context.get_dummy_value()
 
         return types.void(array, types.int64, types.int64, values, _count_type(count)), codegen

@@ -1,0 +1,115 @@
+"""The scratch memory of the backward time loop. Letters: `sizes.py`; P, PQ, O, OQ as there."""
+
+# mypy: disable-error-code="no-untyped-def"
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from numba import njit
+
+from gatewise.errors import Array
+from gatewise.kernels.products import STAGE, ZERO, scratch
+from gatewise.kernels.vectors import view
+
+
+class Rows(NamedTuple):
+    """What belongs to the rows of a chunk, each (M·steps, …), flat."""
+
+    x: Array  # (…, D)
+    h: Array  # (…, H): h_{t-1}
+    p: Array  # (…, O), for own units; empty if the record was kept
+    q: Array  # (…, OQ)
+    early: Array  # (R of the first of two phases, M·steps, own_p)
+    s: Array  # (…, H_p): its operand
+    dp: Array  # (…, P)
+    dq: Array  # (…, PQ)
+    dx: Array  # (…, D_p)
+
+
+class Carried(NamedTuple):
+    """What goes from step to step, for own units, flat."""
+
+    dstate: Array  # (S, M, own_p)
+    ended: Array  # (M, own_p): dh of the sequences that have ended
+    ds: Array  # (M, own_p): the gradient of s
+    zero: Array  # (D_p or own_p,)
+
+
+class Sums(NamedTuple):
+    """Gradients of the weights, transposed and padded: those of own columns of W, U, flat."""
+
+    DW: Array  # (own D, P)
+    DU: Array  # (own, PQ)
+    Db: Array  # (P,)
+    Dc: Array  # (PQ,)
+
+
+class Panels(NamedTuple):
+    """Weights packed for products with dp and dq."""
+
+    W: Array  # K = P, all D
+    U: Array  # K = Q1·H_p, own H
+    V: Array  # K = Q2·H_p, own H
+
+
+@njit(**STAGE)
+def own_inputs(n):
+    """The columns of W, from and to, whose gradient a call computes: its part of D, as its units are of H."""
+    return n.D * n.u0 // n.H, n.D * (n.u0 + n.own) // n.H
+
+
+@njit(**STAGE)
+def panel_memory(workspace, n):
+    """Memory for the panels of the weights."""
+    return Panels(
+        scratch(workspace, n.G * n.H_p * n.D_p),
+        scratch(workspace, n.Q1 * n.H_p * n.own_p),
+        scratch(workspace, n.Q2 * n.H_p * n.own_p),
+    )
+
+
+@njit(**STAGE)
+def row_memory(workspace, team, n, again, early):
+    """Memory for the rows of a chunk; a team shares dp, dq and s. early: recorded values of the first of two phases."""
+    _, size, shared = team
+    rows, P, PQ = n.M * n.steps, n.G * n.H_p, (n.Q1 + n.Q2) * n.H_p
+    rows_again = rows if again else ZERO
+    dp = view(shared, ZERO, rows * P) if size > 1 else scratch(workspace, rows * P)
+    dq = view(shared, rows * P, rows * PQ) if size > 1 else scratch(workspace, rows * PQ)
+    operand = rows * n.H_p if n.Q2 else ZERO
+    s = view(shared, rows * (P + PQ), operand) if size > 1 else scratch(workspace, operand)
+    return Rows(
+        scratch(workspace, rows * n.D),
+        scratch(workspace, rows * n.H),
+        scratch(workspace, rows_again * n.G * n.own_p),
+        scratch(workspace, rows_again * (n.Q1 + n.Q2) * n.own_p),
+        scratch(workspace, rows * early * n.own_p),
+        s,
+        dp,
+        dq,
+        scratch(workspace, rows * n.D_p),
+    )
+
+
+@njit(**STAGE)
+def carried_memory(workspace, n, S):
+    """Memory for what goes from step to step."""
+    row = n.M * n.own_p
+    return Carried(
+        scratch(workspace, S * row),
+        scratch(workspace, row),
+        scratch(workspace, row),
+        scratch(workspace, max(n.D_p, n.own_p)),
+    )
+
+
+@njit(**STAGE)
+def sum_memory(workspace, n):
+    """Memory for the gradients of the weights."""
+    P, PQ, (d0, d1) = n.G * n.H_p, (n.Q1 + n.Q2) * n.H_p, own_inputs(n)
+    return Sums(
+        scratch(workspace, (d1 - d0) * P),
+        scratch(workspace, n.own * PQ),
+        scratch(workspace, P),
+        scratch(workspace, PQ),
+    )
