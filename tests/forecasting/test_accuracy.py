@@ -1,8 +1,17 @@
 """What the whole forecaster must beat."""
 
 import numpy as np
+import pytest
 
 import gatewise as gw
+
+
+@pytest.mark.parametrize("length", [40, 100])
+def test_a_series_that_repeats_itself_exactly_goes_on(length):
+    y = np.arange(float(length)) % 12
+    found = gw.RecurrentForecaster(3, season=12, max_updates=5, n_networks=1, hidden_size=4, random_state=0).fit(y)
+    np.testing.assert_allclose(found.predict(), np.arange(length, length + 3) % 12, atol=1e-6)
+    np.testing.assert_allclose(np.ptp(found.predict_quantiles(), axis=1), 0, atol=1e-6)
 
 
 def test_a_linear_series_is_forecast_as_well_as_by_its_own_equation():
