@@ -80,7 +80,7 @@ def backtest(
     check_number("stride", stride, 1, integer=True)
     check_number("horizon", forecaster.horizon, 1, integer=True)
     container, parts = reading.split(y)
-    series, columns = reading.tables(container, parts, X)
+    series, columns = reading.regular_series(container, parts, X)
     rolling = Rolling(series, columns, static, forecaster.horizon, windows, stride)
     _check_lengths(rolling)
     levels = levels_of(forecaster.quantiles)
