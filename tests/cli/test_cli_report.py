@@ -1,4 +1,4 @@
-"""`gatewise report`: a saved model, and data to look at it with, as one page."""
+"""`gatewise report`: the page of a saved model, and what it refuses."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""`gatewise.report` and `gatewise report`: what pages of each kind of model say, and what they refuse."""
+"""`gatewise.report`: what pages of each kind of model say, and what they refuse."""
 
 import base64
 import json

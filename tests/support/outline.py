@@ -29,10 +29,10 @@ def plain(text):
 
 
 def words(page):
-    """The text of a page that a person reads."""
+    """All that a reader of the page reads."""
     return plain(" ".join(Outline(page).texts))
 
 
 def ids(page):
-    """Names of the sections of a page."""
+    """The names of its sections."""
     return re.findall(r'<section id="([\w-]*)"', page)

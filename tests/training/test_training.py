@@ -386,10 +386,10 @@ def test_class_weight_ignores_what_weights_and_lengths_leave_out():
 def test_balanced_is_scikit_learns():
     from sklearn.utils.class_weight import compute_class_weight
 
-    from gatewise.training import _class_weights
+    from gatewise.batches import class_weights
 
     y = np.array([0, 3, 3, 1, 3, 0, 3])
-    found = _class_weights("balanced", y)
+    found = class_weights("balanced", y)
     np.testing.assert_allclose(found[[0, 1, 3]], compute_class_weight("balanced", classes=np.unique(y), y=y))
 
 
