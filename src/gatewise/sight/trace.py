@@ -261,7 +261,7 @@ def _coordinate_attrs(dim: str) -> dict[str, str]:
 
 def _attrs(name: str) -> dict[str, str]:
     place, dot, quantity = name.removeprefix("d_").rpartition(".")
-    long_name = LONG_NAMES[quantity] + (f", layer {place}" if dot else "")
+    long_name = LONG_NAMES.get(quantity, quantity.replace("_", " ")) + (f", layer {place}" if dot else "")
     if name.startswith("d_"):
         return {"long_name": f"gradient of the loss with respect to {long_name}", "units": "loss"}
     return {"long_name": long_name, "units": "1"}
