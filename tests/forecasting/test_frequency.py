@@ -74,11 +74,17 @@ def test_days_of_the_month_go_on(zone):
     assert dates.tz == last.tz
 
 
-def test_a_forecast_of_the_15th_is_for_the_15th():
+def test_a_forecast_of_the_15th_is_for_the_15th(tmp_path):
     y = pd.Series(np.arange(40.0) % 12 + np.random.default_rng(0).normal(size=40), days(MONTHS, 15))
     forecaster = gw.RecurrentForecaster(3, max_updates=3, n_networks=1, hidden_size=4, random_state=0)
     assert forecaster.fit(y).seasons_ == (12,)
     assert forecaster.predict().index.strftime("%Y-%m-%d").tolist() == ["2018-05-15", "2018-06-15", "2018-07-15"]
+    gw.save(forecaster, tmp_path / "forecaster.safetensors")
+    for one in (forecaster, gw.load(tmp_path / "forecaster.safetensors")):
+        one.update(pd.Series([5.0], [pd.Timestamp("2018-06-15")]))
+        assert one.predict().index[0] == pd.Timestamp("2018-07-15")
+        with pytest.raises(gw.GatewiseError, match="off the steps"):
+            one.update(pd.Series([5.0], [pd.Timestamp("2018-08-14")]))
 
 
 def test_seasons_are_days_weeks_and_years():
