@@ -38,11 +38,9 @@ TALL: dict[str, str] = {
     "losses.py": "to be split",
 }
 TALL_TESTS: dict[str, str] = {
-    "estimators/test_estimators.py": "to be split",
     "kernels/test_kernels.py": "to be split",
     "kernels/test_vectors.py": "to be split",
     "layers/test_recurrent.py": "to be split",
-    "test_files.py": "to be split",
     "training/test_training.py": "to be split",
 }
 

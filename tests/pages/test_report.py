@@ -172,7 +172,7 @@ def test_confusion_matrix_counts():
     assert found.accuracy == 0.6
     table = classes._cells(np.array([[1, 1, 0], [0, 1, 0], [1, 0, 1]]), found.labels)
     assert table["share"].tolist() == [0.5, 0.5, 0, 0, 1, 0, 0.5, 0, 0.5]
-    assert "“a” is taken for “b”: 1 time" in classes._worst_confusion(found)
+    assert "“a” is predicted as “b”: 1 time" in classes._worst_confusion(found)
     assert "Nothing is confused" in classes._worst_confusion(found._replace(probabilities=np.eye(3)[truth]))
     many = classes.Classified(np.arange(40), np.eye(40), [str(k) for k in range(40)], "step")
     assert "30 most frequent of 40" in classes._matrix_section(many).intro

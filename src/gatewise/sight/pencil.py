@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gatewise import recurrence
-from gatewise.errors import Array
+from gatewise.errors import Array, GatewiseValueError
 from gatewise.layers.stack import Recurrent
 
 EPSILON = 1e-5
@@ -39,8 +39,8 @@ _GRU_BACK = (
     ("da_z", "dz ⊙ z ⊙ (1 − z)"),
 )
 FORWARD: dict[str, Equations] = {
-    "after": (*_PRE, *_RZ, ("n", "tanh(p_n + r ⊙ q_n)"), *_NEW),
-    "before": (
+    "gru/after": (*_PRE, *_RZ, ("n", "tanh(p_n + r ⊙ q_n)"), *_NEW),
+    "gru/before": (
         _PRE[0],
         ("q_rz", "h_{t-1} U_rzᵀ + c_rz"),
         *_RZ,
@@ -58,11 +58,11 @@ FORWARD: dict[str, Equations] = {
         ("c_t", "f ⊙ c_{t-1} + i ⊙ g"),
         ("h_t", "o ⊙ tanh(c_t)"),
     ),
-    "tanh": (*_PRE, ("h_t", "tanh(p_t + q_t)")),
-    "relu": (*_PRE, ("h_t", "relu(p_t + q_t)")),
+    "rnn/tanh": (*_PRE, ("h_t", "tanh(p_t + q_t)")),
+    "rnn/relu": (*_PRE, ("h_t", "relu(p_t + q_t)")),
 }
 BACKWARD: dict[str, Equations] = {
-    "after": (
+    "gru/after": (
         *_GRU_BACK,
         ("dr", "da_n ⊙ q_n"),
         ("da_r", "dr ⊙ r ⊙ (1 − r)"),
@@ -70,7 +70,7 @@ BACKWARD: dict[str, Equations] = {
         ("dq_t", "[da_r, da_z, da_n ⊙ r]"),
         ("back_{t-1}", "dh_t ⊙ z + dq_t U"),
     ),
-    "before": (
+    "gru/before": (
         *_GRU_BACK,
         ("ds", "da_n U_n"),
         ("dr", "ds ⊙ h_{t-1}"),
@@ -92,10 +92,9 @@ BACKWARD: dict[str, Equations] = {
         ("cback_{t-1}", "dc_t ⊙ f"),
         ("back_{t-1}", "dp_t U"),
     ),
-    "tanh": (("dp_t", "dh_t ⊙ (1 − h_t ⊙ h_t)"), ("back_{t-1}", "dp_t U")),
-    "relu": (("dp_t", "dh_t ⊙ (h_t > 0)"), ("back_{t-1}", "dp_t U")),
+    "rnn/tanh": (("dp_t", "dh_t ⊙ (1 − h_t ⊙ h_t)"), ("back_{t-1}", "dp_t U")),
+    "rnn/relu": (("dp_t", "dh_t ⊙ (h_t > 0)"), ("back_{t-1}", "dp_t U")),
 }
-LETTERS = {"after": "rzn", "before": "rzn", "lstm": "ifgo", "tanh": "a", "relu": "a"}
 
 
 class Check(NamedTuple):
@@ -107,15 +106,29 @@ class Check(NamedTuple):
     difference: float
 
 
-def form_of(layer: Recurrent) -> str:
-    """Which equations a layer has: "after", "before", "lstm", "tanh" or "relu"."""
-    return str(getattr(layer, "reset", None) or getattr(layer, "nonlinearity", None) or layer.cell.name)
+def _form(layer: Recurrent) -> str:
+    """The form of the layer's cell; raise unless its equations stand here and the layer is as simple as they are."""
+    form = layer.cell.form
+    if form not in FORWARD:
+        raise GatewiseValueError(
+            f"there are no equations to fill in for a cell {form}; need one of {', '.join(FORWARD)}: "
+            f"gatewise.trace shows the numbers of any cell."
+        )
+    if layer.num_layers > 1 or layer.bidirectional or not layer.bias:
+        raise GatewiseValueError(f"{layer!r} is too much for a pencil; need one layer in one direction, with biases.")
+    return form
 
 
 def passes(layer: Recurrent, x: Array) -> tuple[list[Line], Check]:
     """Return every line of one forward and one backward pass over x (1, T, D) for L = ½ Σ_t h_t · h_t, and a check.
 
     The layer is a single one in one direction, with biases, in float64.
+
+    Raises
+    ------
+    GatewiseError
+        If the equations of the layer's cell are not among those of this module, or the layer has several directions or
+        layers, or no biases.
 
     Examples
     --------
@@ -126,9 +139,9 @@ def passes(layer: Recurrent, x: Array) -> tuple[list[Line], Check]:
     >>> abs(check.backward - check.difference) < 1e-9
     True
     """
+    form = _form(layer)
     y, _, tape = layer.forward(x)
     dx, _, grads, (passed,) = layer.backward_passes(tape, y)
-    form = form_of(layer)
     steps = [_values(passed, form, t) | {"dx_t": dx[0, t]} for t in range(x.shape[1])]
     lines = list(_given(layer, x, steps))
     for t, values in enumerate(steps, 1):
@@ -149,21 +162,26 @@ def _values(passed: recurrence.Pass, form: str, t: int) -> dict[str, Array]:
     )
     dtotal, drecord = cell.record_gradients(dstate, state, before, record, U)
     dp, dq, dbefore = cell.step_backward(dstate, state, before, record, U)
-    letters = LETTERS[form]
-    found = {"x_t": run.x[:, t], "p_t": run.x[:, t] @ W.T + b, "q_t": before[0] @ U.T + c, "dp_t": dp, "dq_t": dq}
-    found |= dict(zip(letters, record, strict=False)) | dict(
+    letters = cell.letters
+    quantities = {"x_t": run.x[:, t], "p_t": run.x[:, t] @ W.T + b, "q_t": before[0] @ U.T + c, "dp_t": dp, "dq_t": dq}
+    quantities |= dict(zip(letters, record, strict=False)) | dict(
         zip([f"d{letter}" for letter in letters], drecord, strict=False)
     )
-    found |= {f"da_{k}": part for k, part in zip(letters, np.split(dp, len(letters), axis=-1), strict=True)}
+    quantities |= {f"da_{k}": part for k, part in zip(letters, np.split(dp, len(letters), axis=-1), strict=True)}
     for letter, after, prior, total, carried in zip("hc", state, before, dtotal, dbefore, strict=False):
         back = "back" if letter == "h" else "cback"
-        found |= {f"{letter}_t": after, f"{letter}_{{t-1}}": prior, f"d{letter}_t": total, f"{back}_{{t-1}}": carried}
-    if form == "before":
-        H = U.shape[1]
+        quantities |= {
+            f"{letter}_t": after,
+            f"{letter}_{{t-1}}": prior,
+            f"d{letter}_t": total,
+            f"{back}_{{t-1}}": carried,
+        }
+    if form == "gru/before":
+        H = run.states[0].shape[-1]
         s = record[0] * before[0]
-        found |= {"q_rz": found.pop("q_t")[:, : 2 * H], "s": s, "q_n": s @ U[2 * H :].T + c[2 * H :]}
-        found["ds"] = dp[:, 2 * H :] @ U[2 * H :]
-    return {name: value[0] for name, value in found.items()}
+        quantities |= {"q_rz": quantities.pop("q_t")[:, : 2 * H], "s": s, "q_n": s @ U[2 * H :].T + c[2 * H :]}
+        quantities["ds"] = dp[:, 2 * H :] @ U[2 * H :]
+    return {name: value[0] for name, value in quantities.items()}
 
 
 def _given(layer: Recurrent, x: Array, steps: list[dict[str, Array]]) -> Iterator[Line]:
@@ -196,8 +214,8 @@ def _backward_lines(form: str, steps: list[dict[str, Array]]) -> Iterator[Line]:
 
 
 def _gradient_lines(form: str, layer: Recurrent, grads: dict[str, Array]) -> Iterator[Line]:
-    dq = "dq_t" if form == "after" else "dp_t"
-    dU = f"Σ {dq}ᵀ h_{{t-1}}" + (", rows of n: Σ da_nᵀ s" if form == "before" else "")
+    dq = "dq_t" if form == "gru/after" else "dp_t"
+    dU = f"Σ {dq}ᵀ h_{{t-1}}" + (", rows of n: Σ da_nᵀ s" if form == "gru/before" else "")
     sums = ("Σ dp_tᵀ x_t", dU, "Σ dp_t", f"Σ {dq}")
     for letter, equation, name in zip("WUbc", sums, layer.params, strict=True):
         yield Line("gradients", f"d{letter}", equation, grads[name])
@@ -221,16 +239,16 @@ def _check(layer: Recurrent, x: Array, dU: Array) -> Check:
 
 def text(layer: Recurrent, lines: list[Line], check: Check, digits: int) -> str:
     """Return the lines as aligned text, section by section."""
-    letters, H = LETTERS[form_of(layer)], layer.hidden_size
-    out = ["back_t is what comes back to h_t from step t + 1" + ", cback_t to c_t" * (letters == "ifgo") + "."]
+    letters, H = layer.cell.letters, layer.hidden_size
+    out = ["back_t is what comes back to h_t from step t + 1" + ", cback_t to c_t" * (len(layer.cell.states) > 1) + "."]
     if len(letters) > 1:
         out.append(f"The rows of W, U, b, c and the parts between bars stand in the order {', '.join(letters)}.")
     names = max(len(line.name) for line in lines)
     for section, group in groupby(lines, key=lambda line: line.section):
         out += ["", section]
-        found = list(group)
-        equations = max(len(line.equation) for line in found)
-        for line in found:
+        own = list(group)
+        equations = max(len(line.equation) for line in own)
+        for line in own:
             head = f"  {line.name:<{names}} = " + (f"{line.equation:<{equations}} = " if line.equation else "")
             rows = [_numbers(row, H, digits) for row in np.atleast_2d(line.value)]
             out.append(head + ("\n" + " " * len(head)).join(rows))
