@@ -10,7 +10,10 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 CI = EXAMPLES.parent / ".ci" / "run"
 
 # Name and a line it prints, which says that it came to its end.
-QUICK = {"quickstart": "the model read from it predicts the same numbers"}
+QUICK = {
+    "quickstart": "the model read from it predicts the same numbers",
+    "own_cell": "the layer read from a file gives the same numbers",
+}
 # Run, with more checks, by test_published.py.
 PUBLISHED = {"packed_step", "columns_sgd", "rows_sequence", "elman_stateful", "joined_first_unit"}
 # Trainings of up to a minute.

@@ -5,6 +5,7 @@ from typing import Any
 
 from gatewise import datasets, losses, optimizers, schedules
 from gatewise.errors import GatewiseError
+from gatewise.files import load, save
 from gatewise.gradcheck import gradcheck
 from gatewise.layers import (
     GRU,
@@ -29,7 +30,6 @@ from gatewise.optimizers import clip_by_global_norm
 from gatewise.sight.doctor import NonFiniteError
 from gatewise.sight.flow import GradientFlow, gradient_flow, jacobians
 from gatewise.sight.trace import trace
-from gatewise.storage import load, save
 from gatewise.threads import get_num_threads, set_num_threads
 from gatewise.training import History, train
 

@@ -70,7 +70,7 @@ class Report:
 
     def table(self) -> str:
         """Return one line an array: name, shape, both errors, and the worst element."""
-        from gatewise.tables import text_table
+        from gatewise.printing import text_table
 
         rows = [
             (

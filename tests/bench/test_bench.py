@@ -3,12 +3,10 @@
 import importlib.util
 import json
 import os
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import SOURCE, gatewise
 
 import gatewise as gw
 from gatewise.bench import PEERS, SHAPES, Case, Settings, Shape, as_json, as_text, pool, run
@@ -17,20 +15,8 @@ from gatewise.bench.pool import LostError, RefusedError, Worker, environment
 from gatewise.bench.results import Memory, Outcome, Race, Series, paired_ratio, schedule
 from gatewise.bench.run import Team, _wrong, disagreement
 
-SOURCE = Path(gw.__file__).parents[1]
 TINY = Case("gru", "after", "float32", Shape(2, 3, 2, 3))
 ALONE = ("bench", "--shape", "2,3,2,3", "--seconds", "0.05", "--threads", "1")
-
-
-def gatewise(*arguments, **environment):
-    return subprocess.run(
-        [sys.executable, "-m", "gatewise", *arguments],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(SOURCE)} | environment,
-        timeout=240,
-        check=False,
-    )
 
 
 def series(system, threads, *rounds):

@@ -5,17 +5,12 @@ import re
 import naive
 import numpy as np
 import pytest
+from forms import FORMS
 
 from gatewise.cells import gru, lstm, rnn
 
 B, D, H = 4, 3, 5
-CELLS = {
-    "gru_after": gru.RESET_AFTER,
-    "gru_before": gru.RESET_BEFORE,
-    "lstm": lstm.LSTM,
-    "rnn_tanh": rnn.FORMS["tanh"],
-    "rnn_relu": rnn.FORMS["relu"],
-}
+CELLS = {name: form.cell for name, form in FORMS.items()}
 LETTERS = {"gru_after": "rzn", "gru_before": "rzn", "lstm": "ifgo", "rnn_tanh": "", "rnn_relu": ""}
 EQUATIONS = {"gru_after": 6, "gru_before": 6, "lstm": 8, "rnn_tanh": 3, "rnn_relu": 3}
 RECORD = {"gru_after": ["r", "z", "n", "q_n"], "gru_before": ["r", "z", "n"], "lstm": list("ifgo")}
@@ -68,7 +63,7 @@ def equations_for(cell):
 def draw(cell, seed, dtype=np.float64):
     """Random x, state, W, U, b, c."""
     rng = np.random.default_rng(seed)
-    rows = H * naive.GATES[cell]
+    rows = H * FORMS[cell].gates
     shapes = [(B, D), *[(B, H)] * len(CELLS[cell].states), (rows, D), (rows, H), (rows,), (rows,)]
     x, *state, W, U, b, c = (rng.normal(size=shape).astype(dtype) for shape in shapes)
     return x, tuple(state), W, U, b, c

@@ -2,32 +2,19 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from commands import SOURCE
+from commands import gatewise as run
 
 import gatewise as gw
 from gatewise.cells import gru
 from gatewise.cli import cli
 from gatewise.cli.check import command as check
 from gatewise.gradcheck import CONFIGURATIONS
-from gatewise.tables import text_table
-
-SOURCE = Path(gw.__file__).parents[1]
-
-
-def run(*arguments, **environment):
-    """Run `python -m gatewise` for real."""
-    return subprocess.run(
-        [sys.executable, "-m", "gatewise", *arguments],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(SOURCE), "COLUMNS": "100"} | environment,
-        timeout=120,
-        check=False,
-    )
+from gatewise.printing import text_table
 
 
 @pytest.fixture
@@ -86,6 +73,21 @@ def test_wrong_usage_exits_2_with_one_line_on_stderr(arguments, message):
     assert len(done.stderr.splitlines()) == 1
     assert message in done.stderr
     assert "gatewise" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["check", "--help"], ["check", "--samples", "0"]])
+def test_a_reader_that_leaves_early_is_no_failure(arguments):
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "gatewise", *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
+    try:
+        done = subprocess.run(
+            command, stdout=writing, stderr=subprocess.PIPE, text=True, env=environment, timeout=120, check=False
+        )
+    finally:
+        os.close(writing)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_expected_errors_exit_2_with_one_line(monkeypatch, capsys):

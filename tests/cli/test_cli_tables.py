@@ -13,8 +13,8 @@ import pytest
 from click.testing import CliRunner
 
 import gatewise as gw
-from gatewise import cli, pages, storage
-from gatewise.cli import forecast
+from gatewise import cli, files, pages
+from gatewise.tables import forecasts
 
 SALES = "month,shop,units,promo,stock,size\n"
 
@@ -246,7 +246,7 @@ def test_nothing_is_written_when_something_fails(here, run, monkeypatch):
     def fails(*args, **kwargs):
         raise gw.GatewiseError("the table fails")
 
-    monkeypatch.setattr(forecast, "forecast_frame", fails)
+    monkeypatch.setattr(forecasts, "forecast_frame", fails)
     assert run(*FORECAST, "--no-backtest", "--horizon", "1", "--out", "result")[0] == 2
     assert [path.name for path in (here / "result").iterdir()] == ["model.safetensors"]
     assert (here / "result" / "model.safetensors").read_text() == "old"
@@ -284,7 +284,7 @@ def test_classify_from_file_to_files_and_on(here, run, refuses):
     assert (table["predicted"] == table["label"]).mean() == metrics["accuracy"]
     assert table["sequence"].str.len().eq(3).all()
     assert (here / "result" / "report.html").exists()
-    info = storage.read_info(here / "result" / "model.safetensors")
+    info = files.read_info(here / "result" / "model.safetensors")
     assert info["command"] == "classify"
     assert [column["name"] for column in info["columns"]] == ["value", "side"]
     assert info["columns"][1]["levels"] == ["left", "right"]
@@ -382,14 +382,3 @@ def test_the_examples_of_the_docs_run(tmp_path, monkeypatch, run):
     assert len(pd.read_csv(tmp_path / "next.csv")) == 12
     accuracy = json.loads((tmp_path / "activity" / "metrics.json").read_text())["accuracy"]
     assert accuracy > 0.6
-
-
-def test_a_reader_that_stops_early_is_no_failure(monkeypatch, capfd):
-    def stops(self, ctx):
-        raise BrokenPipeError(32, "Broken pipe")
-
-    monkeypatch.setattr("click.Group.invoke", stops)
-    monkeypatch.setattr(sys, "argv", ["gatewise", "check"])
-    with pytest.raises(SystemExit) as caught:
-        cli.main()
-    assert caught.value.code == 0

@@ -17,17 +17,17 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import gatewise as gw
-from gatewise import kernels, storage
+from gatewise import files, kernels
 from gatewise.estimators.sequences import Inputs, Sequences, read_sequences
 
-SMALL = {"hidden_size": 8, "max_iter": 3, "members": 2, "random_state": 0}
+SMALL = {"hidden_size": 8, "max_iter": 3, "n_networks": 2, "random_state": 0}
 MINI_BATCHES = "rows are trained in batches, and a row given twice is not in one batch with itself"
 
 
 @parametrize_with_checks(
     [
-        gw.RecurrentClassifier(hidden_size=4, batch_size=256, learning_rate_init=0.05, max_iter=15, members=1),
-        gw.RecurrentRegressor(hidden_size=4, batch_size=64, learning_rate_init=0.05, max_iter=15, members=1),
+        gw.RecurrentClassifier(hidden_size=4, batch_size=256, learning_rate_init=0.05, max_iter=15, n_networks=1),
+        gw.RecurrentRegressor(hidden_size=4, batch_size=64, learning_rate_init=0.05, max_iter=15, n_networks=1),
     ],
     expected_failed_checks=lambda estimator: {"check_sample_weight_equivalence_on_dense_data": MINI_BATCHES},
 )
@@ -75,7 +75,7 @@ def assert_same_rows(a, b):
         {},
         {"cell": "lstm", "num_layers": 2, "bidirectional": True, "dropout": 0.2},
         {"cell": "rnn", "pooling": "last", "bidirectional": True},
-        {"pooling": "mean", "members": 1},
+        {"pooling": "mean", "n_networks": 1},
         {"pooling": "max", "segments": 0, "hidden_size": 1},
     ],
     ids=str,
@@ -194,7 +194,7 @@ def test_whether_a_value_is_there_can_be_all_that_tells():
     X, y = rng.normal(size=(80, 10, 1)), np.arange(80) % 2
     for x, label in zip(X, y, strict=True):
         x[rng.choice(9, size=4 if label else 2, replace=False)] = np.nan
-    model = gw.RecurrentClassifier(hidden_size=12, max_iter=60, members=1, random_state=0).fit(X[:60], y[:60])
+    model = gw.RecurrentClassifier(hidden_size=12, max_iter=60, n_networks=1, random_state=0).fit(X[:60], y[:60])
     assert model.score(X[60:], y[60:]) > 0.9
 
 
@@ -233,22 +233,25 @@ def test_sequences_that_cannot_be_used(kind, X, message):
     ("option", "message"),
     [
         ({"cell": "transformer"}, "cell is 'transformer'; need one of 'gru', 'lstm', 'rnn'"),
-        ({"solver": "lbfgs"}, "solver is 'lbfgs'"),
-        ({"pooling": "sum"}, "pooling is 'sum'"),
-        ({"hidden_size": 0}, "hidden_size is 0; need at least 1"),
-        ({"num_layers": 1.5}, "num_layers is 1.5; need an integer"),
-        ({"batch_size": "big"}, "batch_size is 'big'"),
-        ({"max_iter": 0}, "max_iter is 0"),
-        ({"alpha": -1}, "alpha is -1"),
-        ({"dropout": 2}, "dropout is 2"),
-        ({"input_dropout": 2}, "input_dropout is 2"),
-        ({"noise": "much"}, "noise is 'much'; need a number"),
-        ({"members": 0}, "members is 0"),
-        ({"segments": -1}, "segments is -1"),
-        ({"learning_rate_init": 0}, "learning_rate_init is 0; need more than 0"),
-        ({"validation_fraction": 0, "early_stopping": True}, "validation_fraction is 0"),
+        ({"cell": gw.Dense}, "cell is the class Dense; need one of a recurrent layer"),
+        ({"cell": 3}, "'cell' parameter"),
+        ({"solver": "lbfgs"}, "'solver' parameter of Recurrent.* must be a str among .*Got 'lbfgs'"),
+        ({"pooling": "sum"}, "'pooling' parameter"),
+        ({"hidden_size": 0}, r"'hidden_size' parameter of Recurrent.* must be an int in the range \[1, inf\). Got 0"),
+        ({"num_layers": 1.5}, "'num_layers' parameter"),
+        ({"bidirectional": "no"}, "'bidirectional' parameter"),
+        ({"batch_size": "big"}, "'batch_size' parameter"),
+        ({"max_iter": 0}, "'max_iter' parameter"),
+        ({"alpha": -1}, "'alpha' parameter"),
+        ({"dropout": 2}, "'dropout' parameter"),
+        ({"input_dropout": 2}, "'input_dropout' parameter"),
+        ({"noise": "much"}, "'noise' parameter"),
+        ({"n_networks": 0}, "'n_networks' parameter"),
+        ({"segments": -1}, "'segments' parameter"),
+        ({"learning_rate_init": 0}, "'learning_rate_init' parameter"),
+        ({"validation_fraction": 0, "early_stopping": True}, "'validation_fraction' parameter"),
         ({"validation_fraction": 1.0, "early_stopping": True}, "leaves none of 30 sequences to train on"),
-        ({"output": "middle"}, "output is 'middle'; need one of 'last', 'all'"),
+        ({"output": "middle"}, "'output' parameter"),
     ],
     ids=lambda value: "" if isinstance(value, str) else str(value),
 )
@@ -406,7 +409,7 @@ def test_a_saved_model_answers_alike(kind, gaps, tmp_path):
     assert type(loaded) is kind
     assert_same_rows(answers(loaded, X), answers(model, X))
     assert loaded.get_params() == model.get_params()
-    assert storage.read_info(path) == {"of": "May"}
+    assert files.read_info(path) == {"of": "May"}
     for name in ("n_channels_in_", "n_features_in_", "loss_curve_", "n_iter_", "validation_scores_"):
         assert getattr(loaded, name) == getattr(model, name)
     np.testing.assert_array_equal(loaded.feature_names_in_, ["ä", "b", "c"])
@@ -435,7 +438,7 @@ def forge(path, change):
     description, arrays = model._to_parts()
     description = json.loads(json.dumps(description)) | {"type": "RecurrentClassifier"}
     change(description, arrays)
-    header = {"format": storage.FORMAT, "model": json.dumps(description), "info": "{}"}
+    header = {"format": files.FORMAT, "model": json.dumps(description), "info": "{}"}
     path.write_bytes(to_bytes({name: np.ascontiguousarray(a) for name, a in arrays.items()}, metadata=header))
 
 

@@ -3,9 +3,9 @@ import pytest
 from sklearn.exceptions import DataConversionWarning
 
 import gatewise as gw
-from gatewise.estimators import network
+from gatewise.estimators import builder, fitting
 
-SMALL = {"hidden_size": 8, "max_iter": 3, "members": 2, "random_state": 0}
+SMALL = {"hidden_size": 8, "max_iter": 3, "n_networks": 2, "random_state": 0}
 
 
 def gestures(n=150, noise=0.5, seed=0):
@@ -35,7 +35,7 @@ def order(n=120, seed=0):
 @pytest.mark.parametrize("cell", ["gru", "lstm", "rnn"])
 def test_gestures_are_told_apart(cell):
     X, y = gestures()
-    model = gw.RecurrentClassifier(cell=cell, hidden_size=24, max_iter=25, members=1, random_state=0).fit(
+    model = gw.RecurrentClassifier(cell=cell, hidden_size=24, max_iter=25, n_networks=1, random_state=0).fit(
         X[:90], y[:90]
     )
     assert model.score(X[90:], y[90:]) > 0.85
@@ -45,7 +45,7 @@ def test_gestures_are_told_apart(cell):
 
 def test_order_is_learned_and_only_by_recurrence():
     X, y = order(200)
-    options = {"hidden_size": 12, "max_iter": 40, "members": 1, "segments": 0, "random_state": 0}
+    options = {"hidden_size": 12, "max_iter": 40, "n_networks": 1, "segments": 0, "random_state": 0}
     assert gw.RecurrentClassifier(**options).fit(X[:140], y[:140]).score(X[140:], y[140:]) > 0.9
     shuffled = np.random.default_rng(0).permuted(X, axis=1)
     assert gw.RecurrentClassifier(**options).fit(shuffled[:140], y[:140]).score(shuffled[140:], y[140:]) < 0.7
@@ -54,13 +54,13 @@ def test_order_is_learned_and_only_by_recurrence():
 @pytest.mark.parametrize("solver", ["adam", "sgd", "rmsprop", "adagrad"])
 def test_every_solver_learns(solver):
     X, y = gestures(90)
-    model = gw.RecurrentClassifier(hidden_size=16, solver=solver, max_iter=15, members=1, random_state=0).fit(X, y)
+    model = gw.RecurrentClassifier(hidden_size=16, solver=solver, max_iter=15, n_networks=1, random_state=0).fit(X, y)
     assert model.loss_ < 0.8 * model.loss_curve_[0]
 
 
 def test_probabilities_are_those_of_the_networks_on_average():
     X, y = gestures(60)
-    model = gw.RecurrentClassifier(**SMALL | {"members": 3}).fit(X, y)
+    model = gw.RecurrentClassifier(**SMALL | {"n_networks": 3}).fit(X, y)
     odds = model.predict_proba(X)
     np.testing.assert_allclose(odds.sum(axis=1), 1)
     np.testing.assert_allclose(np.exp(model.predict_log_proba(X)), odds)
@@ -75,7 +75,7 @@ def test_probabilities_are_those_of_the_networks_on_average():
 def test_the_linear_path_reads_means_over_parts_of_the_input():
     X, y = gestures(60)
     X = [x[: len(x) // 2 * 2] for x in X]
-    model = gw.RecurrentClassifier(**SMALL | {"members": 1, "segments": 2}).fit(X, y)
+    model = gw.RecurrentClassifier(**SMALL | {"n_networks": 1, "segments": 2}).fit(X, y)
     head = model.model_.layers[-1].params
     head["weight"][:, : 3 * SMALL["hidden_size"]] = 0
     halves = [((x - model._inputs.mean) / model._inputs.scale).reshape(2, -1, 4).mean(axis=1).ravel() for x in X]
@@ -95,7 +95,7 @@ def test_the_gradient_of_networks_together_is_certified():
 def test_the_loss_of_networks_together_is_the_mean_of_theirs(weights):
     rng = np.random.default_rng(0)
     logits, target = rng.normal(size=(3, 8)), np.array([0, 3, 1])
-    value, gradient = network.Together(gw.losses.cross_entropy, 2)(logits, target, weights=weights)
+    value, gradient = fitting.LossOverNetworks(gw.losses.cross_entropy, 2)(logits, target, weights=weights)
     parts = [gw.losses.cross_entropy(part.copy(), target, weights=weights) for part in np.split(logits, 2, axis=1)]
     assert value == pytest.approx(np.mean([v for v, _ in parts]))
     np.testing.assert_allclose(gradient, np.concatenate([g / 2 for _, g in parts], axis=1))
@@ -106,7 +106,7 @@ def test_a_weight_counts_as_in_the_whole_set():
     rng = np.random.default_rng(0)
     logits, target, weights = rng.normal(size=(6, 3)), np.array([0, 1, 2, 0, 1, 2]), rng.uniform(0.1, 5, size=6)
     _, whole = gw.losses.cross_entropy(logits, target, weights=weights)
-    loss = network.Weighed(gw.losses.cross_entropy, float(weights.mean()))
+    loss = fitting.WeightedLoss(gw.losses.cross_entropy, float(weights.mean()))
     parts = [loss(logits[s], target[s], weights=weights[s])[1] for s in (slice(2), slice(2, 4), slice(4, 6))]
     np.testing.assert_allclose(np.concatenate(parts) / 3, whole)
 
@@ -115,7 +115,7 @@ def test_rare_classes_count_when_balanced():
     rng = np.random.default_rng(0)
     y = (np.arange(150) % 10 == 0).astype(int)
     X = rng.normal(size=(150, 6, 1)) + 1.0 * y[:, None, None]
-    options = {"hidden_size": 8, "max_iter": 25, "members": 1, "random_state": 0}
+    options = {"hidden_size": 8, "max_iter": 25, "n_networks": 1, "random_state": 0}
     plain = gw.RecurrentClassifier(**options).fit(X, y)
     balanced = gw.RecurrentClassifier(class_weight="balanced", **options).fit(X, y)
     assert balanced.predict_proba(X)[y == 0, 1].mean() > 1.5 * plain.predict_proba(X)[y == 0, 1].mean()
@@ -128,14 +128,14 @@ def test_weights_of_sequences_move_the_answer():
     y = np.arange(40) % 2
     for favorite in (0, 1):
         weights = np.where(y == favorite, 9.0, 1.0)
-        model = gw.RecurrentClassifier(hidden_size=4, max_iter=40, members=1, random_state=0)
+        model = gw.RecurrentClassifier(hidden_size=4, max_iter=40, n_networks=1, random_state=0)
         odds = model.fit(X, y, sample_weight=weights).predict_proba(X)[:, favorite].mean()
         assert odds == pytest.approx(0.9, abs=0.05)
 
 
 def test_partial_fit_takes_classes_that_come_later():
     X, y = gestures(90)
-    model = gw.RecurrentClassifier(hidden_size=16, members=1, random_state=0)
+    model = gw.RecurrentClassifier(hidden_size=16, n_networks=1, random_state=0)
     early = y != "tap"
     model.partial_fit([x for x, e in zip(X, early, strict=True) if e], y[early], classes=["tap", "swipe", "circle"])
     assert list(model.classes_) == ["circle", "swipe", "tap"]
@@ -199,7 +199,7 @@ def test_a_label_a_step():
     rng = np.random.default_rng(0)
     X = [rng.normal(size=(rng.integers(4, 15), 2)) for _ in range(60)]
     y = [np.where(np.cumsum(x[:, 0]) > 0, "above", "below") for x in X]
-    model = gw.RecurrentClassifier(output="all", hidden_size=16, max_iter=40, members=1, random_state=0)
+    model = gw.RecurrentClassifier(output="all", hidden_size=16, max_iter=40, n_networks=1, random_state=0)
     model.fit(X[:40], y[:40], sample_weight=np.ones(40))
     assert model.score(X[40:], y[40:]) > 0.8
     assert [len(found) for found in model.predict(X)] == [len(x) for x in X]
@@ -230,19 +230,21 @@ def test_defaults_cope_with_odd_sets(kind):
         assert model.score(X, y) == 1
 
 
-def test_members_follow_the_number_of_sequences():
+def test_networks_follow_the_number_of_sequences():
     model = gw.RecurrentClassifier()
-    assert [network.members(model, rows, steps) for rows, steps in [(300, 6000), (300, 600_000), (10**5, 10**6)]] == [
+    assert [
+        builder.network_count(model, rows, steps) for rows, steps in [(300, 6000), (300, 600_000), (10**5, 10**6)]
+    ] == [
         3,
         1,
         1,
     ]
-    assert network.members(gw.RecurrentClassifier(members=5), 10**5, 10**8) == 5
+    assert builder.network_count(gw.RecurrentClassifier(n_networks=5), 10**5, 10**8) == 5
 
 
 def test_disturbances_follow_channels_and_sequences():
     def named(model, channels, rows):
-        return [repr(layer) for layer in network.disturbances(model, channels, rows)]
+        return [repr(layer) for layer in builder.input_noise(model, channels, rows)]
 
     model = gw.RecurrentClassifier()
     assert named(model, 12, 200) == ["Dropout(p=0.3, variational=False)"]
@@ -263,4 +265,4 @@ def test_disturbances_follow_channels_and_sequences():
     ],
 )
 def test_the_plan_follows_the_number_of_sequences(options, rows, work, plan):
-    assert tuple(network.plan(gw.RecurrentClassifier(**options), rows, work)) == plan
+    assert tuple(fitting.plan(gw.RecurrentClassifier(**options), rows, work)) == plan

@@ -4,8 +4,8 @@ from sklearn.metrics import r2_score
 
 import gatewise as gw
 
-SMALL = {"hidden_size": 8, "max_iter": 3, "members": 2, "random_state": 0}
-LEARNS = {"hidden_size": 16, "max_iter": 40, "members": 1, "random_state": 0}
+SMALL = {"hidden_size": 8, "max_iter": 3, "n_networks": 2, "random_state": 0}
+LEARNS = {"hidden_size": 16, "max_iter": 40, "n_networks": 1, "random_state": 0}
 
 
 def ragged(n=120, seed=0, longest=15):
@@ -46,7 +46,7 @@ def test_several_numbers_a_sequence_on_their_own_scales():
 
 def test_the_answer_is_the_mean_of_the_networks():
     X = ragged(40)
-    model = gw.RecurrentRegressor(**SMALL | {"members": 3}).fit(X, middle(X))
+    model = gw.RecurrentRegressor(**SMALL | {"n_networks": 3}).fit(X, middle(X))
     x, lengths = gw.SequencePadder(value=0).fit_transform(X), np.array([len(x) for x in X])
     x = ((x - model._inputs.mean) / model._inputs.scale).astype(np.float32)
     single = [member(x, lengths=lengths)[0][:, 0].astype(float) for member in model.model_.layers]

@@ -6,11 +6,16 @@ import pytest
 
 import gatewise as gw
 from gatewise.forecasting import calendar, intervals, linear
+from gatewise.forecasting.design import Design
+from gatewise.forecasting.folds import make_folds
+from gatewise.forecasting.frequency import natural_seasons
 from gatewise.forecasting.measures import measures
-from gatewise.forecasting.model import Ask, make_folds, make_plans
-from gatewise.forecasting.network import Recipe, inputs
 from gatewise.forecasting.panel import Origins, Panel
-from gatewise.forecasting.references import Reference, middle
+from gatewise.forecasting.recurrent import NetworkSettings, inputs
+from gatewise.forecasting.references import Reference, median
+from gatewise.forecasting.selection import make_plans
+from gatewise.forecasting.settings import Settings
+from gatewise.forecasting.windows import Windows
 
 FAST = {"max_iter": 60, "n_networks": 1, "hidden_size": 8, "random_state": 0}
 
@@ -22,9 +27,9 @@ def panel_of(*series):
     )
 
 
-def ask_for(horizon, *seasons, context=8):
-    recipe = Recipe("gru", 4, 1, 0.0, 1e-3, 10, 5e-3, 16)
-    return Ask(horizon, context, seasons, 0, (0.1, 0.5, 0.9), 1, recipe)
+def settings_for(horizon, *seasons, context=8):
+    network = NetworkSettings("gru", 4, 1, 0.0, 1e-3, 10, 5e-3, 16)
+    return Settings(horizon, context, seasons, 0, (0.1, 0.5, 0.9), 1, network)
 
 
 def test_panel_looks_back_within_a_series_only():
@@ -54,14 +59,14 @@ def test_references_are_what_their_names_say():
     np.testing.assert_allclose(found("rising", 3), [30, 81, 132, 33])
 
 
-def test_middle_is_the_median_without_gaps():
+def test_median_is_the_median_without_gaps():
     values = np.random.default_rng(0).normal(size=(50, 5))
     values[np.random.default_rng(1).uniform(size=(50, 5)) < 0.4] = np.nan
     values[3] = np.nan
     expected = np.full(50, np.nan)
     some = np.isfinite(values).any(axis=1)
     expected[some] = np.nanmedian(values[some], axis=1)
-    np.testing.assert_array_equal(middle(values), expected)
+    np.testing.assert_array_equal(median(values), expected)
 
 
 def test_ridge_is_that_of_scikit_learn():
@@ -69,18 +74,17 @@ def test_ridge_is_that_of_scikit_learn():
     from sklearn.preprocessing import StandardScaler
 
     panel = panel_of(np.random.default_rng(0).normal(size=200).cumsum())
-    plan = make_plans(panel, ask_for(3))[0]
-    origins = panel.origins(panel.start + 20, panel.stop - 3)
-    targets = plan.targets(panel, origins, plan.expected(panel, origins))
-    found = linear.solve(panel, plan, origins, targets, np.array([0.5, 40.0]))
-    common = linear.shared(panel, plan, origins)
+    plan = make_plans(panel, settings_for(3))[0]
+    windows = Windows(panel, plan, panel.origins(panel.start + 20, panel.stop - 3))
+    targets = windows.targets(windows.reference)
+    found = linear.solve(windows, targets, np.array([0.5, 40.0]))
     for k, penalty in enumerate((0.5, 40.0)):
         for step in range(3):
-            x = linear.ahead(panel, plan, origins, step, common)
+            x = Design(windows).of_step(step)
             x = np.where(x.std(axis=0) > 1e-9, x, 0)
             z = StandardScaler().fit_transform(x)
             expected = Ridge(alpha=penalty).fit(z, targets[:, step]).predict(z)
-            got = found.at(k).forecast(panel, plan, origins)
+            got = found.at(k).forecast(windows)
             np.testing.assert_allclose(got[:, step], expected, atol=1e-8)
 
 
@@ -88,21 +92,22 @@ def test_a_phase_is_a_weighted_ridge_around_the_path_of_all_phases():
     from sklearn.linear_model import Ridge
 
     panel = panel_of(np.random.default_rng(0).normal(size=240).cumsum())
-    plan = make_plans(panel, ask_for(2, 6))[0]
+    plan = make_plans(panel, settings_for(2, 6))[0]
     origins = panel.origins(panel.start + 30, panel.stop - 2)
-    targets = plan.targets(panel, origins, plan.expected(panel, origins))
-    whole = linear.solve(panel, plan, origins, targets, np.array([5.0]))
-    (found,) = linear.localized(panel, plan, origins, targets, whole, [0.3])
+    windows = Windows(panel, plan, origins)
+    targets = windows.targets(windows.reference)
+    whole = linear.solve(windows, targets, np.array([5.0]))
+    (found,) = linear.by_phase(windows, targets, whole, [0.3])
     assert found.weight.shape[0] == plan.phases == 6
-    x = linear.ahead(panel, plan, origins, 1, linear.shared(panel, plan, origins))
+    x = Design(windows).of_step(1)
     z = np.column_stack([(x - x.mean(axis=0)) / np.where(x.std(axis=0) > 1e-9, x.std(axis=0), np.inf), np.ones(len(x))])
     apart = np.abs(origins.row % 6 - 2)
     weight = np.exp(-0.5 * (2 * np.minimum(apart, 6 - apart)) ** 2)
-    base = whole.forecast(panel, plan, origins)[:, 1]
+    base = whole.forecast(windows)[:, 1]
     ridge = Ridge(alpha=0.3 * weight.sum(), fit_intercept=False).fit(z, targets[:, 1] - base, sample_weight=weight)
     here = origins.row % 6 == 2
     expected = base[here] + ridge.predict(z[here])
-    np.testing.assert_allclose(found.forecast(panel, plan, origins)[here, 1], expected, atol=1e-8)
+    np.testing.assert_allclose(found.forecast(windows)[here, 1], expected, atol=1e-8)
 
 
 def test_a_law_that_differs_by_the_hour_is_learned():
@@ -134,13 +139,13 @@ def test_nothing_reads_beyond_its_origin():
     here = Origins(np.array([80, 60]), np.array([0, 0]))
     later = Origins(np.array([81]), np.array([0]))
     one, other = panel_of(y), panel_of(changed)
-    plan = make_plans(one, ask_for(9, 6))[0]
+    plan = make_plans(one, settings_for(9, 6))[0]
 
     def seen(panel, origins):
-        base = plan.expected(panel, origins)
-        common = linear.shared(panel, plan, origins)
-        design = [linear.ahead(panel, plan, origins, step, common) for step in plan.steps]
-        return [base, *design, inputs(panel, plan, origins, base)]
+        windows = Windows(panel, plan, origins)
+        design = Design(windows)
+        columns = [design.of_step(step) for step in plan.steps]
+        return [windows.reference, *columns, inputs(windows, windows.reference)]
 
     for a, b in zip(seen(one, here), seen(other, here), strict=True):
         np.testing.assert_array_equal(a, b)
@@ -152,14 +157,15 @@ def test_nothing_reads_beyond_its_origin():
 
 
 @pytest.mark.parametrize("length", [60, 200, 3000])
-def test_folds_train_before_what_they_are_judged_on(length):
+def test_folds_train_before_what_they_hold_out(length):
     panel = panel_of(np.random.default_rng(0).normal(size=length).cumsum(), np.ones(length // 2))
-    plan = make_plans(panel, ask_for(4))[0]
+    plan = make_plans(panel, settings_for(4))[0]
     folds = make_folds(panel, plan)
     assert len(folds) == (1 if length > 2000 else 3)
-    for before, train, judged in folds:
+    for before, train, after, held_out in folds:
+        assert after is panel
         for series in (0, 1):
-            first = judged.row[judged.series == series].min()
+            first = held_out.row[held_out.series == series].min()
             assert np.isnan(before.y[first : panel.stop[series]]).all()
             assert train.row[train.series == series].max() < first
             assert first - panel.start[series] >= length // (1 + series) // 2 - 4
@@ -203,10 +209,10 @@ def test_calendar_of_hours_and_of_places():
     assert found.shape == (48, calendar.width(parts)) == (48, 24 + 6 + 7)
     np.testing.assert_array_equal(found[:, :24].argmax(axis=1), hours.hour)
     np.testing.assert_array_equal(found[:, 30:].argmax(axis=1), hours.day_of_week)
-    assert calendar.natural_seasons(3600.0) == (24, 168)
-    assert calendar.natural_seasons(86400.0) == (7,)
-    assert calendar.natural_seasons(31 * 86400.0) == (12,)
-    assert calendar.natural_seasons(365 * 86400.0) == ()
+    assert natural_seasons(3600.0) == (24, 168)
+    assert natural_seasons(86400.0) == (7,)
+    assert natural_seasons(31 * 86400.0) == (12,)
+    assert natural_seasons(365 * 86400.0) == ()
     places = calendar.features(calendar.parts_for(None, 0, 6, 100), None, np.arange(100))
     np.testing.assert_array_equal(places[:, :6].argmax(axis=1), np.arange(100) % 6)
 

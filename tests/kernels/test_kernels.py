@@ -12,28 +12,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from forms import FORMS, parts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import gatewise as gw
 from gatewise import kernels, recurrence
-from gatewise.cells import gru, lstm, rnn
 from gatewise.recurrence import Run, Weights
 
-CELLS = {
-    "gru_after": gru.RESET_AFTER,
-    "gru_before": gru.RESET_BEFORE,
-    "lstm": lstm.LSTM,
-    "rnn_tanh": rnn.FORMS["tanh"],
-    "rnn_relu": rnn.FORMS["relu"],
-}
-LAYERS = {
-    "gru_after": (gw.GRU, {"reset": "after"}),
-    "gru_before": (gw.GRU, {"reset": "before"}),
-    "lstm": (gw.LSTM, {}),
-    "rnn_tanh": (gw.RNN, {"nonlinearity": "tanh"}),
-    "rnn_relu": (gw.RNN, {"nonlinearity": "relu"}),
-}
+CELLS = {name: form.cell for name, form in FORMS.items()}
 DTYPES = [np.float32, np.float64]
 TOLERANCE = {np.dtype(np.float32): 2e-5, np.dtype(np.float64): 1e-12}
 # A relu whose argument is within rounding of 0 may fall to either side of its kink.
@@ -248,8 +235,7 @@ def test_kernels_equal_numpy_where_every_size_is_large(name, dtype):
 @compiled
 @names
 def test_an_empty_batch_is_a_batch(name):
-    kind, options = LAYERS[name]
-    layer = kind(2, 3, rng=0, **options)
+    layer = FORMS[name].make(2, 3, rng=0)
     y, _, tape = layer.forward(np.zeros((0, 4, 2), np.float32))
     dx, _, grads = layer.backward(tape, y)
     assert y.shape == (0, 4, 3)
@@ -258,10 +244,6 @@ def test_an_empty_batch_is_a_batch(name):
 
 
 # Layers on top
-
-
-def parts(state):
-    return tuple(state) if isinstance(state, gw.LSTMState) else (state,)
 
 
 def outcome(layer, x, state, dy, **options):
@@ -277,8 +259,7 @@ def outcome(layer, x, state, dy, **options):
 def layer_case(name, dtype, B=5, T=7, D=3, H=19, seed=0, **options):
     """A layer, x, an initial state and dy."""
     rng = np.random.default_rng(seed)
-    kind, own = LAYERS[name]
-    layer = kind(D, H, dtype=dtype, rng=seed, **own, **options)
+    layer = FORMS[name].make(D, H, dtype=dtype, rng=seed, **options)
     shape = (layer.num_layers * layer.directions, B, H)
     state = [rng.normal(size=shape).astype(dtype) for _ in layer.cell.states]
     x, dy = (rng.normal(size=(B, T, n)).astype(dtype) for n in (D, layer.output_size))
@@ -310,7 +291,7 @@ def each(change, state):
     return gw.LSTMState(*changed) if isinstance(state, gw.LSTMState) else changed[0]
 
 
-FORMS = {
+ORDERS = {
     "strided": strided,
     "transposed": lambda a: np.asfortranarray(a),
     "backward in time": lambda a: np.ascontiguousarray(a[:, ::-1])[:, ::-1],
@@ -323,11 +304,11 @@ FORMS = {
 @compiled
 @names
 @dtypes
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", ORDERS)
 @pytest.mark.parametrize("options", [{}, {"num_layers": 2, "bidirectional": True, "tape": "recompute"}])
 def test_memory_order_of_the_arrays_does_not_matter(name, dtype, form, options):
     layer, x, state, dy = layer_case(name, dtype, **options)
-    change = FORMS[form]
+    change = ORDERS[form]
     if form == "broadcast":
         x[:], dy[:] = x[:1], dy[:1]
     need = outcome(layer, x, state, dy)
@@ -359,7 +340,7 @@ orders = pytest.mark.parametrize(
 def test_memory_order_of_the_initial_state_does_not_matter(name, form):
     layer, x, state, dy = layer_case(name, np.float64)
     need = outcome(layer, x, state, dy)
-    other = spread(state, FORMS[form])
+    other = spread(state, ORDERS[form])
     assert_identical(outcome(layer, x, other, dy), need)
     y, final = layer(x, other)
     expected = [a for label, a in need.items() if label.startswith("final")]
@@ -381,7 +362,7 @@ def test_memory_order_of_the_initial_state_does_not_matter(name, form):
 def test_memory_order_of_the_gradient_of_the_final_state_does_not_matter(name, form):
     layer, x, state, dy = layer_case(name, np.float64)
     tape = layer.forward(x)[2]
-    expected, got = (layer.backward(tape, dy, d) for d in (state, spread(state, FORMS[form])))
+    expected, got = (layer.backward(tape, dy, d) for d in (state, spread(state, ORDERS[form])))
     for a, b in zip([got[0], *parts(got[1])], [expected[0], *parts(expected[1])], strict=True):
         np.testing.assert_array_equal(a, b)
     assert_identical(got[2], expected[2])
@@ -700,7 +681,8 @@ os._exit(0) if not __import__("sys").stdout.flush() else None
 @compiled
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="protects pages by Linux' mprotect")
 def test_nothing_is_read_past_the_end_of_an_array():
-    paths = os.pathsep.join(filter(None, [str(Path(__file__).parent), os.environ.get("PYTHONPATH")]))
+    here = Path(__file__).parent
+    paths = os.pathsep.join(filter(None, [str(here), str(here.parent / "support"), os.environ.get("PYTHONPATH")]))
     assert run_python(GUARDED, PYTHONPATH=paths) == "done True"
 
 
@@ -713,8 +695,7 @@ def test_nothing_is_read_past_the_end_of_an_array():
     "options", [{}, {"num_layers": 2, "bidirectional": True, "dropout": 0.3, "tape": "recompute"}, {"bias": False}]
 )
 def test_the_certificate_passes_through_the_kernels(name, options):
-    kind, own = LAYERS[name]
-    layer = kind(3, 5, rng=0, **own, **options)
+    layer = FORMS[name].make(3, 5, rng=0, **options)
     assert kernels.find(layer.cell) is not None
     report = gw.gradcheck(layer, rng=1)
     assert report.ok, report
@@ -749,8 +730,7 @@ def test_float32_gradients_agree_with_float64(name):
 @compiled
 @names
 def test_copies_of_a_layer_use_the_kernel(name):
-    kind, options = LAYERS[name]
-    layer = kind(2, 3, rng=0, **options)
+    layer = FORMS[name].make(2, 3, rng=0)
     copies = [layer, copy.copy(layer), copy.deepcopy(layer), pickle.loads(pickle.dumps(layer)), layer.astype("float64")]
     for twin in copies:
         assert kernels.find(twin.cell) is kernels.find(CELLS[name]) is not None
@@ -773,8 +753,7 @@ def test_a_cell_with_a_part_of_its_own_does_not(name, part):
 @compiled
 @names
 def test_a_replaced_backward_step_is_the_one_that_runs(name):
-    kind, options = LAYERS[name]
-    layer = kind(2, 3, dtype=np.float64, rng=0, **options)
+    layer = FORMS[name].make(2, 3, dtype=np.float64, rng=0)
     calls = []
 
     def counted(*arguments):

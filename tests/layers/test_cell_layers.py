@@ -3,48 +3,25 @@ import pickle
 
 import numpy as np
 import pytest
+from forms import FORMS, pack, parts, random_state
 
 import gatewise as gw
-
-CELLS = {
-    "gru after": (gw.GRUCell, gw.GRU, {"reset": "after"}, 3),
-    "gru before": (gw.GRUCell, gw.GRU, {"reset": "before"}, 3),
-    "lstm": (gw.LSTMCell, gw.LSTM, {}, 4),
-    "rnn tanh": (gw.RNNCell, gw.RNN, {"nonlinearity": "tanh"}, 1),
-    "rnn relu": (gw.RNNCell, gw.RNN, {"nonlinearity": "relu"}, 1),
-}
-NAMES = {
-    "gru after": ("reset", "update", "candidate", "recurrent_candidate", "hidden"),
-    "gru before": ("reset", "update", "candidate", "hidden"),
-    "lstm": ("input", "forget", "candidate", "output", "hidden", "cell"),
-    "rnn tanh": ("hidden",),
-    "rnn relu": ("hidden",),
-}
 
 
 def pair(case, dtype=np.float64, bias=True):
     """A cell and a layer with the same weights."""
-    cell_type, layer_type, options, _ = CELLS[case]
+    layer_type, cell_type, options, *_ = FORMS[case]
     cell = cell_type(3, 5, dtype=dtype, bias=bias, rng=0, **options)
     layer = layer_type(3, 5, dtype=dtype, bias=bias, rng=1, **options)
     layer.params.update({f"{name}_l0": value for name, value in cell.params.items()})
     return cell, layer
 
 
-def arrays(state):
-    return tuple(state) if isinstance(state, tuple) else (state,)
-
-
-def random_state(case, rng, shape, dtype=np.float64):
-    parts = [rng.normal(size=shape).astype(dtype) for _ in range(1 + (case == "lstm"))]
-    return gw.LSTMState(*parts) if case == "lstm" else parts[0]
-
-
 def mapped(function, state):
     return gw.LSTMState(*map(function, state)) if isinstance(state, tuple) else function(state)
 
 
-@pytest.mark.parametrize("case", CELLS)
+@pytest.mark.parametrize("case", FORMS)
 @pytest.mark.parametrize("bias", [True, False])
 def test_steps_are_those_of_the_layer(case, bias):
     cell, layer = pair(case, bias=bias)
@@ -56,12 +33,12 @@ def test_steps_are_those_of_the_layer(case, bias):
     for t in range(6):
         state, step_tape = cell.forward(x[:, t], state)
         tapes.append(step_tape)
-        np.testing.assert_allclose(arrays(state)[0], y[:, t], rtol=1e-12, atol=1e-14)
-        for name in NAMES[case]:
+        np.testing.assert_allclose(parts(state)[0], y[:, t], rtol=1e-12, atol=1e-14)
+        for name in FORMS[case].values:
             gate = getattr(step_tape, name)
             assert gate.shape == (4, 5)
             np.testing.assert_allclose(gate, getattr(tape, name)[:, t], rtol=1e-12, atol=1e-14)
-    for own, whole in zip(arrays(state), arrays(final), strict=True):
+    for own, whole in zip(parts(state), parts(final), strict=True):
         np.testing.assert_allclose(own, whole[0], rtol=1e-12, atol=1e-14)
 
     dy = rng.normal(size=y.shape)
@@ -69,23 +46,23 @@ def test_steps_are_those_of_the_layer(case, bias):
     dx, dinitial, grads = layer.backward(tape, dy, mapped(lambda a: a[None], dfinal))
     dstate, total = dfinal, {name: np.zeros_like(value) for name, value in cell.params.items()}
     for t in reversed(range(6)):
-        with_output = (arrays(dstate)[0] + dy[:, t], *arrays(dstate)[1:])
-        dstate = gw.LSTMState(*with_output) if case == "lstm" else with_output[0]
+        with_output = (parts(dstate)[0] + dy[:, t], *parts(dstate)[1:])
+        dstate = pack(with_output)
         step_dx, dstate, step_grads = cell.backward(tapes[t], dstate)
         np.testing.assert_allclose(step_dx, dx[:, t], rtol=1e-10, atol=1e-12)
         assert list(step_grads) == list(cell.params)
         for name, gradient in step_grads.items():
             total[name] += gradient
-    for own, whole in zip(arrays(dstate), arrays(dinitial), strict=True):
+    for own, whole in zip(parts(dstate), parts(dinitial), strict=True):
         np.testing.assert_allclose(own, whole[0], rtol=1e-10, atol=1e-12)
     for name, gradient in total.items():
         np.testing.assert_allclose(gradient, grads[f"{name}_l0"], rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.parametrize("case", CELLS)
+@pytest.mark.parametrize("case", FORMS)
 def test_params_are_named_and_shaped_as_pytorchs(case):
     cell, _ = pair(case)
-    G = CELLS[case][3]
+    G = FORMS[case].gates
     shapes = {"weight_ih": (G * 5, 3), "weight_hh": (G * 5, 5), "bias_ih": (G * 5,), "bias_hh": (G * 5,)}
     assert {name: value.shape for name, value in cell.params.items()} == shapes
     assert list(cell.params) == list(shapes)
@@ -94,16 +71,16 @@ def test_params_are_named_and_shaped_as_pytorchs(case):
         assert np.abs(value).max() <= 5**-0.5
 
 
-@pytest.mark.parametrize("case", CELLS)
+@pytest.mark.parametrize("case", FORMS)
 def test_the_state_starts_at_0(case):
     cell, _ = pair(case)
     x = np.random.default_rng(0).normal(size=(2, 3))
     zeros = mapped(np.zeros_like, random_state(case, np.random.default_rng(0), (2, 5)))
-    for own, given in zip(arrays(cell.forward(x)[0]), arrays(cell.forward(x, zeros)[0]), strict=True):
+    for own, given in zip(parts(cell.forward(x)[0]), parts(cell.forward(x, zeros)[0]), strict=True):
         np.testing.assert_array_equal(own, given)
 
 
-@pytest.mark.parametrize("case", CELLS)
+@pytest.mark.parametrize("case", FORMS)
 @pytest.mark.parametrize("bias", [True, False])
 def test_gradients_pass_the_certificate(case, bias):
     cell, _ = pair(case, np.float32, bias)
@@ -113,36 +90,36 @@ def test_gradients_pass_the_certificate(case, bias):
     assert {check.name for check in report.checks} == {*cell.params, "x"} | states
 
 
-@pytest.mark.parametrize("case", CELLS)
+@pytest.mark.parametrize("case", FORMS)
 def test_float32_stays_float32(case):
     cell, _ = pair(case, np.float32)
     rng = np.random.default_rng(0)
     x, h = rng.normal(size=(2, 3)).astype(np.float32), random_state(case, rng, (2, 5), np.float32)
     state, tape = cell.forward(x, h)
     dx, dh, grads = cell.backward(tape, state)
-    assert {a.dtype for a in (*arrays(state), dx, *arrays(dh), *grads.values())} == {np.dtype(np.float32)}
-    assert {getattr(tape, name).dtype for name in NAMES[case]} == {np.dtype(np.float32)}
+    assert {a.dtype for a in (*parts(state), dx, *parts(dh), *grads.values())} == {np.dtype(np.float32)}
+    assert {getattr(tape, name).dtype for name in FORMS[case].values} == {np.dtype(np.float32)}
     assert cell.dtype == np.float32
     double = cell.astype(np.float64)
     assert double.dtype == np.float64
     assert type(double) is type(cell)
     for own, more in zip(
-        arrays(state), arrays(double.forward(x.astype(float), mapped(lambda a: a.astype(float), h))[0]), strict=True
+        parts(state), parts(double.forward(x.astype(float), mapped(lambda a: a.astype(float), h))[0]), strict=True
     ):
         np.testing.assert_allclose(own, more, rtol=2e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("case", CELLS)
+@pytest.mark.parametrize("case", FORMS)
 @pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda cell: pickle.loads(pickle.dumps(cell))])
 def test_copies_are_whole_and_separate(case, duplicate):
     cell, _ = pair(case)
     x = np.random.default_rng(0).normal(size=(2, 3))
-    before = arrays(cell.forward(x)[0])[0]
+    before = parts(cell.forward(x)[0])[0]
     twin = duplicate(cell)
-    np.testing.assert_array_equal(arrays(twin.forward(x)[0])[0], before)
+    np.testing.assert_array_equal(parts(twin.forward(x)[0])[0], before)
     twin.params["weight_ih"] *= 0.5
-    assert (arrays(twin.forward(x)[0])[0] != before).any()
-    np.testing.assert_array_equal(arrays(cell.forward(x)[0])[0], before)
+    assert (parts(twin.forward(x)[0])[0] != before).any()
+    np.testing.assert_array_equal(parts(cell.forward(x)[0])[0], before)
     _, tape = cell.forward(x)
     np.testing.assert_array_equal(duplicate(tape).hidden, tape.hidden)
 

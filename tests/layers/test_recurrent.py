@@ -9,35 +9,13 @@ from dataclasses import dataclass
 import naive
 import numpy as np
 import pytest
+from forms import FORMS, pack, parts, random_state
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import gatewise as gw
 
-KINDS = {
-    "gru_after": (gw.GRU, {"reset": "after"}),
-    "gru_before": (gw.GRU, {"reset": "before"}),
-    "lstm": (gw.LSTM, {}),
-    "rnn_tanh": (gw.RNN, {"nonlinearity": "tanh"}),
-    "rnn_relu": (gw.RNN, {"nonlinearity": "relu"}),
-}
-NAMES = {
-    "gru_after": ["reset", "update", "candidate", "recurrent_candidate", "hidden"],
-    "gru_before": ["reset", "update", "candidate", "hidden"],
-    "lstm": ["input", "forget", "candidate", "output", "hidden", "cell"],
-    "rnn_tanh": ["hidden"],
-    "rnn_relu": ["hidden"],
-}
-cells = pytest.mark.parametrize("cell", KINDS)
-
-
-def parts(state):
-    """The arrays of a state, one for GRU and RNN, two for LSTM."""
-    return tuple(state) if isinstance(state, gw.LSTMState) else (state,)
-
-
-def pack(arrays):
-    return gw.LSTMState(*arrays) if len(arrays) == 2 else arrays[0]
+cells = pytest.mark.parametrize("cell", FORMS)
 
 
 @dataclass
@@ -63,14 +41,13 @@ def make(
     cell, *, B=3, T=4, D=2, H=3, layers=1, two=False, bias=True, ragged=False, state=True, dtype=np.float64, seed=0
 ):
     rng = np.random.default_rng(seed)
-    kind, options = KINDS[cell]
-    layer = kind(D, H, num_layers=layers, bidirectional=two, bias=bias, dtype=dtype, **options)
+    layer = FORMS[cell].make(D, H, num_layers=layers, bidirectional=two, bias=bias, dtype=dtype)
     for value in layer.params.values():
         value[...] = rng.normal(0, 0.6, value.shape)
     shape = (layers * (1 + two), B, H)
 
     def states():
-        return pack([rng.normal(size=shape).astype(dtype) for _ in range(1 + (cell == "lstm"))])
+        return random_state(cell, rng, shape, dtype)
 
     return Case(
         cell,
@@ -86,7 +63,7 @@ def make(
 @st.composite
 def cases(draw, dtypes=(np.float32, np.float64)):
     return make(
-        draw(st.sampled_from(list(KINDS))),
+        draw(st.sampled_from(list(FORMS))),
         B=draw(st.integers(1, 4)),
         T=draw(st.integers(0, 5)),
         D=draw(st.integers(1, 3)),
@@ -144,7 +121,7 @@ def test_outputs_states_and_tape_equal_scalar_loops(case):
         need = np.array([[final[k] for final in row] for row in finals]).swapaxes(0, 1)
         np.testing.assert_allclose(part, need, **close)
     for index, (number, reverse) in enumerate(itertools.product(range(layer.num_layers), range(layer.directions))):
-        for name in NAMES[case.cell]:
+        for name in FORMS[case.cell].values:
             need = np.zeros((B, T, layer.hidden_size))
             for row in range(B):
                 for t, values in enumerate(gates[row][index]):
@@ -166,13 +143,13 @@ def test_what_lies_past_the_lengths_is_zero_and_every_array_has_the_layers_dtype
     assert {a.dtype for a in arrays} == {case.layer.dtype}
     if case.lengths is not None:
         past = np.arange(case.x.shape[1]) >= case.lengths[:, None]
-        names = NAMES[case.cell]
+        names = FORMS[case.cell].values
         for a in (y, dx, *(tape.values(name, case.layer.num_layers - 1) for name in names)):
             assert (a[past] == 0).all()
 
 
 def test_no_steps_give_back_the_initial_state_and_its_gradient():
-    for cell in KINDS:
+    for cell in FORMS:
         case = make(cell, T=0, layers=2, two=True)
         y, state, tape = case.forward()
         dx, dstate, grads = case.backward(tape)
@@ -396,7 +373,7 @@ def test_dropout_masks_scale_what_they_keep_and_backward_uses_them(cell, p):
     assert mask.shape == (40, 10, 8)
     assert (mask == 0).mean() == pytest.approx(p, abs=0.03)
 
-    halves = [KINDS[cell][0](size, 8, dtype=np.float64, **KINDS[cell][1]) for size in (2, 8)]
+    halves = [FORMS[cell].make(size, 8, dtype=np.float64) for size in (2, 8)]
     for k, half in enumerate(halves):
         half.params.update({name: case.layer.params[name.replace("l0", f"l{k}")] for name in half.params})
     starts, ends = ([pack([s[k : k + 1] for s in parts(a)]) for k in range(2)] for a in (case.state, case.dstate))
@@ -425,7 +402,7 @@ def test_dropout_keeps_the_dtype_and_takes_a_generator():
 
 @cells
 def test_names_and_shapes_are_pytorchs(cell):
-    G, D, H = naive.GATES[cell], 2, 3
+    G, D, H = FORMS[cell].gates, 2, 3
     for layers, two, bias in itertools.product((1, 2, 3), (False, True), (False, True)):
         need = {}
         for number in range(layers):
@@ -442,7 +419,7 @@ def test_names_and_shapes_are_pytorchs(cell):
 
 @cells
 def test_starting_weights_are_uniform_reproducible_and_never_repeat(cell):
-    kind, options = KINDS[cell]
+    kind, _, options, *_ = FORMS[cell]
     H = 25
     build = [kind(5, H, num_layers=2, bidirectional=True, dtype=np.float64, rng=seed, **options) for seed in (1, 1, 2)]
     for name, value in build[0].params.items():
@@ -461,16 +438,16 @@ def test_starting_weights_are_uniform_reproducible_and_never_repeat(cell):
 
 @cells
 def test_orthogonal_start(cell):
-    kind, options = KINDS[cell]
+    kind, _, options, *_ = FORMS[cell]
     H = 6
     layer = kind(4, H, num_layers=2, bidirectional=True, init="orthogonal", dtype=np.float64, rng=0, **options)
     blocks = [
         block
         for name, value in layer.params.items()
         if name.startswith("weight_hh")
-        for block in np.split(value, naive.GATES[cell])
+        for block in np.split(value, FORMS[cell].gates)
     ]
-    assert len(blocks) == 4 * naive.GATES[cell]
+    assert len(blocks) == 4 * FORMS[cell].gates
     for block in blocks:
         np.testing.assert_allclose(block @ block.T, np.eye(H), rtol=0, atol=1e-13)
     for a, b in itertools.combinations(blocks, 2):
@@ -579,10 +556,8 @@ def test_config_rebuilds_the_layer(cell):
 @cells
 @pytest.mark.parametrize("bias", [True, False])
 def test_a_cell_is_one_step_of_the_layer(cell, bias):
-    kinds = {"gru": gw.GRUCell, "lstm": gw.LSTMCell, "rnn": gw.RNNCell}
-    kind, options = kinds[cell.split("_")[0]], KINDS[cell][1]
     case = make(cell, T=1, bias=bias)
-    one = kind(2, 3, bias=bias, dtype=np.float64, **options)
+    one = FORMS[cell].step(2, 3, bias=bias, dtype=np.float64, **FORMS[cell].options)
     assert list(one.params) == [name.removesuffix("_l0") for name in case.layer.params]
     one.params.update({name.removesuffix("_l0"): value for name, value in case.layer.params.items()})
     y, state, tape = case.forward()
@@ -595,5 +570,5 @@ def test_a_cell_is_one_step_of_the_layer(cell, bias):
     np.testing.assert_array_equal([d[None] for d in parts(dh)], parts(dstate))
     for name, gradient in grads1.items():
         np.testing.assert_array_equal(gradient, grads[name + "_l0"])
-    for name in NAMES[cell]:
+    for name in FORMS[cell].values:
         np.testing.assert_array_equal(getattr(step_tape, name), getattr(tape, name)[:, 0])

@@ -5,26 +5,18 @@ import os
 import re
 import subprocess
 import sys
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from outline import Outline
+from report_pages import a_forecast
 
 from gatewise import GatewiseError
 from gatewise.pages import day_ahead_page, require
 from gatewise.pages.measures import errors_by_day, errors_by_hour, errors_by_weekday, headline
 from gatewise.pages.words import compared, count, number, percent, shortened, span
-
-NAMES = ["truth", "model", "same_hour_last_week", "same_hour_yesterday"]
-
-
-def a_forecast(hours=21 * 24, start="2018-07-01", seed=0):
-    rng = np.random.default_rng(seed)
-    time = pd.date_range(start, periods=hours, freq="h", name="time")
-    truth = 3000 + 2000 * np.sin(np.arange(hours) * 2 * np.pi / 24)
-    return pd.DataFrame({name: truth + rng.normal(0, 50.0 * k, hours) for k, name in enumerate(NAMES)}, time)
 
 
 def some_metrics(**changes):
@@ -59,25 +51,6 @@ def page():
 
 def process_environment(*folders):
     return os.environ | {"PYTHONPATH": os.pathsep.join([*folders, *filter(None, sys.path)])}
-
-
-class Outline(HTMLParser):
-    """Attributes by tag, texts outside scripts, and the contents of scripts and styles."""
-
-    def __init__(self, page):
-        super().__init__()
-        self.tags, self.texts, self.code, self.inside = [], [], [], None
-        self.feed(page)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        self.inside = tag
-
-    def handle_endtag(self, tag):
-        self.inside = None
-
-    def handle_data(self, data):
-        (self.code if self.inside in ("script", "style") else self.texts).append(data)
 
 
 def test_page_says_every_number_and_fact(page):

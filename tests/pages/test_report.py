@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from outline import Outline
 from report_pages import HOSTILE, KINDS, a_fitted_classifier, a_fitted_forecaster, a_page, some_sequences, some_series
 from sklearn.metrics import accuracy_score, f1_score
-from test_pages import Outline
 
 import gatewise as gw
 from gatewise.cli import cli

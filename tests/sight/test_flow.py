@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from test_trace import LAYERS, LENGTHS, B, D, H, T, case, given
+from forms import FORMS, pack
+from test_trace import LENGTHS, B, D, H, T, case
 
 import gatewise as gw
 
@@ -18,7 +19,7 @@ def states_after(layer, x, states, b, t, k):
             whole = np.zeros(shape)
             whole[k, 0] = part
             start.append(whole)
-        _, final = layer(x[b : b + 1, t : t + 1], given(tuple(start)))
+        _, final = layer(x[b : b + 1, t : t + 1], pack(tuple(start)))
         return np.concatenate([s[k, 0] for s in (final if len(states) == 2 else (final,))])
 
     return after
@@ -35,11 +36,11 @@ def differences(function, at):
 
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("lengths", [None, LENGTHS])
-@pytest.mark.parametrize("cell", LAYERS)
+@pytest.mark.parametrize("cell", FORMS)
 def test_jacobians_are_differences(cell, lengths, reverse):
     layer, x, _, states = case(cell, 1, True)
-    J = gw.jacobians(layer, x, given(states), lengths, reverse=reverse)
-    seen = gw.trace(layer, x, None, lengths, state=given(states)).sel(direction="reverse" if reverse else "forward")
+    J = gw.jacobians(layer, x, pack(states), lengths, reverse=reverse)
+    seen = gw.trace(layer, x, None, lengths, state=pack(states)).sel(direction="reverse" if reverse else "forward")
     names = ["hidden", "cell"][: len(states)]
     whole = np.concatenate([seen[name].values for name in names], axis=-1)
     start = np.concatenate([s[int(reverse)] for s in states], axis=-1)
@@ -53,12 +54,12 @@ def test_jacobians_are_differences(cell, lengths, reverse):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("cell", LAYERS)
+@pytest.mark.parametrize("cell", FORMS)
 def test_jacobians_are_the_backward_step_of_unit_gradients(cell, dtype):
     layer, x, _, states = case(cell, 1, False, dtype)
-    J = gw.jacobians(layer, x, given(states))
+    J = gw.jacobians(layer, x, pack(states))
     assert J.dtype == dtype
-    run = layer.forward(x, given(states))[2].runs[0]
+    run = layer.forward(x, pack(states))[2].runs[0]
     previous, record = run.previous(), gw.recurrence.recorded(run)
     for k in range(len(states)):
         for unit in range(H):
@@ -70,11 +71,11 @@ def test_jacobians_are_the_backward_step_of_unit_gradients(cell, dtype):
                 np.testing.assert_allclose(J[:, t, k * H + unit], np.concatenate(back, axis=-1), rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("cell", LAYERS)
+@pytest.mark.parametrize("cell", FORMS)
 def test_spectra_are_those_of_the_products(cell):
     layer, x, _, states = case(cell)
-    flow = gw.gradient_flow(layer, x, given(states), LENGTHS)
-    J = gw.jacobians(layer, x, given(states), LENGTHS)
+    flow = gw.gradient_flow(layer, x, pack(states), LENGTHS)
+    J = gw.jacobians(layer, x, pack(states), LENGTHS)
     for b, length in enumerate(LENGTHS):
         product = np.eye(J.shape[-1])
         for t in reversed(range(T)):
@@ -90,10 +91,10 @@ def test_spectra_are_those_of_the_products(cell):
 
 def test_the_products_equal_gradients_of_the_last_state():
     layer, x, _, states = case("gru_before")
-    J = gw.jacobians(layer, x, given(states), LENGTHS)
+    J = gw.jacobians(layer, x, pack(states), LENGTHS)
     unit = np.zeros((1, B, H))
     unit[..., 1] = 1
-    tape = layer.forward(x, given(states), lengths=LENGTHS)[2]
+    tape = layer.forward(x, pack(states), lengths=LENGTHS)[2]
     _, dstate, _ = layer.backward(tape, np.zeros((B, T, H)), unit)
     for b, length in enumerate(LENGTHS):
         product = np.linalg.multi_dot([np.eye(H), *J[b, :length][::-1]])
@@ -128,15 +129,15 @@ def test_a_growing_network_explodes_and_a_dead_one_passes_nothing():
 
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("lengths", [None, LENGTHS])
-@pytest.mark.parametrize("cell", LAYERS)
+@pytest.mark.parametrize("cell", FORMS)
 def test_shares_are_those_of_the_gradient_of_one_step_alone(cell, lengths, reverse):
     """What step t adds is the gradient with the others' taken away: a layer that reads the same weights from a copy."""
     layer, x, dy, states = case(cell, 1, True)
     options = {"lengths": lengths, "dy": dy, "reverse": reverse}
-    flow = gw.gradient_flow(layer, x, given(states), **options)
+    flow = gw.gradient_flow(layer, x, pack(states), **options)
     end = "_l0" + "_reverse" * reverse
     assert set(flow.shares) == {name + end for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")}
-    _, _, whole = layer.backward(layer.forward(x, given(states), lengths=lengths)[2], dy)
+    _, _, whole = layer.backward(layer.forward(x, pack(states), lengths=lengths)[2], dy)
     parts = [parts_of_step(layer, x, dy, states, lengths, t, end) for t in range(T)]
     for name, shares in flow.shares.items():
         np.testing.assert_allclose(sum(part[name] for part in parts), whole[name], rtol=0, atol=1e-12)
@@ -146,7 +147,7 @@ def test_shares_are_those_of_the_gradient_of_one_step_alone(cell, lengths, rever
 
 def parts_of_step(layer, x, dy, states, lengths, t, end):
     """The gradients of the weights as step t alone uses them, from the state before it and dL/d(its state)."""
-    seen = gw.trace(layer, x, dy, lengths, state=given(states))
+    seen = gw.trace(layer, x, dy, lengths, state=pack(states))
     seen = seen.sel(direction="reverse" if end.endswith("reverse") else "forward")
     k = int(end.endswith("reverse"))
     names = ["hidden", "cell"][: len(states)]
@@ -161,11 +162,11 @@ def parts_of_step(layer, x, dy, states, lengths, t, end):
         start, dend = ([np.zeros((2, 1, H)) for _ in names] for _ in range(2))
         for s, d, value, gradient in zip(start, dend, before, dafter, strict=True):
             s[k, 0], d[k, 0] = value, gradient
-        _, final, tape = layer.forward(x[b : b + 1, t : t + 1], given(tuple(start)))
+        _, final, tape = layer.forward(x[b : b + 1, t : t + 1], pack(tuple(start)))
         if len(names) == 2:  # d_cell of the trace holds what comes through h already
             out = tape.values("output", 0, bool(k))[0, 0]
             dend[1][k, 0] -= dend[0][k, 0] * out * (1 - np.tanh(final.c[k, 0]) ** 2)
-        _, _, grads = layer.backward(tape, np.zeros((1, 1, 2 * H)), given(tuple(dend)))
+        _, _, grads = layer.backward(tape, np.zeros((1, 1, 2 * H)), pack(tuple(dend)))
         for name, g in grads.items():
             total[name] = total.get(name, 0) + g
     return {name: g for name, g in total.items() if name.endswith(end)}

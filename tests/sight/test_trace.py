@@ -7,25 +7,12 @@ import threading
 import numpy as np
 import pytest
 import xarray as xr
+from forms import FORMS, pack, parts, random_state
 
 import gatewise as gw
 
 B, T, D, H = 3, 5, 2, 3
 LENGTHS = [5, 2, 4]
-LAYERS = {
-    "gru_after": gw.GRU,
-    "gru_before": lambda *sizes, **options: gw.GRU(*sizes, reset="before", **options),
-    "lstm": gw.LSTM,
-    "rnn_tanh": gw.RNN,
-    "rnn_relu": lambda *sizes, **options: gw.RNN(*sizes, nonlinearity="relu", **options),
-}
-GATES = {
-    "gru_after": {"reset", "update", "candidate", "recurrent_candidate", "hidden"},
-    "gru_before": {"reset", "update", "candidate", "hidden"},
-    "lstm": {"input", "forget", "candidate", "output", "hidden", "cell"},
-    "rnn_tanh": {"hidden"},
-    "rnn_relu": {"hidden"},
-}
 
 
 class Numpy:
@@ -88,15 +75,11 @@ def lib_concat(lib, parts):
 def case(cell, layers=1, bidirectional=False, dtype=np.float64):
     """A layer, x, dy, and an initial state (h) or (h, c) as a tuple of arrays."""
     rng = np.random.default_rng(7)
-    layer = LAYERS[cell](D, H, num_layers=layers, bidirectional=bidirectional, dtype=dtype, rng=1)
+    layer = FORMS[cell].make(D, H, num_layers=layers, bidirectional=bidirectional, dtype=dtype, rng=1)
     x, dy = rng.normal(size=(B, T, D)).astype(dtype), rng.normal(size=(B, T, layer.output_size)).astype(dtype)
     shape = (layers * layer.directions, B, H)
-    states = tuple(rng.normal(size=shape).astype(dtype) for _ in range(1 + (cell == "lstm")))
+    states = parts(random_state(cell, rng, shape, dtype))
     return layer, x, dy, states
-
-
-def given(states):
-    return gw.LSTMState(*states) if len(states) == 2 else states[0]
 
 
 def at(seen, name, depth, k):
@@ -107,14 +90,12 @@ def at(seen, name, depth, k):
 
 @pytest.mark.parametrize("lengths", [None, LENGTHS])
 @pytest.mark.parametrize(("layers", "bidirectional"), [(1, False), (2, True), (2, False), (1, True)])
-@pytest.mark.parametrize("cell", LAYERS)
+@pytest.mark.parametrize("cell", FORMS)
 def test_every_value_and_gradient_is_that_of_the_network_written_out(cell, layers, bidirectional, lengths):
     layer, x, dy, states = case(cell, layers, bidirectional)
-    seen = gw.trace(layer, x, dy, lengths, state=given(states))
-    assert {name for name in seen.data_vars if f"d_{name}" in seen and "initial" not in name} == GATES[cell] | {
-        "x",
-        "y",
-    }
+    seen = gw.trace(layer, x, dy, lengths, state=pack(states))
+    with_gradient = {name for name in seen.data_vars if f"d_{name}" in seen and "initial" not in name}
+    assert with_gradient == {*FORMS[cell].values, "x", "y"}
     checked = 0
     for b, length in enumerate(lengths or [T] * B):
         start = [s[:, b] for s in states]
@@ -141,24 +122,23 @@ def test_every_value_and_gradient_is_that_of_the_network_written_out(cell, layer
 
 
 @pytest.mark.parametrize("lengths", [None, LENGTHS])
-@pytest.mark.parametrize("cell", LAYERS)
+@pytest.mark.parametrize("cell", FORMS)
 def test_input_output_and_initial_gradients_are_those_of_backward(cell, lengths):
     layer, x, dy, states = case(cell, 2, True)
-    seen = gw.trace(layer, x, dy, lengths, state=given(states))
-    y, _, tape = layer.forward(x, given(states), lengths=lengths)
+    seen = gw.trace(layer, x, dy, lengths, state=pack(states))
+    y, _, tape = layer.forward(x, pack(states), lengths=lengths)
     dx, dstate, _ = layer.backward(tape, dy)
     for name, expected in {"y": y, "d_x": dx, "x": x, "d_y": dy}.items():
         valid = np.broadcast_to(np.arange(T)[:, None] < np.array(lengths or [T] * B)[:, None, None], expected.shape)
         np.testing.assert_allclose(seen[name].values[valid], expected[valid], rtol=0, atol=1e-13)
         assert np.isnan(seen[name].values[~valid]).all()
-    parts = dstate if cell == "lstm" else (dstate,)
-    for name, start, d in zip(("hidden", "cell"), states, parts, strict=False):
+    for name, start, d in zip(layer.cell.states, states, parts(dstate), strict=True):
         np.testing.assert_array_equal(seen[f"initial_{name}"].values.reshape(start.shape), start)
         np.testing.assert_allclose(seen[f"d_initial_{name}"].values.reshape(d.shape), d, rtol=0, atol=1e-13)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("cell", LAYERS)
+@pytest.mark.parametrize("cell", FORMS)
 def test_gates_and_candidates_past_the_length_are_gaps(cell, dtype):
     layer, x, dy, _ = case(cell, 2, True, dtype)
     x[1, 2:] = np.nan
@@ -236,15 +216,15 @@ def test_several_recurrent_layers_are_told_apart_as_their_parameters_are():
     assert {"update", "hidden"} <= set(alone.data_vars)
 
 
-@pytest.mark.parametrize("cell", LAYERS)
+@pytest.mark.parametrize("cell", FORMS)
 def test_threads_share_the_work(cell, monkeypatch):
     layer, x, dy, states = case(cell, 1, True)
-    expected = gw.trace(layer, x, dy, LENGTHS, state=given(states))
+    expected = gw.trace(layer, x, dy, LENGTHS, state=pack(states))
     monkeypatch.setattr(sys.modules["gatewise.sight.trace"], "SHARE", 1)
     before = gw.get_num_threads()
     gw.set_num_threads(2)
     try:
-        xr.testing.assert_allclose(gw.trace(layer, x, dy, LENGTHS, state=given(states)), expected, rtol=0, atol=1e-14)
+        xr.testing.assert_allclose(gw.trace(layer, x, dy, LENGTHS, state=pack(states)), expected, rtol=0, atol=1e-14)
     finally:
         gw.set_num_threads(before)
 
@@ -319,11 +299,11 @@ def test_trace_is_the_function_whatever_was_imported_first():
 
 
 @pytest.mark.peers
-@pytest.mark.parametrize("cell", LAYERS)
+@pytest.mark.parametrize("cell", FORMS)
 def test_gradients_are_those_that_pytorch_retains(cell):
     torch = pytest.importorskip("torch")
     layer, x, dy, states = case(cell, 2, True)
-    seen = gw.trace(layer, x, dy, LENGTHS, state=given(states))
+    seen = gw.trace(layer, x, dy, LENGTHS, state=pack(states))
     params = {name: torch.from_numpy(value) for name, value in layer.params.items()}
     for b, length in enumerate(LENGTHS):
         kept = {}

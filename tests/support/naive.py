@@ -6,8 +6,6 @@ sequence at a time: x is a list of T steps, each a list of D numbers.
 
 from math import exp, tanh
 
-GATES = {"gru_after": 3, "gru_before": 3, "lstm": 4, "rnn_tanh": 1, "rnn_relu": 1}
-
 
 def sigmoid(a):
     return 1 / (1 + exp(-a)) if a >= 0 else exp(a) / (1 + exp(a))

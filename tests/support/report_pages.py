@@ -9,6 +9,7 @@ import gatewise as gw
 from gatewise.pages import day_ahead_page
 
 HOSTILE = '</script><img src=x onerror="window.hacked=1">\'@index{safe}$x{{7*7}}'
+NAMES = ["truth", "model", "same_hour_last_week", "same_hour_yesterday"]
 KINDS = ("layer", "classifier", "forecaster", "demo")
 
 
@@ -64,14 +65,18 @@ def a_forecaster():
     return gw.report(a_fitted_forecaster(), some_series(), title=HOSTILE)
 
 
+def a_forecast(hours=21 * 24, start="2018-07-01", seed=0):
+    """Hourly traffic, and forecasts of it, each with more noise than the one before."""
+    rng = np.random.default_rng(seed)
+    time = pd.date_range(start, periods=hours, freq="h", name="time")
+    truth = 3000 + 2000 * np.sin(np.arange(hours) * 2 * np.pi / 24)
+    return pd.DataFrame({name: truth + rng.normal(0, 50.0 * k, hours) for k, name in enumerate(NAMES)}, time)
+
+
 def a_demo():
-    rng = np.random.default_rng(3)
-    hours = pd.date_range("2018-07-01", periods=28 * 24, freq="h", name="time")
-    truth = 3000 + 2000 * np.sin(np.arange(len(hours)) * 2 * np.pi / 24)
-    names = ["truth", "model", "same_hour_last_week", "same_hour_yesterday"]
-    forecast = pd.DataFrame({name: truth + rng.normal(0, 50.0 * k, len(hours)) for k, name in enumerate(names)}, hours)
+    forecast = a_forecast(28 * 24, seed=3)
     forecast = forecast.assign(lower=forecast["model"] - 90, upper=forecast["model"] + 90)
-    errors = {name: {"mae": 100.0 * k, "rmse": 150.0 * k} for k, name in enumerate(names[1:], 1)}
+    errors = {name: {"mae": 100.0 * k, "rmse": 150.0 * k} for k, name in enumerate(NAMES[1:], 1)}
     return day_ahead_page(
         title="Traffic",
         history=[{"epoch": k, "loss": 1 / k, "validation_loss": 1.2 / k} for k in range(1, 6)],
@@ -80,7 +85,7 @@ def a_demo():
         facts={"Data": HOSTILE},
         named_days={"2018-07-04": HOSTILE},
         model=gw.Sequential(gw.GRU(6, 8, rng=0), gw.Dense(8, 1, rng=1)),
-        x=rng.normal(size=(3, 48, 6)).astype(np.float32),
+        x=np.random.default_rng(4).normal(size=(3, 48, 6)).astype(np.float32),
         features=["volume", HOSTILE],
         days=[HOSTILE, "Jul 5"],
     )

@@ -11,13 +11,16 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from gatewise import storage
+from gatewise import descriptions
 from gatewise.errors import Array, GatewiseTypeError, GatewiseValueError, check_choice, check_number
-from gatewise.forecasting import calendar, model, reading
+from gatewise.forecasting import calendar, fitting, reading
 from gatewise.forecasting.axes import Axis
 from gatewise.forecasting.covariates import Covariates, Statics
-from gatewise.forecasting.network import CELLS, Recipe
-from gatewise.forecasting.parts import from_parts, to_parts
+from gatewise.forecasting.frequency import natural_seasons, related_seasons
+from gatewise.forecasting.inspection import ForecasterInspection, inspect
+from gatewise.forecasting.recurrent import CELLS, NetworkSettings
+from gatewise.forecasting.serialization import from_parts, to_parts
+from gatewise.forecasting.settings import Settings, levels_of
 from gatewise.forecasting.state import State, common_seconds, from_first_seen, panel_of
 from gatewise.training import History
 
@@ -166,9 +169,9 @@ class RecurrentForecaster(BaseEstimator):  # type: ignore[misc]
         axes = tuple(table.axis for table in tables)
         seasons, features = self._time(axes, int(np.median([len(table.y) for table in tables])))
         panel = panel_of(tables, covariates, statics.values, features)
-        ask = self._ask(seasons, len(covariates.known), int(np.median([len(table.y) for table in tables])))
+        settings = self._settings(seasons, len(covariates.known), int(np.median([len(table.y) for table in tables])))
         rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31))
-        fitted, history = model.fit(panel, ask, rng, bool(self.verbose))
+        fitted, history = fitting.fit(panel, settings, rng, bool(self.verbose))
         self._take(State(fitted, panel, axes, container, covariates, features, seasons).trimmed(), history)
         return self
 
@@ -271,6 +274,24 @@ class RecurrentForecaster(BaseEstimator):  # type: ignore[misc]
         )
         return (measures, forecasts) if return_forecasts else measures
 
+    def inspect(self, X_future: Any = None, *, windows: int = 6) -> ForecasterInspection:
+        """Return what this forecaster last saw, forecasts next, and gives its networks to read.
+
+        Parameters
+        ----------
+        X_future : DataFrame or array (horizon, columns), or a list of them, optional
+            As in `predict`; without it there are no forecasts where covariates are known ahead.
+        windows : int
+            Highest number of example windows of the networks.
+
+        Returns
+        -------
+        ForecasterInspection
+            Names, observations, forecasts, networks, windows and what the features are called.
+        """
+        check_number("windows", windows, 1, integer=True)
+        return inspect(self._fitted_state(), X_future, windows)
+
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_state")
 
@@ -282,16 +303,16 @@ class RecurrentForecaster(BaseEstimator):  # type: ignore[misc]
         if not self.__sklearn_is_fitted__():
             raise GatewiseValueError("this RecurrentForecaster is not fitted, so there is nothing to save: fit it.")
         description, arrays = to_parts(self._state)
-        description["params"] = storage.params_to_json(self.get_params(deep=False))
+        description["params"] = descriptions.params_to_json(self.get_params(deep=False))
         description["history"] = list(self.history_)
         return description, arrays
 
     @classmethod
     def _from_parts(cls, description: dict[str, Any], arrays: dict[str, Array]) -> Self:
-        self = cls(**storage.params_from_json(description["params"], cls))
+        self = cls(**descriptions.params_from_json(description["params"], cls))
         self._check_options()
         state = from_parts(description, arrays)
-        levels = model.levels_of(self.quantiles)
+        levels = levels_of(self.quantiles)
         if state.fitted.plan.horizon != self.horizon or state.fitted.levels != levels:
             raise GatewiseValueError("its horizon or quantiles are not those of its arrays: the file is damaged.")
         self._take(state, History(description["history"]))
@@ -328,17 +349,17 @@ class RecurrentForecaster(BaseEstimator):  # type: ignore[misc]
         if not self.calendar:
             return tuple(sorted(seasons)), []
         if seconds is None:
-            seasons |= {m for season in given for m in calendar.related_seasons(season)}
+            seasons |= {m for season in given for m in related_seasons(season)}
         else:
-            seasons |= set(calendar.natural_seasons(seconds))
+            seasons |= set(natural_seasons(seconds, axes[0].frequency == "B"))
         if seconds is None and len(axes) > 1:
             return tuple(sorted(seasons)), []
         first = given[0] if given else None
         return tuple(sorted(seasons)), calendar.parts_for(seconds, (seconds or 0.0) * length, first, length)
 
-    def _ask(self, seasons: tuple[int, ...], drivers: int, length: int) -> model.Ask:
+    def _settings(self, seasons: tuple[int, ...], drivers: int, length: int) -> Settings:
         context = self.context or max(4, min(max(24, self.horizon), 168, length // 3))
-        recipe = Recipe(
+        network = NetworkSettings(
             self.cell,
             self.hidden_size,
             self.num_layers,
@@ -348,8 +369,8 @@ class RecurrentForecaster(BaseEstimator):  # type: ignore[misc]
             self.learning_rate_init,
             self.batch_size,
         )
-        levels = model.levels_of(self.quantiles)
-        return model.Ask(self.horizon, context, seasons, drivers, levels, self.n_networks, recipe)
+        levels = levels_of(self.quantiles)
+        return Settings(self.horizon, context, seasons, drivers, levels, self.n_networks, network)
 
     def _take(self, state: State, history: History) -> None:
         """Keep a fitted state, and show what it holds."""

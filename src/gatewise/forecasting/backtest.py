@@ -9,12 +9,15 @@ import pandas as pd
 from sklearn.base import clone
 
 from gatewise.errors import Array, GatewiseValueError, check_number
-from gatewise.forecasting import intervals, model, reading
+from gatewise.forecasting import intervals, reading
+from gatewise.forecasting.folds import MOST_HELD_OUT
 from gatewise.forecasting.measures import NAMES, measures
 from gatewise.forecasting.panel import Panel
 from gatewise.forecasting.plan import Plan, spread
 from gatewise.forecasting.reading import Table
 from gatewise.forecasting.references import Reference
+from gatewise.forecasting.settings import levels_of
+from gatewise.forecasting.windows import Windows
 
 METHODS = ("model", "seasonal_naive", "naive", "drift")
 
@@ -56,7 +59,7 @@ def backtest(
     tables, columns = reading.tables(container, series, X)
     rolling = Rolling(tables, columns, static, forecaster.horizon, windows, stride)
     _check_lengths(rolling)
-    levels = model.levels_of(forecaster.quantiles)
+    levels = levels_of(forecaster.quantiles)
     fitted, parts = None, []
     for window in range(windows):
         cut = rolling.cut(window)
@@ -122,10 +125,11 @@ def _plain(panel: Panel, reference: Reference, fitted: Any, levels: tuple[float,
     length = int((panel.stop - panel.start).max())
     noise = spread(panel, reference.season)
     plan = Plan(horizon, 1, length, 1, (), reference, 0, noise, np.where(noise > 0, noise, 1.0))
-    origins = panel.origins(panel.start + 1, panel.stop).thinned(model.MOST_JUDGED)
-    error = plan.targets(panel, origins, plan.expected(panel, origins))
+    windows = Windows(panel, plan, panel.origins(panel.start + 1, panel.stop).thinned(MOST_HELD_OUT))
+    error = windows.targets(windows.reference)
     offsets = intervals.offsets(np.repeat(error[..., None], len(levels), axis=2), levels, intervals.growth(error))
-    values = plan.expected(panel, panel.ends())[..., None] + plan.noise[:, None, None] * offsets
+    ahead = Windows(panel, plan, panel.ends())
+    values = ahead.reference[..., None] + ahead.noise[..., None] * offsets
     return intervals.monotone(values, levels)
 
 

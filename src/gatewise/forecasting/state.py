@@ -14,7 +14,7 @@ from gatewise.forecasting import calendar, reading
 from gatewise.forecasting.axes import Axis, stamps
 from gatewise.forecasting.calendar import Part
 from gatewise.forecasting.covariates import Covariates
-from gatewise.forecasting.model import Fitted
+from gatewise.forecasting.fitted import Fitted
 from gatewise.forecasting.panel import Panel
 from gatewise.forecasting.reading import Container, Table
 

@@ -13,7 +13,7 @@ from sklearn.metrics import confusion_matrix, f1_score, precision_recall_fscore_
 
 from gatewise.errors import Array
 from gatewise.pages import drawing, examples
-from gatewise.pages.parts import Example, Result, Results, Section, Table
+from gatewise.pages.content import Example, Result, Results, Section, TextTable
 from gatewise.pages.words import compared, count, percent, shortened
 
 MOST, TEXTS = 30, 16
@@ -190,7 +190,7 @@ def _class_section(found: Classified) -> Section:
         id="classes",
         heading="By class",
         intro=f"Weakest is “{shortened(found.labels[weakest], 30)}” with F1 {scores[2][weakest]:.3f}.",
-        tables=[Table("Precision and recall of each class", header, rows, open=len(rows) <= MOST)],
+        tables=[TextTable("Precision and recall of each class", header, rows, open=len(rows) <= MOST)],
         half=len(found.labels) <= TEXTS,
     )
 

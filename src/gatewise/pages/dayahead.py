@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gatewise.pages import measures
+from gatewise.pages.content import Result, Results, Section, TextTable, Windows
 from gatewise.pages.learning import loss_sections
 from gatewise.pages.measures import FORECASTS, SERIES
 from gatewise.pages.page import render, require
-from gatewise.pages.parts import Result, Results, Section, Table, Windows
 from gatewise.pages.words import compared, number, percent, span
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def day_ahead_page(
     sections += [_day_section(forecast, named_days), *loss_sections(history)]
     inside = _inside(model, x, days or (), features or ())
     if inside is not None:
-        from gatewise.pages.network import inside_facts, inside_sections
+        from gatewise.pages.inside_sections import inside_facts, inside_sections
 
         sections += inside_sections(inside)
         facts = {**facts, **inside_facts(inside)}
@@ -185,12 +185,12 @@ def _day_section(forecast: DataFrame, named_days: Mapping[str, str] | None) -> S
     )
 
 
-def _profile(caption: str, what: str, table: DataFrame, *, open: bool = False) -> Table:
+def _profile(caption: str, what: str, table: DataFrame, *, open: bool = False) -> TextTable:
     rows = [
         [str(row["label"]), *(number(float(row[name])) for name in FORECASTS)]
         for row in table.to_dict(orient="records")
     ]
-    return Table(caption, [what, *FORECASTS.values()], rows, open)
+    return TextTable(caption, [what, *FORECASTS.values()], rows, open)
 
 
 def _extremes(table: DataFrame) -> str:

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gatewise.errors import Array, GatewiseTypeError
+from gatewise.files import write_whole
 from gatewise.layers import Layer
 from gatewise.layers.cell import RecurrentCell
 from gatewise.losses import Loss
 from gatewise.pages.page import render, require
-from gatewise.storage import write_whole
 
 
 def report(
@@ -107,8 +107,8 @@ def _outcome(model: Any, x: Any, y: Any, **given: Any) -> Any:
 def _page(
     outcome: Any, history: Sequence[Mapping[str, Any]] | None, title: str | None, facts: Mapping[str, str]
 ) -> str:
+    from gatewise.pages.inside_sections import inside_facts, inside_sections
     from gatewise.pages.learning import loss_sections
-    from gatewise.pages.network import inside_facts, inside_sections
 
     inside = [] if outcome.inside is None else inside_sections(outcome.inside)
     card = {} if outcome.inside is None else inside_facts(outcome.inside)

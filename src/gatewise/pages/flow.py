@@ -14,8 +14,8 @@ from gatewise.layers import RNN, Layer
 from gatewise.layers.parts import has_recurrent_part, recurrent_parts
 from gatewise.layers.stack import Recurrent
 from gatewise.pages import drawing
+from gatewise.pages.content import Section, TextTable
 from gatewise.pages.inside import Inside, recurrent_layers
-from gatewise.pages.parts import Section, Table
 from gatewise.pages.words import count, number
 from gatewise.sight.flow import GradientFlow, gradient_flow
 
@@ -98,7 +98,7 @@ def _curve(recurrent: Recurrent, x: Array, lengths: Array | None, label: str, **
 
 def _affordable(recurrent: Recurrent, x: Array, lengths: Array | None) -> tuple[Array, Array | None]:
     """Return as many rows, and of these as many first steps, as can be had in a few seconds."""
-    size = recurrent.hidden_size * (2 if recurrent.cell.name == "lstm" else 1)
+    size = recurrent.hidden_size * len(recurrent.cell.states)
     most = max(2.0, WORK / size**3)
     rows = int(max(1, min(len(x), most // x.shape[1])))
     steps = int(min(x.shape[1], most // rows))
@@ -150,12 +150,12 @@ def _told(curves: list[Curve]) -> str:
     return f"It stays at or above 0.1 for {joined}, the median over the sequences."
 
 
-def _table(curves: list[Curve]) -> Table:
+def _table(curves: list[Curve]) -> TextTable:
     """Return the norm at some distances."""
     longest = max(len(curve.middle) for curve in curves)
     distances = [k for k in DISTANCES if k < longest]
     rows = [[str(k), *(number(c.middle[k] if k < len(c.middle) else None) for c in curves)] for k in distances]
-    return Table("Norm by distance", ["Steps before the last", *(curve.label for curve in curves)], rows)
+    return TextTable("Norm by distance", ["Steps before the last", *(curve.label for curve in curves)], rows)
 
 
 def _share_sections(inside: Inside) -> list[Section]:

@@ -11,7 +11,7 @@ from bokeh.layouts import column
 from bokeh.models import Range1d
 
 from gatewise.pages import drawing
-from gatewise.pages.parts import Section, Windows
+from gatewise.pages.content import Section, Windows
 from gatewise.pages.words import number, span
 
 if TYPE_CHECKING:

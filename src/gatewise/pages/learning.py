@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gatewise.errors import Array
-from gatewise.pages.parts import Section, Table
+from gatewise.pages.content import Section, TextTable
 from gatewise.pages.words import number
 
 History = Sequence[Mapping[str, Any]]
@@ -82,7 +82,7 @@ def _lowest(history: History, name: str, title: str) -> str:
     return f"{title} loss is lowest, {number(values[low])}, after epoch {history[low]['epoch']} of {len(history)}."
 
 
-def _losses(history: History, names: Mapping[str, str]) -> Table:
+def _losses(history: History, names: Mapping[str, str]) -> TextTable:
     columns = [[str(record["epoch"]) for record in history]]
     columns += [[number(value) for value in losses(history, name)] for name in names]
-    return Table("Loss by epoch", ["Epoch", *names.values()], list(zip(*columns, strict=True)))
+    return TextTable("Loss by epoch", ["Epoch", *names.values()], list(zip(*columns, strict=True)))

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 from gatewise.errors import GatewiseError
-from gatewise.pages.parts import Results, Section
+from gatewise.pages.content import Results, Section
 
 
 def require() -> None:

@@ -8,18 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from gatewise.errors import Array, GatewiseValueError
-from gatewise.forecasting import network
+from gatewise.errors import GatewiseValueError
+from gatewise.pages.content import Result, Results, Section, TextTable
 from gatewise.pages.forecasts import forecast_section, is_dated, windows_for
 from gatewise.pages.inside import Inside
-from gatewise.pages.parts import Result, Results, Section, Table
 from gatewise.pages.words import compared, count, number, percent, shortened
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
+    from pandas import DataFrame, Series
 
     from gatewise.estimators.forecaster import RecurrentForecaster
-    from gatewise.forecasting.state import State
 
 NAMES = {"model": "Model", "seasonal_naive": "Seasonal naive", "naive": "Last value", "drift": "Drift"}
 COLORS = {"model": "model", "seasonal_naive": "second", "naive": "third", "drift": "fourth"}
@@ -32,7 +30,6 @@ MEASURES = {
     "coverage": "Coverage",
 }
 SHOWN, WINDOWS, LOOKED_AT = 4, 12, 6
-INPUTS = ("value", "deviation", "seen", "age", "ahead", "place")
 
 
 def rolled(model: RecurrentForecaster, y: Any, X: Any) -> tuple[DataFrame, DataFrame]:
@@ -41,8 +38,8 @@ def rolled(model: RecurrentForecaster, y: Any, X: Any) -> tuple[DataFrame, DataF
         raise GatewiseValueError("x is None; a RecurrentForecaster needs the series to look at: pass y as x.")
     lengths = [len(one) for one in y] if isinstance(y, list | tuple) else [len(y)]
     windows = max(1, min(WINDOWS, min(lengths) // (5 * model.horizon)))
-    found: tuple[DataFrame, DataFrame] = model.backtest(y, X, windows, return_forecasts=True)
-    return found
+    frames: tuple[DataFrame, DataFrame] = model.backtest(y, X, windows, return_forecasts=True)
+    return frames
 
 
 def headline(measures: DataFrame) -> str:
@@ -96,11 +93,13 @@ def sections(model: RecurrentForecaster, measures: DataFrame, forecasts: DataFra
 
 def next_sections(model: RecurrentForecaster, ahead: Any) -> list[Section]:
     """Return what comes after the last observation of the first few series; none where what is known ahead lacks."""
-    state: State = model._state
-    if ahead is None and state.covariates.known:
+    seen = model.inspect(ahead)
+    if seen.forecasts is None:
         return []
-    found = state.forecast(ahead)[..., [state.fitted.levels.index(q) for q in (_low(model), 0.5, _high(model))]]
-    return [_next_section(model, state, k, quantiles) for k, quantiles in enumerate(found[:SHOWN])]
+    several = len(seen.names) > 1
+    names = [f": {shortened(str(name), 40)}" if several else "" for name in seen.names[:SHOWN]]
+    series = zip(names, seen.observed, seen.forecasts, strict=False)
+    return [_next_section(model, k, *one) for k, one in enumerate(series)]
 
 
 def _low(model: RecurrentForecaster) -> float:
@@ -111,21 +110,18 @@ def _high(model: RecurrentForecaster) -> float:
     return max(0.5, *map(float, model.quantiles))
 
 
-def _next_section(model: RecurrentForecaster, state: State, k: int, quantiles: Array) -> Section:
-    """`quantiles` (horizon, 3) after the last observations of series k, as many as tell what is usual."""
-    stop, axis = int(state.panel.stop[k]), state.axes[k]
+def _next_section(model: RecurrentForecaster, k: int, title: str, observed: Series, forecast: DataFrame) -> Section:
+    """Return the forecast of series k after the last of its observations, as many as show what is usual."""
     usual = max(3 * model.horizon, 2 * max(model.seasons_, default=1))
-    seen = state.panel.y[max(stop - usual, int(state.panel.start[k])) : stop]
-    values = np.full((len(seen) + len(quantiles), 4), np.nan)
-    values[: len(seen), 0] = seen
-    values[len(seen) :, 1:] = quantiles
-    index = axis.past(len(seen)).append(axis.future(len(quantiles)))
-    table = _plain_index(pd.DataFrame(values, index=index, columns=["truth", "lower", "model", "upper"]))
-    if _low(model) == _high(model):
-        table = table.drop(columns=["lower", "upper"])
-    title = f": {shortened(str(state.container.names[k]), 40)}" if len(state.axes) > 1 else ""
+    low, high = _low(model), _high(model)
+    columns = (
+        {"model": forecast[0.5]}
+        if low == high
+        else {"lower": forecast[low], "model": forecast[0.5], "upper": forecast[high]}
+    )
+    table = pd.concat([observed.iloc[-usual:].to_frame("truth"), pd.DataFrame(columns)])
     return forecast_section(
-        table,
+        _plain_index(table),
         {"truth": "Measured", "model": "Forecast"},
         intro=f"The {count(model.horizon, 'step')} after the last observation, from all that was observed.",
         id=f"next-{k}",
@@ -172,60 +168,38 @@ def _series_section(model: RecurrentForecaster, forecasts: DataFrame, name: Any,
     )
 
 
-def _measure_table(measures: DataFrame) -> Table:
+def _measure_table(measures: DataFrame) -> TextTable:
     every = measures.loc["all"]
     shown = [name for name in MEASURES if name in every]
     rows = [[label, *(number(_measure(measures, name, column)) for column in shown)] for name, label in NAMES.items()]
-    return Table("All measures", ["Method", *(MEASURES[name] for name in shown)], rows, open=True)
+    return TextTable("All measures", ["Method", *(MEASURES[name] for name in shown)], rows, open=True)
 
 
-def _series_table(forecasts: DataFrame, most: int = 100) -> Table:
+def _series_table(forecasts: DataFrame, most: int = 100) -> TextTable:
     """Return the mean absolute error of each series, the hardest first."""
     rows = []
     for name in _hardest(forecasts)[:most]:
         part = forecasts[forecasts["series"] == name]
         errors = [number(float((part[method] - part["truth"]).abs().mean())) for method in NAMES]
         rows.append([shortened(str(name)), *errors])
-    return Table("Mean absolute error of each series, hardest first", ["Series", *NAMES.values()], rows)
+    return TextTable("Mean absolute error of each series, hardest first", ["Series", *NAMES.values()], rows)
 
 
 def looked_into(model: RecurrentForecaster, compare: Any = None) -> Inside | None:
     """Return the first network with the last windows it can be given, or None where the forecaster has none."""
-    if not model.networks_:
+    seen = model.inspect(windows=LOOKED_AT)
+    if seen.windows is None:
         return None
-    state: State = model._state
-    fitted, kept = state.fitted, state.panel
-    backs = [model.horizon * k for k in range(1, LOOKED_AT + 1)] if len(kept.stop) == 1 else [model.horizon]
-    windows, names = [], []
-    for back in backs:
-        hidden = kept.hidden(kept.stop - back)
-        origins = hidden.ends(back).at(slice(LOOKED_AT))
-        usable = origins.at(origins.row - fitted.plan.context >= hidden.start[origins.series])
-        if len(usable.row):
-            windows.append(network.inputs(hidden, fitted.plan, usable, fitted.base(hidden, usable)))
-            names += [_window_name(state, int(k), back) for k in usable.series]
-    if not windows:
-        return None
-    x = np.concatenate(windows)
-    return Inside(model.networks_[0], x, rows=names, features=_inputs(state, x.shape[2]), compare=compare)
+    several = len(seen.names) > 1
+    starts = zip(seen.window_series, seen.window_starts, strict=True)
+    rows = [_window_name(int(series) if several else None, first) for series, first in starts]
+    return Inside(seen.networks[0], seen.windows, rows=rows, features=seen.features, compare=compare)
 
 
-def _window_name(state: State, series: int, back: int) -> str:
-    """Return from when on a window forecasts, and of which series."""
-    first = state.axes[series].past(back)[0]
+def _window_name(series: int | None, first: Any) -> str:
+    """Return from when on a window forecasts, and of which series where there are several."""
     when = f"{first:%Y-%m-%d %H:%M}".removesuffix(" 00:00") if isinstance(first, pd.Timestamp) else f"{first}"
-    name = f"Series {series + 1}, from" if len(state.axes) > 1 else "From"
-    return f"{name} {when} on"
-
-
-def _inputs(state: State, size: int) -> list[str]:
-    """Return names of what the network reads."""
-    known = [str(name) for name in state.covariates.known]
-    past = [name for name in map(str, state.covariates.columns) if name not in known]
-    static = state.panel.static.shape[1]
-    calendar = size - len(INPUTS) - len(known) - len(past) - static
-    dates = [f"calendar {k + 1}" for k in range(calendar)]
-    return [*INPUTS, *known, *dates, *past, *(f"static {k + 1}" for k in range(static))]
+    return f"From {when} on" if series is None else f"Series {series + 1}, from {when} on"
 
 
 def facts(model: RecurrentForecaster) -> dict[str, str]:

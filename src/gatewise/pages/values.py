@@ -10,7 +10,7 @@ import pandas as pd
 
 from gatewise.errors import Array
 from gatewise.pages import drawing, examples
-from gatewise.pages.parts import Example, Result, Results, Section
+from gatewise.pages.content import Example, Result, Results, Section
 from gatewise.pages.words import compared, count, number
 
 MOST, POINTS = 4, 1500
