@@ -11,7 +11,7 @@ import pytest
 import gatewise as gw
 from gatewise.batches import Samples
 from gatewise.schedules import Cosine, OneCycle, WarmUp
-from gatewise.training import TrainingLoop
+from gatewise.training import BatchGradients, TrainingLoop
 
 ROWS, EPOCHS, BATCH = 13, 4, 4
 optimizers = gw.optimizers
@@ -299,3 +299,28 @@ def test_a_wrong_state_changes_nothing(changes, message):
     while advance(loop):
         pass
     assert finished(loop) == uninterrupted(case)
+
+
+class Halves(TrainingLoop):
+    """A loop that computes the gradients of a batch in two parts, as two machines would."""
+
+    def gradients(self, batch):
+        parts = [super(Halves, self).gradients(batch.rows(rows)) for rows in (slice(2), slice(2, None))]
+        parts = [part for part in parts if part.weight]
+        weight = sum(part.weight for part in parts)
+        mean = {name: sum(part.weight / weight * part.gradients[name] for part in parts) for name in self.model.params}
+        return BatchGradients(sum(part.weight / weight * part.value for part in parts), weight, mean)
+
+
+def test_gradients_may_be_computed_in_parts():
+    x, y = samples()[:2]
+    ends = []
+    for kind in (TrainingLoop, Halves):
+        model = gw.Sequential(gw.GRU(2, 3, dtype=np.float64, rng=0), gw.Last(), gw.Dense(3, 1, dtype=np.float64, rng=1))
+        loop = kind(model, Samples(x, y), "mse", optimizers.Adam(0.01), batch_size=5, clip=0.5, rng=3)
+        while advance(loop):
+            pass
+        ends.append(loop)
+    np.testing.assert_allclose(ends[1].history["loss"], ends[0].history["loss"], rtol=1e-9)
+    for name, value in ends[0].model.params.items():
+        np.testing.assert_allclose(ends[1].model.params[name], value, rtol=1e-7)

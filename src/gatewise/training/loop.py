@@ -166,7 +166,7 @@ class TrainingLoop:
         batch = self.samples.rows(rows, self.model.keeps_time)
         before = self.rng.bit_generator.state
         try:
-            gradients = batch_gradients(self.model, self.loss, batch, self.rng)
+            gradients = self.gradients(batch)
         except GatewiseError as error:
             raise self._failure(batch, rows, before, error=error) from error
         if gradients.weight:
@@ -174,6 +174,10 @@ class TrainingLoop:
             if not (np.isfinite(gradients.value) and np.isfinite(norm)):
                 raise self._failure(batch, rows, before, value=gradients.value, norm=norm)
         self.position += 1
+
+    def gradients(self, batch: Samples) -> BatchGradients:
+        """Return the gradients of one batch; a subclass may compute them in parts or elsewhere."""
+        return batch_gradients(self.model, self.loss, batch, self.rng)
 
     def update(self, gradients: BatchGradients) -> float:
         """Clip the gradients in place, take one step of the optimizer along them, and count their loss.
