@@ -17,7 +17,7 @@ from gatewise.forecasting.selection import make_plans
 from gatewise.forecasting.settings import Settings
 from gatewise.forecasting.windows import Windows
 
-FAST = {"max_iter": 60, "n_networks": 1, "hidden_size": 8, "random_state": 0}
+FAST = {"max_updates": 60, "n_networks": 1, "hidden_size": 8, "random_state": 0}
 
 
 def panel_of(*series):
@@ -116,7 +116,7 @@ def test_a_law_that_differs_by_the_hour_is_learned():
     sign, y = np.resize([1.0, 1, 1, -1, -1, -1], 6 * 200), np.zeros(6 * 200)
     for t in range(1, len(y)):
         y[t] = 0.9 * sign[t] * y[t - 1] + rng.normal()
-    found = gw.RecurrentForecaster(1, season=6, max_iter=5, n_networks=1, random_state=0).fit(y[:-300])
+    found = gw.RecurrentForecaster(1, season=6, max_updates=5, n_networks=1, random_state=0).fit(y[:-300])
     assert found.phases_ == 6
     errors = []
     for t in range(len(y) - 300, len(y)):
@@ -280,7 +280,7 @@ def test_a_linear_series_is_forecast_as_well_as_by_its_own_equation():
     y = np.zeros(900)
     for t in range(2, 900):
         y[t] = 1.5 * y[t - 1] - 0.7 * y[t - 2] + noise[t]
-    found = gw.RecurrentForecaster(1, max_iter=150, n_networks=1, hidden_size=16, random_state=0).fit(y[:600])
+    found = gw.RecurrentForecaster(1, max_updates=150, n_networks=1, hidden_size=16, random_state=0).fit(y[:600])
     errors = []
     for t in range(600, 800):
         errors.append(found.predict()[0] - y[t])
@@ -294,7 +294,7 @@ def test_a_nonlinear_series_is_forecast_better_than_by_a_line():
     y[0] = 0.3
     for t in range(699):
         y[t + 1] = 3.8 * y[t] * (1 - y[t])
-    found = gw.RecurrentForecaster(1, max_iter=250, n_networks=1, hidden_size=16, random_state=0)
+    found = gw.RecurrentForecaster(1, max_updates=250, n_networks=1, hidden_size=16, random_state=0)
     measured = found.backtest(y, windows=40)
     assert measured.loc[("all", "model"), "mae"] < 0.5 * np.abs(y - y.mean()).mean()
     assert measured.loc[("all", "model"), "mae"] < 0.5 * measured.loc[("all", "seasonal_naive"), "mae"]

@@ -76,8 +76,7 @@ def test_days_of_the_month_go_on(zone):
 
 def test_a_forecast_of_the_15th_is_for_the_15th():
     y = pd.Series(np.arange(40.0) % 12 + np.random.default_rng(0).normal(size=40), days(MONTHS, 15))
-    forecaster = gw.RecurrentForecaster(3, n_networks=1, hidden_size=4, random_state=0)
-    forecaster.set_params(**{name: 3 for name in ("max_iter", "max_updates") if name in forecaster.get_params()})
+    forecaster = gw.RecurrentForecaster(3, max_updates=3, n_networks=1, hidden_size=4, random_state=0)
     assert forecaster.fit(y).seasons_ == (12,)
     assert forecaster.predict().index.strftime("%Y-%m-%d").tolist() == ["2018-05-15", "2018-06-15", "2018-07-15"]
 

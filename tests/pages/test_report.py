@@ -1,39 +1,23 @@
-"""`gatewise.report` and `gatewise report`: what pages of each kind of model say, and what they refuse."""
+"""`gatewise.report`: what pages of each kind of model say, and what they refuse."""
 
 import base64
 import json
 import re
 
 import numpy as np
-import pandas as pd
 import pytest
-from click.testing import CliRunner
-from outline import Outline
-from report_pages import HOSTILE, KINDS, a_fitted_classifier, a_fitted_forecaster, a_page, some_sequences, some_series
+from outline import Outline, ids, plain, words
+from report_pages import KINDS, a_fitted_classifier, a_fitted_forecaster, a_page, some_sequences, some_series
 from sklearn.metrics import accuracy_score, f1_score
 
 import gatewise as gw
-from gatewise.cli import cli
 from gatewise.pages import classes, examples, flow, gates, inside, series, spectra, values
 from gatewise.pages.words import number, percent
-
-
-def plain(text):
-    """Every kind of space as one space."""
-    return " ".join(text.split())
-
-
-def words(page):
-    return plain(" ".join(Outline(page).texts))
 
 
 def section(page, id):
     [found] = re.findall(rf'<section id="{id}".*?</section>', page, flags=re.S)
     return found
-
-
-def ids(page):
-    return re.findall(r'<section id="([\w-]*)"', page)
 
 
 def store(page, id="gates"):
@@ -188,7 +172,7 @@ def test_confusion_matrix_counts():
     assert found.accuracy == 0.6
     table = classes._cells(np.array([[1, 1, 0], [0, 1, 0], [1, 0, 1]]), found.labels)
     assert table["share"].tolist() == [0.5, 0.5, 0, 0, 1, 0, 0.5, 0, 0.5]
-    assert "“a” is taken for “b”: 1 time" in classes._worst_confusion(found)
+    assert "“a” is predicted as “b”: 1 time" in classes._worst_confusion(found)
     assert "Nothing is confused" in classes._worst_confusion(found._replace(probabilities=np.eye(3)[truth]))
     many = classes.Classified(np.arange(40), np.eye(40), [str(k) for k in range(40)], "step")
     assert "30 most frequent of 40" in classes._matrix_section(many).intro
@@ -256,7 +240,7 @@ def test_page_of_a_forecaster_says_what_the_backtest_found():
 
 def test_a_forecaster_without_dates():
     y = 10 + np.sin(np.arange(150) * 2 * np.pi / 12)
-    model = type(a_fitted_forecaster())(6, season=12, max_iter=4, hidden_size=4, n_networks=1, random_state=0).fit(y)
+    model = type(a_fitted_forecaster())(6, season=12, max_updates=4, hidden_size=4, n_networks=1, random_state=0).fit(y)
     page = gw.report(model, y)
     assert "forecast-0" in ids(page)
 
@@ -277,7 +261,9 @@ def test_what_comes_next_needs_what_is_known_ahead():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(70, 1))
     y = 3 * x[:, 0] + rng.normal(scale=0.1, size=70)
-    model = type(a_fitted_forecaster())(2, max_iter=4, hidden_size=4, n_networks=1, random_state=0).fit(y[:60], x[:60])
+    model = type(a_fitted_forecaster())(2, max_updates=4, hidden_size=4, n_networks=1, random_state=0).fit(
+        y[:60], x[:60]
+    )
     assert "next-0" not in ids(gw.report(model, y[:60], x[:60]))
     assert "next-0" in ids(gw.report(model, y[:60], x[:60], ahead=x[60:62]))
     with pytest.raises(gw.GatewiseError, match="ahead is for forecasters"):
@@ -348,65 +334,3 @@ def test_options_of_layers_are_refused_for_estimators():
         gw.report(a_fitted_classifier(), *some_sequences(), lengths=[1])
     with pytest.raises(gw.GatewiseError, match="x is None"):
         gw.report(a_fitted_classifier())
-
-
-def run(*arguments):
-    return CliRunner().invoke(cli, ["report", *map(str, arguments)], catch_exceptions=True)
-
-
-def saved(model, folder, **info):
-    path = folder / "model.safetensors"
-    gw.save(model, path, info=info)
-    return path
-
-
-def test_command_writes_the_page_of_a_layer(tmp_path):
-    path, out, data = saved(gw.GRU(2, 3, rng=0), tmp_path), tmp_path / "page.html", tmp_path / "x.npz"
-    np.savez(data, x=np.random.default_rng(0).normal(size=(3, 5, 2)), lengths=[5, 2, 3])
-    done = run(path, data, "-o", out, "--compare", "rnn", "--title", HOSTILE, "--json")
-    assert done.exit_code == 0, done.output
-    assert json.loads(done.stdout)["page"] == str(out)
-    text = words(out.read_text(encoding="utf-8"))
-    assert "Looked at with 3 sequences of 2 to 5 steps" in text
-    assert "model.safetensors, x.npz" in text
-    np.save(tmp_path / "x.npy", np.zeros((2, 4, 2)))
-    assert run(path, tmp_path / "x.npy", "-o", out).exit_code == 0
-    assert run(path, "-o", out).stdout.strip() == str(out)
-
-
-def test_command_reads_the_table_of_a_classifier(tmp_path):
-    rng = np.random.default_rng(0)
-    kinds = rng.integers(0, 2, 20)
-    rows = [
-        (f"s{k}", t, kind + rng.normal(), "hill" if kind else "dale") for k, kind in enumerate(kinds) for t in range(6)
-    ]
-    table, folder = tmp_path / "a.csv", tmp_path / "out"
-    pd.DataFrame(rows, columns=["id", "t", "v", "kind"]).to_csv(table, index=False)
-    options = ["--label", "kind", "--sequence", "id", "--time", "t", "--out", folder, "--quiet"]
-    trained = CliRunner().invoke(cli, ["classify", str(table), *map(str, options)])
-    assert trained.exit_code == 0, trained.output
-    done = run(folder / "model.safetensors", table, "-o", tmp_path / "page.html", "--quiet")
-    assert done.exit_code == 0, done.output
-    page = (tmp_path / "page.html").read_text(encoding="utf-8")
-    assert "confusion" in ids(page)
-    assert "hill" in words(page)
-
-
-def test_command_tells_wrong_input_in_one_line(tmp_path):
-    path, text = saved(gw.GRU(2, 3, rng=0), tmp_path), tmp_path / "a.csv"
-    text.write_text("a\n1\n")
-    np.savez(tmp_path / "z.npz", z=[1])
-    np.save(tmp_path / "object.npy", np.array([{}]), allow_pickle=True)
-    for arguments, said in [
-        ((tmp_path / "absent",), "absent"),
-        ((path, text), "does not know the columns"),
-        ((path, tmp_path / "absent.npy"), "cannot be read as arrays"),
-        ((path, tmp_path / "z.npz"), "holds z"),
-        ((path, tmp_path / "object.npy"), "cannot be read as arrays"),
-        ((path, "-o", tmp_path / "no" / "page.html"), "cannot write"),
-    ]:
-        error = run(*arguments).exception
-        assert isinstance(error, gw.GatewiseError)
-        assert said in str(error)
-    done = run(saved(a_fitted_classifier(), tmp_path))
-    assert "pass DATA" in str(done.exception)

@@ -1,40 +1,42 @@
-"""The library's recurrent forms, in one table for all tests: a form added here is tested wherever forms are."""
+"""The library's recurrent forms in one table: a form added to the library is tested wherever forms are."""
 
 from typing import Any, NamedTuple
 
 import gatewise as gw
+from gatewise import cells
+from gatewise.layers import RECURRENT
 
 
 class Form(NamedTuple):
-    """A form of a cell: the classes that run it, how they are asked for it, and what it must be made of."""
+    """A form of a cell: the classes that run it, and the options that choose it."""
 
     layer: type
-    step: type
-    """The layer that takes one step a call."""
+    step: type | None
+    """The layer that takes one step a call, if there is one."""
     options: dict[str, Any]
-    gates: int
-    """Row blocks of W and U."""
-    values: tuple[str, ...]
-    """Everything a tape holds at each step."""
+    cell: cells.Cell
+    """The equations."""
 
     @property
-    def cell(self):
-        """The equations."""
-        return self.layer(1, 1, **self.options).cell
+    def gates(self):
+        """Row blocks of W and U."""
+        return len(self.cell.gates)
+
+    @property
+    def values(self):
+        """Names of everything that a tape holds at each step."""
+        return (*self.cell.recorded, *self.cell.states)
 
     def make(self, *sizes, **options):
         """A layer of this form."""
         return self.layer(*sizes, **self.options, **options)
 
 
+# "gru_after", "gru_before", "lstm", "rnn_tanh", "rnn_relu": the identities without a mark that names of tests split at.
 FORMS = {
-    "gru_after": Form(
-        gw.GRU, gw.GRUCell, {"reset": "after"}, 3, ("reset", "update", "candidate", "recurrent_candidate", "hidden")
-    ),
-    "gru_before": Form(gw.GRU, gw.GRUCell, {"reset": "before"}, 3, ("reset", "update", "candidate", "hidden")),
-    "lstm": Form(gw.LSTM, gw.LSTMCell, {}, 4, ("input", "forget", "candidate", "output", "hidden", "cell")),
-    "rnn_tanh": Form(gw.RNN, gw.RNNCell, {"nonlinearity": "tanh"}, 1, ("hidden",)),
-    "rnn_relu": Form(gw.RNN, gw.RNNCell, {"nonlinearity": "relu"}, 1, ("hidden",)),
+    form.replace("/", "_"): Form(layer, getattr(gw, f"{layer.__name__}Cell", None), options, cells.FORMS[form])
+    for layer in RECURRENT.values()
+    for form, options in layer.form_options().items()
 }
 
 

@@ -1,5 +1,6 @@
 """What stands in a page of HTML."""
 
+import re
 from html.parser import HTMLParser
 
 
@@ -20,3 +21,18 @@ class Outline(HTMLParser):
 
     def handle_data(self, data):
         (self.code if self.inside in ("script", "style") else self.texts).append(data)
+
+
+def plain(text):
+    """Every kind of space as one space."""
+    return " ".join(text.split())
+
+
+def words(page):
+    """All that a reader of the page reads."""
+    return plain(" ".join(Outline(page).texts))
+
+
+def ids(page):
+    """The names of its sections."""
+    return re.findall(r'<section id="([\w-]*)"', page)

@@ -77,10 +77,12 @@ class Axis:
         if index.has_duplicates:
             raise GatewiseValueError(f"{name} has {index[index.duplicated()][0]} twice; need each step once.")
         grid = self._until(index.max())
-        found = place(index, grid)
-        if (found < 0).any():
-            raise GatewiseValueError(f"{name} has {index[found < 0][0]}, which is off the steps of {self.frequency!r}.")
-        return found + 1
+        places = place(index, grid)
+        if (places < 0).any():
+            raise GatewiseValueError(
+                f"{name} has {index[places < 0][0]}, which is off the steps of {self.frequency!r}."
+            )
+        return places + 1
 
     def _until(self, last: Any) -> Any:
         """Every step after the last known one, up to `last`."""

@@ -14,7 +14,7 @@ from gatewise.forecasting.folds import MOST_HELD_OUT
 from gatewise.forecasting.measures import NAMES, measures
 from gatewise.forecasting.panel import Panel
 from gatewise.forecasting.plan import Plan, spread
-from gatewise.forecasting.reading import Table
+from gatewise.forecasting.reading import RegularSeries
 from gatewise.forecasting.references import Reference
 from gatewise.forecasting.settings import levels_of
 from gatewise.forecasting.windows import Windows
@@ -25,7 +25,7 @@ METHODS = ("model", "seasonal_naive", "naive", "drift")
 class Rolling(NamedTuple):
     """The series with their covariates as pandas objects, and how the origins roll."""
 
-    tables: list[Table]
+    tables: list[RegularSeries]
     columns: list[str]
     static: Any
     horizon: int
@@ -36,7 +36,7 @@ class Rolling(NamedTuple):
         """Rows after the origin of a window, from 0."""
         return self.horizon + (self.windows - 1 - window) * self.stride
 
-    def part(self, table: Table, rows: slice) -> tuple[pd.Series, pd.DataFrame | None]:
+    def part(self, table: RegularSeries, rows: slice) -> tuple[pd.Series, pd.DataFrame | None]:
         """Rows of a series and of its covariates."""
         index = table.axis.past(len(table.y))[rows]
         x = pd.DataFrame(table.x[rows], index, self.columns) if self.columns else None
@@ -44,8 +44,8 @@ class Rolling(NamedTuple):
 
     def parts(self, before: int, after: int) -> tuple[list[pd.Series], list[pd.DataFrame] | None]:
         """All series from `before` to `after` rows before their ends."""
-        found = [self.part(t, slice(max(0, len(t.y) - before), len(t.y) - after)) for t in self.tables]
-        return [y for y, _ in found], [x for _, x in found if x is not None] or None
+        cut = [self.part(t, slice(max(0, len(t.y) - before), len(t.y) - after)) for t in self.tables]
+        return [y for y, _ in cut], [x for _, x in cut if x is not None] or None
 
 
 def backtest(
@@ -97,11 +97,17 @@ def _window(fitted: Any, rolling: Rolling, window: int, levels: tuple[float, ...
     predicted = np.stack([part.to_numpy() for part in fitted.predict_quantiles(_known(fitted, x))])
     past, _ = rolling.parts(max(len(table.y) for table in rolling.tables), cut)
     panel = _plain_panel(past)
-    season = fitted._named_season()
+    season = _season(fitted)
     plain = [_plain(panel, reference, fitted, levels) for reference in _references(season)]
     truth = np.stack([part.to_numpy() for part in ahead])
     scale = np.repeat(spread(panel, season)[:, None], rolling.horizon, axis=1)
     return np.stack([predicted, *plain], axis=1), truth, scale
+
+
+def _season(fitted: Any) -> int:
+    """The longest season the user named; else the shortest that the time stamps suggest, or 1."""
+    named = [] if fitted.season is None else np.ravel(fitted.season).tolist()
+    return int(max(named, default=min(fitted.seasons_, default=1)))
 
 
 def _known(fitted: Any, x: list[pd.DataFrame] | None) -> Any:
@@ -148,13 +154,13 @@ def _measured(every: Array, truth: Array, scale: Array, levels: tuple[float, ...
 def _forecasts(
     parts: list[tuple[Array, Array, Array]], rolling: Rolling, levels: tuple[float, ...], names: list[Any]
 ) -> pd.DataFrame:
-    found = []
-    middle = levels.index(0.5)
+    frames = []
+    median = levels.index(0.5)
     for window, (values, truth, _) in enumerate(parts):
         ahead, _ = rolling.parts(rolling.cut(window), rolling.cut(window) - rolling.horizon)
         for i, series in enumerate(ahead):
             columns: dict[Any, Any] = {"series": names[i], "window": window + 1, "truth": truth[i]}
-            columns |= {method: values[i, k, :, middle] for k, method in enumerate(METHODS)}
+            columns |= {method: values[i, k, :, median] for k, method in enumerate(METHODS)}
             columns |= {level: values[i, 0, :, k] for k, level in enumerate(levels)}
-            found.append(pd.DataFrame(columns, index=series.index))
-    return pd.concat(found)
+            frames.append(pd.DataFrame(columns, index=series.index))
+    return pd.concat(frames)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from gatewise.errors import Array, GatewiseTypeError, GatewiseValueError
-from gatewise.forecasting.reading import Table
+from gatewise.forecasting.reading import RegularSeries
 
 
 class Covariates(NamedTuple):
@@ -21,7 +21,7 @@ class Covariates(NamedTuple):
     scale: Array
 
     @classmethod
-    def fit(cls, columns: Sequence[str], past: Sequence[str], tables: Sequence[Table]) -> Self:
+    def fit(cls, columns: Sequence[str], past: Sequence[str], tables: Sequence[RegularSeries]) -> Self:
         """Measure the columns of all tables; `past` names those known only up to now."""
         absent = [name for name in map(str, past) if name not in columns]
         if absent:

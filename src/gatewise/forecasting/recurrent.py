@@ -13,13 +13,13 @@ from gatewise.errors import Array
 from gatewise.forecasting.panel import Panel
 from gatewise.forecasting.plan import Plan
 from gatewise.forecasting.windows import Windows
-from gatewise.layers import GRU, LSTM, RNN, Dense, Dropout, Layer, Sequential
+from gatewise.layers import Dense, Dropout, Layer, Sequential
+from gatewise.layers.registry import recurrent_class
 from gatewise.losses import pinball
 from gatewise.optimizers import AdamW
 from gatewise.schedules import OneCycle
 from gatewise.training import History, train
 
-CELLS: dict[str, Any] = {"gru": GRU, "lstm": LSTM, "rnn": RNN}
 FEATURES = ("value", "deviation", "seen", "age", "ahead", "place")  # of a step, before covariates and calendar
 CLIP = 6.0  # units of size or noise beyond which a value says no more; chosen on generated series
 ROWS_AT_ONCE = 1024  # windows that stand in memory at once in a forecast
@@ -33,7 +33,7 @@ LONGEST_GRADIENT = 1.0  # norm to which gradients are clipped
 class NetworkSettings(NamedTuple):
     """What a network is and how long it is trained: the options of the forecaster of the same names."""
 
-    cell: str
+    cell: Any
     hidden_size: int
     num_layers: int
     dropout: float
@@ -146,7 +146,7 @@ def build(features: int, outputs: int, settings: NetworkSettings, rng: np.random
     options: dict[str, Any] = {"num_layers": settings.num_layers, "rng": rng}
     if settings.num_layers > 1:
         options["dropout"] = settings.dropout
-    stack: list[Layer] = [CELLS[settings.cell](features, settings.hidden_size, **options)]
+    stack: list[Layer] = [recurrent_class(settings.cell)(features, settings.hidden_size, **options)]
     if settings.dropout:
         stack.append(Dropout(settings.dropout))
     return Sequential(*stack, Dense(settings.hidden_size, outputs, rng=rng))

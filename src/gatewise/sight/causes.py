@@ -44,7 +44,7 @@ def cause(case: Case, spot: Spot) -> tuple[str, str]:
 
 def _cause_in_input(case: Case, spot: Spot) -> tuple[str, str]:
     assert spot.row is not None
-    batch = case.attempt.batch
+    batch = case.batch
     length = batch.x.shape[1] if batch.lengths is None else int(batch.lengths[spot.row])
     missing = ~np.isfinite(batch.x[spot.row, :length].reshape(length, -1))
     held = np.flatnonzero(~missing.all(axis=1))
@@ -55,7 +55,7 @@ def _cause_in_input(case: Case, spot: Spot) -> tuple[str, str]:
 
 
 def _cause_in_size(case: Case) -> tuple[str, str] | None:
-    batch = case.attempt.batch
+    batch = case.batch
     for name, a in (("input", batch.x), ("target", batch.y)):
         finite = np.abs(a[np.isfinite(a)]) if a.dtype.kind == "f" else np.zeros(0)
         size = float(finite.max(initial=0))

@@ -11,7 +11,7 @@ import numpy as np
 
 from gatewise.errors import GatewiseError
 from gatewise.sight.causes import REMEDIES, cause
-from gatewise.sight.spots import Attempt, Case, Spot, spots
+from gatewise.sight.spots import Case, Spot, spots
 
 NORMS_SHOWN = 5
 
@@ -78,7 +78,6 @@ class NonFiniteError(GatewiseError, ArithmeticError, ValueError):
 
 def examine(case: Case) -> NonFiniteError | None:
     """Return the error to raise, or None if every number is finite and the step failed for another reason."""
-    attempt = case.attempt
     with np.errstate(all="ignore"):
         spot = next(spots(case), None)
         if spot is None:
@@ -87,7 +86,7 @@ def examine(case: Case) -> NonFiniteError | None:
         remedy = REMEDIES[likely]
         parameters = _parameters(case)
     sample = None if spot.row is None else int(case.rows[spot.row])
-    what = str(attempt.error) if attempt.error else _outcome(attempt)
+    what = str(case.error) if case.error else _outcome(case)
     norms = ", ".join(f"{norm:.3g}" for norm in list(case.norms)[-NORMS_SHOWN:]) or "none, this was the first step"
     spoiled = f" Not finite in it or its gradient: {', '.join(parameters)}." if parameters else ""
     error = NonFiniteError(
@@ -99,7 +98,7 @@ def examine(case: Case) -> NonFiniteError | None:
     del error.row  # type: ignore[attr-defined]
     error.cause, error.remedy, error.sample, error.parameters = likely, remedy, sample, parameters
     error.epoch, error.batch, error.gradient_norms = case.epoch, case.number, list(case.norms)
-    error.loss, error.gradient_norm, error.history = attempt.value, attempt.norm, None
+    error.loss, error.gradient_norm, error.history = case.value, case.norm, None
     return error
 
 
@@ -113,8 +112,8 @@ def _parameters(case: Case) -> list[str]:
     return [name for name, value in arrays.items() if not np.isfinite(value).all()]
 
 
-def _outcome(attempt: Attempt) -> str:
-    return f"the loss is {attempt.value:g} and the gradient norm {attempt.norm:g}; need finite numbers."
+def _outcome(case: Case) -> str:
+    return f"the loss is {case.value:g} and the gradient norm {case.norm:g}; need finite numbers."
 
 
 def _described(spot: Spot, sample: int | None) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,14 +37,9 @@ class Spot(NamedTuple):
 class Attempt:
     """A training step as far as it came."""
 
-    batch: Samples
-    weights: Array | None
     prediction: Array | None = None
     tape: Any = None
-    value: float = float("nan")
-    gradient: Array | None = None
-    norm: float = float("nan")
-    error: GatewiseError | None = None
+    gradient: Array | None = None  # of the loss with respect to the prediction
 
 
 @dataclass
@@ -51,12 +48,35 @@ class Case:
 
     model: Layer
     loss: Loss
-    attempt: Attempt
+    batch: Samples
     rows: Array  # of the batch, in the user's arrays
+    rng: np.random.Generator  # as it was before the step
     epoch: int
     number: int
     norms: Sequence[float]  # of the last steps before
     steps: int  # made before
+    value: float = float("nan")
+    norm: float = float("nan")
+    error: GatewiseError | None = None
+
+    @property
+    def weights(self) -> Array | None:
+        """Weights of the batch in its loss."""
+        return self.batch.loss_weights(self.model.keeps_time).get("weights")
+
+    @cached_property
+    def attempt(self) -> Attempt:
+        """The step, taken once more."""
+        attempt, rng = Attempt(), copy.deepcopy(self.rng)
+        try:
+            attempt.prediction, _, attempt.tape = self.model.forward(
+                self.batch.x, lengths=self.batch.lengths, training=True, rng=rng
+            )
+            options = self.batch.loss_weights(self.model.keeps_time)
+            _, attempt.gradient = self.loss(attempt.prediction, self.batch.y, **options)
+        except GatewiseError:
+            pass  # the step came no further
+        return attempt
 
 
 def spots(case: Case) -> Iterator[Spot]:
@@ -85,7 +105,7 @@ def _in_parameter(model: Layer, name: str, value: Array, quantity: str) -> Spot:
 
 
 def _in_data(case: Case) -> Iterator[Spot]:
-    batch, weights = case.attempt.batch, case.attempt.weights
+    batch, weights = case.batch, case.weights
     if (index := _first(blank(batch.x, batch.lengths))) is not None:
         yield Spot("x", unit=_at(index, 2), row=index[0], step=_at(index, 1))
     y = batch.y
@@ -110,7 +130,7 @@ def _in_forward(case: Case) -> Iterator[Spot]:
 
 def _layer_by_layer(case: Case) -> Iterator[Spot]:
     """Take a forward pass that was refused once more, without dropout, up to where it was refused."""
-    x, lengths = case.attempt.batch.x, case.attempt.batch.lengths
+    x, lengths = case.batch.x, case.batch.lengths
     for prefix, layer, _ in plain_layers(case.model):
         try:
             x, _, tape = layer.forward(x, lengths=lengths)
@@ -142,9 +162,9 @@ def _in_part(part: Part) -> Iterator[Spot]:
 
 def _in_loss(case: Case) -> Iterator[Spot]:
     attempt = case.attempt
-    if attempt.prediction is None or attempt.error:
+    if attempt.prediction is None or case.error:
         return
-    if not np.isfinite(attempt.value):
+    if not np.isfinite(case.value):
         yield Spot("loss", row=_worst_row(case))
     if attempt.gradient is not None:
         yield from _in_output(case.model, None, attempt.gradient, "d_y")
@@ -152,7 +172,7 @@ def _in_loss(case: Case) -> Iterator[Spot]:
 
 def _worst_row(case: Case) -> int | None:
     """The row whose own loss is not finite, or the largest."""
-    batch, weights = case.attempt.batch, case.attempt.weights
+    batch, weights = case.batch, case.weights
     assert case.attempt.prediction is not None
     losses = []
     for b in range(len(batch.x)):

@@ -65,17 +65,17 @@ def choose_columns(table: Table, names: Iterable[str]) -> list[Column]:
     >>> print(*choose_columns(table, table.names), *table.notes, sep="; ")
     a number; b text → one-hot (2 levels); c yes/no; left out: d (always 5)
     """
-    found, left = [], []
+    columns, useless = [], []
     for name in names:
         column = _guess(table, name)
         if isinstance(column, Column):
-            found.append(column)
+            columns.append(column)
             table.notes.extend(f"{name}: {note}" for note in _notes(table, column))
         else:
-            left.append(f"{name} ({column})")
-    if left:
-        table.notes.append(f"left out: {listed(left)}")
-    return found
+            useless.append(f"{name} ({column})")
+    if useless:
+        table.notes.append(f"left out: {listed(useless)}")
+    return columns
 
 
 def encode(table: Table, columns: Sequence[Column]) -> Array:
@@ -93,21 +93,21 @@ def encode(table: Table, columns: Sequence[Column]) -> Array:
 
 def number_column(table: Table, name: str) -> Array:
     """Return a column that must be numbers, float64 (rows,); raise with the line of what is none."""
-    found = table.numbers(name)
-    if found.problem is not None:
-        table.refuse(name, f"{found.problem}; need numbers: correct it or leave the cell empty.", found.row)
-    huge = np.flatnonzero(np.abs(found.values) > MOST)
+    numbers = table.numbers(name)
+    if numbers.problem is not None:
+        table.refuse(name, f"{numbers.problem}; need numbers: correct it or leave the cell empty.", numbers.row)
+    huge = np.flatnonzero(np.abs(numbers.values) > MOST)
     if huge.size:
         row = int(huge[0])
-        table.refuse(name, f"{found.values[row]:g} is too large to compute with; give it in a larger unit.", row)
-    table.notes.extend(f"{name}: {note}" for note in found.notes)
-    return found.values
+        table.refuse(name, f"{numbers.values[row]:g} is too large to compute with; give it in a larger unit.", row)
+    table.notes.extend(f"{name}: {note}" for note in numbers.notes)
+    return numbers.values
 
 
 def texts(table: Table, name: str) -> Array:
     """Return a column as text, object (rows,), None where it is empty."""
-    found: Array = np.asarray(table.text(name).to_pylist(), object)
-    return found
+    cells: Array = np.asarray(table.text(name).to_pylist(), object)
+    return cells
 
 
 def _guess(table: Table, name: str) -> Column | str:
@@ -117,19 +117,19 @@ def _guess(table: Table, name: str) -> Column | str:
     kind = table.data[name].type
     if pa.types.is_temporal(kind):
         return "times"
-    found = table.numbers(name)
-    if table.missing(name).all() or (found.problem is None and np.isnan(found.values).all()):
+    numbers = table.numbers(name)
+    if table.missing(name).all() or (numbers.problem is None and np.isnan(numbers.values).all()):
         return "empty"
     if pa.types.is_boolean(kind):
-        return _unless_constant(found.values, Column(name, "yes/no"))
-    if found.problem is None and not _has_leading_zeros(table, name):
-        return _unless_constant(found.values, Column(name, "number", found.unit))
+        return _unless_constant(numbers.values, Column(name, "yes/no"))
+    if numbers.problem is None and not _has_leading_zeros(table, name):
+        return _unless_constant(numbers.values, Column(name, "number", numbers.unit))
     levels = _levels(table, name)
     if {level.casefold() for level in levels} in [{yes, no} for yes, no in _YES.items()]:
         return Column(name, "yes/no")
-    if found.problem is not None and found.share >= 0.5:
+    if numbers.problem is not None and numbers.share >= 0.5:
         advice = "correct it, leave the cell empty, or leave the column out"
-        table.refuse(name, f"{found.problem}, and most of the column are numbers; {advice}.", found.row)
+        table.refuse(name, f"{numbers.problem}, and most of the column are numbers; {advice}.", numbers.row)
     return _text_column(table, name, levels)
 
 
@@ -179,15 +179,15 @@ def _notes(table: Table, column: Column) -> Iterable[str]:
 
 
 def _encode_number(table: Table, column: Column) -> Array:
-    found = table.numbers(column.name)
-    if found.problem is not None:
-        table.refuse(column.name, f"{found.problem}; the model was trained on numbers here.", found.row)
-    if found.unit != column.unit and not np.isnan(found.values).all():
+    numbers = table.numbers(column.name)
+    if numbers.problem is not None:
+        table.refuse(column.name, f"{numbers.problem}; the model was trained on numbers here.", numbers.row)
+    if numbers.unit != column.unit and not np.isnan(numbers.values).all():
         table.refuse(
             column.name,
-            f"the numbers are in {found.unit or 'no unit'!r}; the model was trained on {column.unit or 'no unit'!r}.",
+            f"the numbers are in {numbers.unit or 'no unit'!r}; the model was trained on {column.unit or 'no unit'!r}.",
         )
-    return found.values[:, None]
+    return numbers.values[:, None]
 
 
 def _encode_yes_no(table: Table, column: Column) -> Array:
@@ -208,8 +208,8 @@ def _encode_levels(table: Table, column: Column) -> Array:
     place = np.array([column.levels.index(c) if c in column.levels else -1 for c in cells.categories], int)
     unknown = [str(level) for level, where in zip(cells.categories, place, strict=True) if where < 0]
     if unknown and len(unknown) == len(cells.categories):
-        known = listed(map(repr, column.levels), 6)
-        table.refuse(column.name, f"holds {listed(map(repr, unknown), 3)}; the model was trained on {known}.")
+        levels = listed(map(repr, column.levels), 6)
+        table.refuse(column.name, f"holds {listed(map(repr, unknown), 3)}; the model was trained on {levels}.")
     if unknown:
         note = f"{column.name}: {listed(map(repr, unknown), 3)} unknown to the model: read as none of its levels"
         table.notes.append(note)

@@ -64,32 +64,32 @@ def parse(source: str, content: bytes) -> tuple[Any, Delimited]:
 
     Examples
     --------
-    >>> data, found = parse("a.csv", b'id;x\r\n1;"2,5"\r\n')
-    >>> data.to_pydict(), found.separator, found.line_of(0)
+    >>> data, file = parse("a.csv", b'id;x\r\n1;"2,5"\r\n')
+    >>> data.to_pydict(), file.separator, file.line_of(0)
     ({'0': ['id', '1'], '1': ['x', '2,5']}, ';', 2)
     """
     import pyarrow as pa
     from pyarrow import csv as arrow
 
     content, notes = _decoded(source, content)
-    found = Delimited(source, content, _separator(content), notes)
-    width = len(_header(found))
-    _check_quotes(found)
+    file = Delimited(source, content, _separator(content), notes)
+    width = len(_header(file))
+    _check_quotes(file)
     names = [str(number) for number in range(width)]
     convert = arrow.ConvertOptions(
         column_types=dict.fromkeys(names, pa.string()), null_values=[""], strings_can_be_null=True
     )
     try:
         data = arrow.read_csv(
-            pa.BufferReader(found.content),
+            pa.BufferReader(file.content),
             read_options=arrow.ReadOptions(column_names=names, block_size=1 << 24),
-            parse_options=arrow.ParseOptions(delimiter=found.separator, newlines_in_values=True),
+            parse_options=arrow.ParseOptions(delimiter=file.separator, newlines_in_values=True),
             convert_options=convert,
         )
     except pa.ArrowInvalid as error:
-        _refuse_ragged(found, width)
+        _refuse_ragged(file, width)
         raise GatewiseValueError(f"{source} cannot be read as CSV ({error}).") from error
-    return pa.table({name: stripped(column) for name, column in zip(names, data.columns, strict=True)}), found
+    return pa.table({name: stripped(column) for name, column in zip(names, data.columns, strict=True)}), file
 
 
 def stripped(column: Any) -> Any:
@@ -137,32 +137,32 @@ def _separator(content: bytes) -> str:
     return max(SEPARATORS, key=fit) if any(fit(separator)[0] for separator in SEPARATORS) else ","
 
 
-def _header(found: Delimited) -> list[str]:
+def _header(file: Delimited) -> list[str]:
     try:
-        return next(found.records())[1]
+        return next(file.records())[1]
     except csv.Error as error:
-        raise GatewiseValueError(f"{found.source}, line 1 cannot be read as CSV ({error}).") from error
+        raise GatewiseValueError(f"{file.source}, line 1 cannot be read as CSV ({error}).") from error
 
 
-def _check_quotes(found: Delimited) -> None:
+def _check_quotes(file: Delimited) -> None:
     """Raise if a quoted value is never closed: all that follows it would be swallowed."""
-    if found.content.count(b'"') % 2 == 0:
+    if file.content.count(b'"') % 2 == 0:
         return
-    *_, (line, fields) = found.records()
+    *_, (line, fields) = file.records()
     if {"\n", "\r"} & set(fields[-1]):
         raise GatewiseValueError(
-            f'{found.source}, line {line}: a value opened with " is never closed; close it, or double the ".'
+            f'{file.source}, line {line}: a value opened with " is never closed; close it, or double the ".'
         )
 
 
-def _refuse_ragged(found: Delimited, width: int) -> None:
+def _refuse_ragged(file: Delimited, width: int) -> None:
     try:
-        for line, fields in found.records():
+        for line, fields in file.records():
             if len(fields) != width:
                 advice = "quote values that contain the separator" if len(fields) > width else "fill it up or delete it"
                 raise GatewiseValueError(
-                    f"{found.source}, line {line}: {len(fields)} field(s) where the header has {width} "
-                    f"(separated by {SEPARATORS[found.separator]}); {advice}."
+                    f"{file.source}, line {line}: {len(fields)} field(s) where the header has {width} "
+                    f"(separated by {SEPARATORS[file.separator]}); {advice}."
                 )
     except csv.Error as error:
-        raise GatewiseValueError(f"{found.source} cannot be read as CSV ({error}).") from error
+        raise GatewiseValueError(f"{file.source} cannot be read as CSV ({error}).") from error

@@ -63,10 +63,10 @@ def parse(column: Any, comma_likely: bool = False) -> Numbers:
     Examples
     --------
     >>> import pyarrow as pa
-    >>> found = parse(pa.chunked_array([["12,5 kg", "1 234,5 kg", "n/a"]]))
-    >>> found.values, found.unit
+    >>> numbers = parse(pa.chunked_array([["12,5 kg", "1 234,5 kg", "n/a"]]))
+    >>> numbers.values, numbers.unit
     (array([  12.5, 1234.5,    nan]), 'kg')
-    >>> found.notes
+    >>> numbers.notes
     ("in 'kg'", 'grouped thousands', 'decimal comma', '1 cell (n/a) read as missing')
     >>> parse(pa.chunked_array([["1.5", "2.5", "warm"]])).problem
     "'warm' is no number"
@@ -81,9 +81,9 @@ def parse(column: Any, comma_likely: bool = False) -> Numbers:
     if pa.types.is_boolean(kind):
         column = column.cast(pa.int8())
     elif not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)):
-        blank = pa.types.is_null(kind)
-        problem = None if blank else f"its type is {kind}, no number"
-        return Numbers(np.full(len(column), np.nan), share=float(blank), problem=problem)
+        empty = pa.types.is_null(kind)
+        problem = None if empty else f"its type is {kind}, no number"
+        return Numbers(np.full(len(column), np.nan), share=float(empty), problem=problem)
     values = column.cast(pa.float64(), safe=False).to_numpy()
     return _finite(Numbers(values))
 
@@ -99,13 +99,13 @@ def _from_text(column: Any, comma_likely: bool) -> Numbers:
     return _finite(Numbers(values, notes=(blank_note(["NaN"], blank),) if blank else ()))
 
 
-def _finite(found: Numbers) -> Numbers:
+def _finite(numbers: Numbers) -> Numbers:
     """Return infinities as missing, and say where the first one was."""
-    infinite = np.isinf(found.values)
+    infinite = np.isinf(numbers.values)
     if not infinite.any():
-        return found
+        return numbers
     note = blank_note(["infinite"], int(infinite.sum()))
-    return found._replace(values=np.where(infinite, np.nan, found.values), notes=(*found.notes, note))
+    return numbers._replace(values=np.where(infinite, np.nan, numbers.values), notes=(*numbers.notes, note))
 
 
 def _from_odd_text(column: Any, comma_likely: bool) -> Numbers:
@@ -150,8 +150,8 @@ class _Cells:
     @property
     def fine(self) -> Array:
         """Which cells are numbers as far as the rules went."""
-        found: Array = ~self.blank & (self.problem == "")
-        return found
+        fine: Array = ~self.blank & (self.problem == "")
+        return fine
 
     def mark(self, which: Array, problem: str) -> None:
         """Write down a problem of cells that had none."""
@@ -166,11 +166,11 @@ class _Cells:
         if not pc.any(pc.not_equal(joined, "")).as_py():
             return ("",)
         units = np.asarray(joined.to_pylist(), object)
-        worn = np.flatnonzero(self.fine & (units != ""))
-        if not worn.size:
+        with_unit = np.flatnonzero(self.fine & (units != ""))
+        if not with_unit.size:
             return ("",)
-        names, place = np.unique(units[worn].astype(str), return_inverse=True)
-        unit = str(names[np.argmax(np.bincount(place, self.counts[worn]))])
+        names, place = np.unique(units[with_unit].astype(str), return_inverse=True)
+        unit = str(names[np.argmax(np.bincount(place, self.counts[with_unit]))])
         self.mark((units != "") & (units != unit), f"is not in {unit!r} as others are")
         return unit, f"in {unit!r}"
 
@@ -204,11 +204,11 @@ class _Cells:
 
     def missing_note(self) -> tuple[str, ...]:
         """Say which words were taken for a missing or infinite value, and how often."""
-        found = np.flatnonzero(self.blank)
-        if not found.size:
+        codes = np.flatnonzero(self.blank)
+        if not codes.size:
             return ()
-        words = [self.cells[int(k)].as_py() for k in found]
-        return (blank_note(words, int(self.counts[found].sum())),)
+        words = [self.cells[int(k)].as_py() for k in codes]
+        return (blank_note(words, int(self.counts[codes].sum())),)
 
     def described(self, code: int) -> str:
         """Return what is wrong with a cell."""
@@ -225,5 +225,5 @@ def blank_note(words: list[str], count: int) -> str:
 def _matches(cells: Any, pattern: str) -> Array:
     import pyarrow.compute as pc
 
-    found: Array = pc.match_substring_regex(cells, pattern).fill_null(False).to_numpy(zero_copy_only=False)
-    return found
+    matching: Array = pc.match_substring_regex(cells, pattern).fill_null(False).to_numpy(zero_copy_only=False)
+    return matching

@@ -94,12 +94,12 @@ class Sequences:
 
     def subset(self, index: Array) -> Sequences:
         """Return the sequences at `index`."""
-        pick = [int(k) for k in index]
-        targets = [self.targets[k] for k in pick] if isinstance(self.targets, list) else self.targets
+        places = [int(k) for k in index]
+        targets = [self.targets[k] for k in places] if isinstance(self.targets, list) else self.targets
         if isinstance(targets, np.ndarray):
-            targets = targets[pick]
-        labels = None if self.labels is None else self.labels[pick]
-        names, X, rows = [self.names[k] for k in pick], [self.X[k] for k in pick], [self.rows[k] for k in pick]
+            targets = targets[places]
+        labels = None if self.labels is None else self.labels[places]
+        names, X, rows = [self.names[k] for k in places], [self.X[k] for k in places], [self.rows[k] for k in places]
         return Sequences(names, X, rows, self.columns, labels, targets, self.per_step)
 
 
@@ -126,17 +126,17 @@ def read_sequences(table: Table, roles: SequenceRoles, columns: list[Column] | N
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "a.csv"
     >>> _ = path.write_text("id,t,x,kind\na,2,5,up\na,1,4,up\nb,1,7,down\n")
     >>> roles = SequenceRoles("id", "t", "kind")
-    >>> found = with_labels(table := tables.read_table(path), roles, read_sequences(table, roles))
-    >>> found.names, [x.tolist() for x in found.X], found.labels.tolist()
+    >>> sequences = with_labels(table := tables.read_table(path), roles, read_sequences(table, roles))
+    >>> sequences.names, [x.tolist() for x in sequences.X], sequences.labels.tolist()
     (['a', 'b'], [[[4.0], [5.0]], [[7.0]]], ['up', 'down'])
     """
     import pandas as pd
 
     named = [name for name in (roles.sequence, roles.time, roles.outcome) if name is not None]
     table.require([*named, *roles.features], of_model=columns is not None)
-    twice = next((name for name in (*named, *roles.features) if (*named, *roles.features).count(name) > 1), None)
-    if twice is not None:
-        raise GatewiseValueError(f"column {twice!r} has two roles; name it once.")
+    repeated = next((name for name in (*named, *roles.features) if (*named, *roles.features).count(name) > 1), None)
+    if repeated is not None:
+        raise GatewiseValueError(f"column {repeated!r} has two roles; name it once.")
     empty = np.flatnonzero(table.missing(roles.sequence))
     if empty.size:
         table.refuse(roles.sequence, "no name of a sequence here; fill it in or delete the row.", int(empty[0]))
@@ -152,56 +152,56 @@ def read_sequences(table: Table, roles: SequenceRoles, columns: list[Column] | N
     return Sequences([str(name) for name in names], X, rows, columns)
 
 
-def with_labels(table: Table, roles: SequenceRoles, found: Sequences) -> Sequences:
+def with_labels(table: Table, roles: SequenceRoles, sequences: Sequences) -> Sequences:
     """Add the label of each sequence; None if it has none. Raise if it has two."""
     assert roles.outcome is not None
     cells = texts(table, roles.outcome)
-    found.labels = np.full(len(found.names), None, object)
-    for k, rows in enumerate(found.rows):
-        given = [int(row) for row in rows if cells[row] is not None]
-        other = next((row for row in given if cells[row] != cells[given[0]]), None)
+    sequences.labels = np.full(len(sequences.names), None, object)
+    for k, rows in enumerate(sequences.rows):
+        labeled = [int(row) for row in rows if cells[row] is not None]
+        other = next((row for row in labeled if cells[row] != cells[labeled[0]]), None)
         if other is not None:
             table.refuse(
                 roles.outcome,
-                f"sequence {found.names[k]!r} is {cells[other]!r} here and {cells[given[0]]!r} before; "
+                f"sequence {sequences.names[k]!r} is {cells[other]!r} here and {cells[labeled[0]]!r} before; "
                 f"need one label a sequence.",
                 other,
             )
-        found.labels[k] = cells[given[0]] if given else None
-    return found
+        sequences.labels[k] = cells[labeled[0]] if labeled else None
+    return sequences
 
 
-def with_targets(table: Table, roles: SequenceRoles, found: Sequences, per_step: bool | None = None) -> Sequences:
+def with_targets(table: Table, roles: SequenceRoles, sequences: Sequences, per_step: bool | None = None) -> Sequences:
     """Add the target of each sequence or, if it changes within one, of each step; NaN where there is none."""
     assert roles.outcome is not None
     values = number_column(table, roles.outcome)
-    steps = [values[rows] for rows in found.rows]
+    steps = [values[rows] for rows in sequences.rows]
     first = np.array([_first(one) for one in steps])
     varying = [k for k, one in enumerate(steps) if np.nanmax(np.append(one, first[k])) != first[k]]
     varying += [k for k, one in enumerate(steps) if np.nanmin(np.append(one, first[k])) != first[k]]
     varying = [k for k in varying if not np.isnan(first[k])]
-    found.per_step = bool(varying) if per_step is None else per_step
-    if varying and not found.per_step:
-        rows = found.rows[min(varying)]
+    sequences.per_step = bool(varying) if per_step is None else per_step
+    if varying and not sequences.per_step:
+        rows = sequences.rows[min(varying)]
         row = next(int(r) for r in rows if values[r] != first[min(varying)])
-        table.refuse(roles.outcome, f"changes within sequence {found.names[min(varying)]!r}; need one value.", row)
-    found.targets = steps if found.per_step else first
-    return found
+        table.refuse(roles.outcome, f"changes within sequence {sequences.names[min(varying)]!r}; need one value.", row)
+    sequences.targets = steps if sequences.per_step else first
+    return sequences
 
 
-def drop_unanswered(table: Table, found: Sequences) -> Sequences:
+def drop_unanswered(table: Table, sequences: Sequences) -> Sequences:
     """Leave out the sequences without a label or target, and note it."""
-    if found.labels is not None:
-        known = np.array([label is not None for label in found.labels])
-    elif found.per_step:
-        known = np.array([bool(np.isfinite(one).any()) for one in found.targets])
+    if sequences.labels is not None:
+        answered = np.array([label is not None for label in sequences.labels])
+    elif sequences.per_step:
+        answered = np.array([bool(np.isfinite(one).any()) for one in sequences.targets])
     else:
-        known = np.isfinite(found.targets)
-    if known.all():
-        return found
-    gone = [name for name, has in zip(found.names, known, strict=True) if not has]
-    table.notes.append(f"{counted(len(gone), 'sequence')} without an answer left out: {listed(gone, 5)}")
-    return found.subset(np.flatnonzero(known))
+        answered = np.isfinite(sequences.targets)
+    if answered.all():
+        return sequences
+    unanswered = [name for name, has in zip(sequences.names, answered, strict=True) if not has]
+    table.notes.append(f"{counted(len(unanswered), 'sequence')} without an answer left out: {listed(unanswered, 5)}")
+    return sequences.subset(np.flatnonzero(answered))
 
 
 def _first(values: Array) -> float:
@@ -231,10 +231,10 @@ def _order(table: Table, roles: SequenceRoles, codes: Array) -> Array:
 def _ticks(table: Table, roles: SequenceRoles) -> Array:
     """Return something to sort by: the numbers in the column of times, or the times."""
     assert roles.time is not None
-    found = table.numbers(roles.time)
-    if roles.time_format is None and found.problem is None:
-        bad = np.flatnonzero(np.isnan(found.values))
+    numbers = table.numbers(roles.time)
+    if roles.time_format is None and numbers.problem is None:
+        bad = np.flatnonzero(np.isnan(numbers.values))
         if bad.size:
             table.refuse(roles.time, "no time here; fill it in or delete the row.", int(bad[0]))
-        return found.values
+        return numbers.values
     return parse_times(table, roles.time, roles.time_format).stamps.to_numpy().astype(np.int64)

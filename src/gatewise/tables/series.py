@@ -134,7 +134,7 @@ class SeriesSchema(NamedTuple):
     last: dict[str, int]
 
 
-def read_series(table: Table, roles: SeriesRoles, known: SeriesSchema | None = None) -> SeriesGrid:
+def read_series(table: Table, roles: SeriesRoles, schema: SeriesSchema | None = None) -> SeriesGrid:
     r"""Lay the rows of a table on a grid of regular steps.
 
     Parameters
@@ -143,7 +143,7 @@ def read_series(table: Table, roles: SeriesRoles, known: SeriesSchema | None = N
         Its notes get all that was done: sorting, rounding, gaps, repeated rows.
     roles : SeriesRoles
         Which column is what.
-    known : SeriesSchema, optional
+    schema : SeriesSchema, optional
         What a model has seen; then columns have to be of the same kinds and steps of the same length, and the series
         are those of the model and hold what is new: perhaps nothing.
 
@@ -159,27 +159,27 @@ def read_series(table: Table, roles: SeriesRoles, known: SeriesSchema | None = N
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "a.csv"
     >>> _ = path.write_text("day,x\n2024-01-02,2\n2024-01-01,1\n2024-01-04,4\n")
     >>> table = tables.read_table(path)
-    >>> panel = read_series(table, SeriesRoles("day", ("x",)))
-    >>> panel.y[0].tolist(), panel.step.label, table.notes
+    >>> grid = read_series(table, SeriesRoles("day", ("x",)))
+    >>> grid.y[0].tolist(), grid.step.label, table.notes
     ([1.0, 2.0, nan, 4.0], '1 day', ['times sorted', '1 missing step filled with gaps'])
     """
-    _check_roles(table, roles, known is not None)
+    _check_roles(table, roles, schema is not None)
     times = parse_times(table, roles.time, roles.time_format)
     if times.note:
         table.notes.append(f"{roles.time}: {times.note}")
     codes, names = _series_of(table, roles)
-    step = _step(table, roles, times, codes, known)
-    columns = known.columns if known else {role: choose_columns(table, getattr(roles, role)) for role in ROLES}
+    step = _step(table, roles, times, codes, schema)
+    columns = schema.columns if schema else {role: choose_columns(table, getattr(roles, role)) for role in ROLES}
     beside = [*columns["known"], *columns["past"]]
     values = np.column_stack([*(number_column(table, target) for target in roles.targets), encode(table, beside)])
     rows = _Rows(codes, _places(table, roles, times, step, codes), values)
-    panel = _lay_out(table, roles, _without_copies(table, roles, times, rows), names, step, known and known.last)
-    panel.columns = columns
-    channels = [*panel.channels("known"), *panel.channels("past")]
-    panel.covariates = [frame.set_axis(channels, axis=1) for frame in panel.covariates]
+    grid = _lay_out(table, roles, _without_copies(table, roles, times, rows), names, step, schema and schema.last)
+    grid.columns = columns
+    channels = [*grid.channels("known"), *grid.channels("past")]
+    grid.covariates = [frame.set_axis(channels, axis=1) for frame in grid.covariates]
     static = _static(table, roles, codes, names, columns["static"])
-    panel.static = static.loc[panel.names] if roles.series else static
-    return panel
+    grid.static = static.loc[grid.names] if roles.series else static
+    return grid
 
 
 class _Rows(NamedTuple):
@@ -192,9 +192,9 @@ class _Rows(NamedTuple):
 
 def _check_roles(table: Table, roles: SeriesRoles, of_model: bool) -> None:
     table.require(roles.named, of_model)
-    twice = next((name for name in roles.named if roles.named.count(name) > 1), None)
-    if twice is not None:
-        raise GatewiseValueError(f"column {twice!r} has two roles; name it once.")
+    repeated = next((name for name in roles.named if roles.named.count(name) > 1), None)
+    if repeated is not None:
+        raise GatewiseValueError(f"column {repeated!r} has two roles; name it once.")
     if roles.series is not None and len(roles.targets) > 1:
         raise GatewiseValueError("several targets beside a column of series; need one --target with --series.")
 
@@ -212,25 +212,25 @@ def _series_of(table: Table, roles: SeriesRoles) -> tuple[Array, list[str]]:
     return codes, [str(name) for name in names]
 
 
-def _step(table: Table, roles: SeriesRoles, times: Times, codes: Array, known: SeriesSchema | None) -> Step:
+def _step(table: Table, roles: SeriesRoles, times: Times, codes: Array, schema: SeriesSchema | None) -> Step:
     """Return the step of the table or, for a model, that of the model; raise if there is none, or another."""
-    found = dominant_step(times.stamps, codes)
-    if known is None:
-        return found if isinstance(found, Step) else table.refuse(roles.time, f"{found}.")
-    clear = isinstance(found, Step) and len(times.stamps) >= ENOUGH and found.label != known.step.label
-    if clear or times.dated == (known.step.kind == "count"):
-        label = found.label if isinstance(found, Step) else ("of dates" if times.dated else "numbered")
-        table.refuse(roles.time, f"its steps are {label}; the model was trained on steps of {known.step.label}.")
-    return known.step
+    dominant = dominant_step(times.stamps, codes)
+    if schema is None:
+        return dominant if isinstance(dominant, Step) else table.refuse(roles.time, f"{dominant}.")
+    clear = isinstance(dominant, Step) and len(times.stamps) >= ENOUGH and dominant.label != schema.step.label
+    if clear or times.dated == (schema.step.kind == "count"):
+        label = dominant.label if isinstance(dominant, Step) else ("of dates" if times.dated else "numbered")
+        table.refuse(roles.time, f"its steps are {label}; the model was trained on steps of {schema.step.label}.")
+    return schema.step
 
 
 def _places(table: Table, roles: SeriesRoles, times: Times, step: Step, codes: Array) -> Array:
     """Return the place of each row on the grid; notes what had to be moved."""
-    places, away = step.places(times.stamps)
-    moved = np.flatnonzero(away > 0)
+    places, offsets = step.places(times.stamps)
+    moved = np.flatnonzero(offsets > 0)
     if moved.size:
-        far = np.flatnonzero(away > 0.25)
-        if far.size > 0.1 * len(away):
+        far = np.flatnonzero(offsets > 0.25)
+        if far.size > 0.1 * len(offsets):
             table.refuse(roles.time, f"{times.stamps[far[0]]} is off the steps of {step.label}.", int(far[0]))
         table.notes.append(f"{counted(moved.size, 'time')} rounded to steps of {step.label}")
     backwards = (np.diff(places) < 0) & (np.diff(codes) == 0)
@@ -323,8 +323,8 @@ def _lay_out(
     """Cut the rows into series, and give each its grid."""
     import pandas as pd
 
-    panel = SeriesGrid([], [], [], pd.DataFrame(), step)
-    missing, left = 0, []
+    series_grid = SeriesGrid([], [], [], pd.DataFrame(), step)
+    missing, omitted = 0, []
     for name, k, place, values in _each(roles, rows, names):
         if last is not None:
             newer = place > last.get(name, np.inf)
@@ -332,34 +332,34 @@ def _lay_out(
         grid = _filled(place, values)
         seen = np.flatnonzero(np.isfinite(grid[:, k]))
         if (not seen.size and last is None) or (last is not None and name not in last):
-            left.append(name)
+            omitted.append(name)
             continue
         first, stop = (int(seen[0]) if last is None else 0, int(seen[-1]) + 1) if seen.size else (0, 0)
         missing += (len(grid) - len(place)) * (k == 0)
         index = step.times(np.arange(len(grid)) + (place[0] if len(place) else 0)).rename(roles.time)
-        panel.names.append(name)
-        panel.y.append(pd.Series(grid[first:stop, k], index[first:stop], name=name))
-        panel.covariates.append(pd.DataFrame(grid[first:, len(roles.targets) :], index[first:]))
-    if not panel.y:
+        series_grid.names.append(name)
+        series_grid.y.append(pd.Series(grid[first:stop, k], index[first:stop], name=name))
+        series_grid.covariates.append(pd.DataFrame(grid[first:, len(roles.targets) :], index[first:]))
+    if not series_grid.y:
         table.refuse(roles.series or roles.targets[0], "holds no series with a value, or none that the model knows.")
-    _share_frequency(panel)
+    _share_frequency(series_grid)
     if missing:
         table.notes.append(f"{counted(missing, 'missing step')} filled with gaps")
-    if left:
+    if omitted:
         why = "series without a value" if last is None else "series that the model does not know"
-        table.notes.append(f"{why} left out: {listed(left)}")
-    return panel
+        table.notes.append(f"{why} left out: {listed(omitted)}")
+    return series_grid
 
 
-def _share_frequency(panel: SeriesGrid) -> None:
+def _share_frequency(series_grid: SeriesGrid) -> None:
     """Give series too short to show their frequency that of the others."""
     import pandas as pd
 
-    parts: list[Any] = [*panel.covariates, *panel.y]
-    found = [part.index.freq for part in parts if getattr(part.index, "freq", None) is not None]
-    for part in parts if found else []:
+    parts: list[Any] = [*series_grid.covariates, *series_grid.y]
+    frequencies = [part.index.freq for part in parts if getattr(part.index, "freq", None) is not None]
+    for part in parts if frequencies else []:
         if part.index.freq is None and len(part):
-            part.index = pd.DatetimeIndex(part.index, freq=found[0])
+            part.index = pd.DatetimeIndex(part.index, freq=frequencies[0])
 
 
 def _each(roles: SeriesRoles, rows: _Rows, names: list[str]) -> Iterator[tuple[str, int, Array, Array]]:

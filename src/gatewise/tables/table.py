@@ -88,18 +88,18 @@ class Table:
         notes = list(dict.fromkeys(self.notes))
         return ["; ".join([size, *parts]), *(["note: " + "; ".join(notes)] if notes else [])]
 
-    def drop_rows(self, gone: Array) -> Table:
-        """Return the table without the rows marked in `gone`."""
+    def drop_rows(self, dropped: Array) -> Table:
+        """Return the table without the rows marked in `dropped`."""
         import pyarrow as pa
 
-        kept = Table(self.source, self.data.filter(pa.array(~gone)), self._csv, self._rows[~gone])
-        kept.notes = self.notes
-        return kept
+        remaining = Table(self.source, self.data.filter(pa.array(~dropped)), self._csv, self._rows[~dropped])
+        remaining.notes = self.notes
+        return remaining
 
     def missing(self, name: str) -> Array:
         """Return which cells are empty, as bool (rows,)."""
-        found: Array = self.data[name].is_null().to_numpy()
-        return found
+        empty: Array = self.data[name].is_null().to_numpy()
+        return empty
 
     def text(self, name: str) -> Any:
         """Return a column as Arrow text; raise if its type has no text (lists, structs, bytes)."""
@@ -261,25 +261,25 @@ def _from_csv(source: str, content: bytes) -> Table:
     data = data.slice(1)
     blank = [not name and column.null_count == len(column) for name, column in zip(names, data.columns, strict=True)]
     named = [name or f"unnamed {place + 1}" for place, name in enumerate(names)]
-    data = data.rename_columns(named).select([k for k, gone in enumerate(blank) if not gone])
+    data = data.rename_columns(named).select([k for k, nameless in enumerate(blank) if not nameless])
     return Table(source, data, csv)
 
 
 def _check_names(table: Table) -> None:
-    twice = [name for name, count in Counter(table.names).items() if count > 1]
-    if twice:
-        places = [str(k + 1) for k, name in enumerate(table.names) if name == twice[0]]
-        table.refuse(twice[0], f"the name stands over columns {' and '.join(places)}; give each its own.")
+    repeated = [name for name, count in Counter(table.names).items() if count > 1]
+    if repeated:
+        places = [str(k + 1) for k, name in enumerate(table.names) if name == repeated[0]]
+        table.refuse(repeated[0], f"the name stands over columns {' and '.join(places)}; give each its own.")
 
 
 def _without_empty_rows(table: Table) -> Table:
-    gone = np.logical_and.reduce([table.missing(name) for name in table.names])
-    if not gone.any():
+    empty = np.logical_and.reduce([table.missing(name) for name in table.names])
+    if not empty.any():
         return table
-    if gone.all():
+    if empty.all():
         table.refuse(None, "has rows and no value in them; need at least one row of values.")
-    table.notes.append(f"{counted(int(gone.sum()), 'empty row')} dropped")
-    return table.drop_rows(gone)
+    table.notes.append(f"{counted(int(empty.sum()), 'empty row')} dropped")
+    return table.drop_rows(empty)
 
 
 def counted(count: int, noun: str) -> str:

@@ -87,9 +87,9 @@ def parse_times(table: Table, name: str, pattern: str | None = None) -> Times:
     if pattern is not None:
         return _by_pattern(table, name, pattern)
     if not (pa.types.is_temporal(kind) or pa.types.is_boolean(kind)):
-        found = table.numbers(name)
-        if found.problem is None and not found.unit:
-            return _from_numbers(table, name, found.values)
+        numbers = table.numbers(name)
+        if numbers.problem is None and not numbers.unit:
+            return _from_numbers(table, name, numbers.values)
     return _from_text(table, name)
 
 
@@ -102,11 +102,11 @@ def _from_stamps(table: Table, name: str) -> Times:
     return _of_one_zone(stamps.tz_localize(None), stamps.tz_convert(None), f"given in {stamps.tz}, ")
 
 
-def _of_one_zone(wall: DatetimeIndex, utc: DatetimeIndex, given: str = "given with offsets, ") -> Times:
+def _of_one_zone(wall: DatetimeIndex, utc: DatetimeIndex, origin: str = "given with offsets, ") -> Times:
     """Return days as days, and all else in UTC, where no hour is missing or doubled."""
     if (wall == wall.normalize()).all():
         return Times(wall, "days of their own time zone")
-    return Times(utc, f"{given}worked with in UTC")
+    return Times(utc, f"{origin}worked with in UTC")
 
 
 def _by_pattern(table: Table, name: str, pattern: str) -> Times:
@@ -129,9 +129,9 @@ def _from_numbers(table: Table, name: str, values: Array) -> Times:
         table.refuse(name, "no time here; fill it in or delete the row.", int(np.flatnonzero(np.isnan(values))[0]))
     whole = bool((values == np.floor(values)).all())
     low, high = float(values.min()), float(values.max())
-    written = _dates_as_numbers(values, low, high) if whole else None
-    if written is not None:
-        return written
+    dates = _dates_as_numbers(values, low, high) if whole else None
+    if dates is not None:
+        return dates
     for least, most, unit in _EPOCHS:
         if least <= low and high <= most:
             ticks = np.round(values * {"s": 1e6, "ms": 1e3, "us": 1, "ns": 1e-3}[unit]).astype("datetime64[us]")
