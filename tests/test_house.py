@@ -15,18 +15,17 @@ FILE = 400  # lines
 PUBLIC = ("train", "report")  # the two public functions whose many arguments are options, as a command's are
 
 # What is above a measure, and why. A row that is no longer needed fails, so that these tables only shrink.
-LONG: dict[str, str] = {}
+LONG: dict[str, str] = {
+    "kernels/products.py: matmul": "to be split",
+}
 MANY: dict[str, str] = {}
 TALL: dict[str, str] = {
     "losses.py": "to be split",
 }
 TALL_TESTS: dict[str, str] = {
-    "estimators/test_estimators.py": "to be split",
     "kernels/test_kernels.py": "to be split",
     "kernels/test_vectors.py": "to be split",
     "layers/test_recurrent.py": "to be split",
-    "test_files.py": "to be split",
-    "training/test_training.py": "to be split",
 }
 
 
