@@ -11,7 +11,7 @@ import pytest
 import gatewise as gw
 from gatewise.batches import Samples
 from gatewise.schedules import Cosine, OneCycle, WarmUp
-from gatewise.training import TrainingLoop
+from gatewise.training import BatchGradients, TrainingLoop
 
 ROWS, EPOCHS, BATCH = 13, 4, 4
 optimizers = gw.optimizers
@@ -272,7 +272,11 @@ def test_steps_and_epochs_come_in_their_order():
         ({"position": 0.5}, "position is 0.5; need an integer"),
         ({"steps": None}, "state lacks steps"),
         ({"extra": 1}, "state has unknown extra"),
-        ({"rng": {"bit_generator": "MT19937"}}, "state has a generator MT19937; this loop has PCG64"),
+        ({"position": 5}, "position is 5; need at least 0 and at most 4"),
+        ({"rng": {"bit_generator": "MT19937"}}, "rng of the state is of no PCG64, as this loop's generator is"),
+        ({"rng": 5}, "rng of the state is of no PCG64"),
+        ({"best": {"lowest": 1.0, "reference": 1.0}}, "best of the state lacks waited"),
+        ({"order": np.zeros(0, int)}, "order of the state is no order of its 13 rows"),
         ({"order": np.zeros(13, int)}, "order of the state is no order of its 13 rows"),
         ({"model/5.bias": None}, "state lacks 5.bias"),
         ({"model/5.bias": np.zeros(2)}, r"params\['5.bias'\] has shape \(2,\); need \(1,\)"),
@@ -295,3 +299,28 @@ def test_a_wrong_state_changes_nothing(changes, message):
     while advance(loop):
         pass
     assert finished(loop) == uninterrupted(case)
+
+
+class Halves(TrainingLoop):
+    """A loop that computes the gradients of a batch in two parts, as two machines would."""
+
+    def gradients(self, batch):
+        parts = [super(Halves, self).gradients(batch.rows(rows)) for rows in (slice(2), slice(2, None))]
+        parts = [part for part in parts if part.weight]
+        weight = sum(part.weight for part in parts)
+        mean = {name: sum(part.weight / weight * part.gradients[name] for part in parts) for name in self.model.params}
+        return BatchGradients(sum(part.weight / weight * part.value for part in parts), weight, mean)
+
+
+def test_gradients_may_be_computed_in_parts():
+    x, y = samples()[:2]
+    ends = []
+    for kind in (TrainingLoop, Halves):
+        model = gw.Sequential(gw.GRU(2, 3, dtype=np.float64, rng=0), gw.Last(), gw.Dense(3, 1, dtype=np.float64, rng=1))
+        loop = kind(model, Samples(x, y), "mse", optimizers.Adam(0.01), batch_size=5, clip=0.5, rng=3)
+        while advance(loop):
+            pass
+        ends.append(loop)
+    np.testing.assert_allclose(ends[1].history["loss"], ends[0].history["loss"], rtol=1e-9)
+    for name, value in ends[0].model.params.items():
+        np.testing.assert_allclose(ends[1].model.params[name], value, rtol=1e-7)

@@ -72,14 +72,18 @@ class RecurrentForecaster(CheckedParameters):
     reference_ : str
         The reference that was best: naive, drift, mean, seasonal naive, or a median of seasons.
     seasons_ : tuple of int
+        Steps in each season that was tried, the shortest first.
     context_ : int
+        Steps that the networks read back.
     shares_ : dict
-        Share in [0, 1] of the linear path and of the networks, chosen on the validation tail.
+        Share in [0, 1] of the linear path ("linear") and of the networks ("network"), selected on held-out windows.
     phases_ : int
         Parts of a season that have a linear path each; 1 where all share one.
     networks_ : tuple of Sequential
+        Fitted to everything; empty where reference and linear path did better alone.
     history_ : History
-        Training on all but the validation tail, with the loss on it.
+        Training of the last network by which the shares were selected, with its loss on held-out windows; empty where
+        the series are too short to hold any out.
     n_features_in_ : int
         Columns of X.
     feature_names_in_ : ndarray of str
@@ -87,11 +91,11 @@ class RecurrentForecaster(CheckedParameters):
 
     Notes
     -----
-    The last fifth of every series (at least a horizon, at most half) chooses reference and strength of the ridge
-    regression together, whether it differs by the phase of the season (Hastie and Tibshirani, Journal of the Royal
-    Statistical Society B 55, 1993), the shares of both paths, and calibrates the quantiles (Romano, Patterson and
-    Candès, arXiv 1905.03222); then both paths are fitted again on everything. Residual networks over a simple
-    forecast: Smyl, International Journal of Forecasting 36 (2020).
+    The last fifth of every series (of short ones up to three folds in the second half) is held out. There reference and
+    penalty of the ridge regression are selected together, then whether it differs by the phase of the season (Hastie
+    and Tibshirani, Journal of the Royal Statistical Society B 55, 1993) and the shares of both paths; and the quantiles
+    are calibrated (Romano, Patterson and Candès, arXiv 1905.03222). Then both paths are fitted again to everything.
+    Residual networks over a simple forecast: Smyl, International Journal of Forecasting 36 (2020).
 
     Examples
     --------

@@ -57,19 +57,19 @@ def prepare(
 ) -> Prepared:
     """Return the series of `RecurrentForecaster.fit`, checked; `dated` says whether the time stamps are features."""
     container, parts = reading.split(y)
-    tables, columns = reading.tables(container, parts, X)
-    tables = [_from_first_seen(table) for table in tables]
-    covariates = Covariates.fit(columns, past_covariates, tables)
-    statics = Statics.fit(static, len(tables))
-    axes = tuple(table.axis for table in tables)
-    length = int(np.median([len(table.y) for table in tables]))
+    regular, columns = reading.regular_series(container, parts, X)
+    series = [_from_first_seen(one) for one in regular]
+    covariates = Covariates.fit(columns, past_covariates, series)
+    statics = Statics.fit(static, len(series))
+    axes = tuple(one.axis for one in series)
+    length = int(np.median([len(one.y) for one in series]))
     seconds = _common_seconds(axes)
     every = {int(season) for season in seasons if season > 1}
     features: list[Part] = []
     if dated:
         every |= set(_suggested_seasons(axes[0], seconds, seasons))
         features = _calendar(axes, seconds, seasons, length)
-    panel = _panel(tables, covariates, statics.values, features)
+    panel = _panel(series, covariates, statics.values, features)
     return Prepared(panel, length, axes, container, covariates, features, tuple(sorted(every)))
 
 
@@ -87,12 +87,12 @@ def _calendar(axes: Sequence[Axis], seconds: float | None, named: tuple[int, ...
     return calendar.parts_for(seconds, (seconds or 0.0) * length, named[0] if named else None, length)
 
 
-def _panel(tables: Sequence[RegularSeries], covariates: Covariates, static: Array, parts: list[Part]) -> Panel:
-    """Lay tables end to end, their covariates standardized and the calendar beside them."""
-    dates = [dated_features(parts, table.axis.past(len(table.y)), 0) for table in tables]
-    known = [np.concatenate([covariates.known_of(t.x), d], axis=1) for t, d in zip(tables, dates, strict=True)]
-    first = np.array([table.axis.number_of_first(len(table.y)) for table in tables])
-    return Panel.of([t.y for t in tables], known, [covariates.past_of(t.x) for t in tables], static, first)
+def _panel(series: Sequence[RegularSeries], covariates: Covariates, static: Array, parts: list[Part]) -> Panel:
+    """Lay series end to end, their covariates standardized and the calendar beside them."""
+    dates = [dated_features(parts, one.axis.past(len(one.y)), 0) for one in series]
+    known = [np.concatenate([covariates.known_of(one.x), d], axis=1) for one, d in zip(series, dates, strict=True)]
+    first = np.array([one.axis.number_of_first(len(one.y)) for one in series])
+    return Panel.of([one.y for one in series], known, [covariates.past_of(one.x) for one in series], static, first)
 
 
 def _from_first_seen(series: RegularSeries) -> RegularSeries:

@@ -77,7 +77,7 @@ def split(y: Any, what: str = "y") -> tuple[Container, list[pd.Series]]:
     return Container("matrix", tuple(range(values.shape[1]))), [pd.Series(column) for column in values.T]
 
 
-def tables(
+def regular_series(
     container: Container, parts: list[pd.Series], X: Any, what: str = "y"
 ) -> tuple[list[RegularSeries], list[str]]:
     """Lay each series and its covariates on a regular axis; also returns the names of the covariates."""
@@ -151,7 +151,7 @@ def per_series(X: Any, container: Container, what: str) -> list[Any]:
             raise GatewiseValueError(f"{what} is a list of {len(X)}; need one for each of {count} series.")
         return list(X)
     if container.kind == "list" and count > 1 and not isinstance(X, pd.DataFrame):
-        raise GatewiseTypeError(f"{what} is a {type(X).__name__}; need a list with one table for each series.")
+        raise GatewiseTypeError(f"{what} is a {type(X).__name__}; need a list with one of them for each series.")
     return [X] * count
 
 

@@ -27,6 +27,7 @@ MOST_WINDOWS = 6000  # windows that a network is trained on: 400 updates of 64 s
 MOST_NUMBERS = 16_000_000  # in the windows of a training: 64 MB of float32
 LEAST_WINDOWS = 64  # one update of the default size
 WARM_UP = 0.2  # share of the updates in which the rate rises; chosen on generated series
+LARGEST_TARGET = 1e6  # units of noise; beyond it, a series repeats itself exactly but for its beginning
 LONGEST_GRADIENT = 1.0  # norm to which gradients are clipped
 
 
@@ -93,10 +94,10 @@ def _age(seen: Array) -> Array:
 
 
 def samples(windows: Windows, base: Array) -> Samples:
-    """Training rows: inputs, targets in units of noise, and weights, 0 in the context and where nothing was seen."""
+    """Training rows: inputs, targets in units of noise, and weights, 0 in the context and where no target is of use."""
     x = inputs(windows, base)
     target = windows.targets(base)
-    weight = np.isfinite(target)
+    weight = np.abs(target) <= LARGEST_TARGET
     context = np.zeros((len(x), windows.plan.context))
     y = np.concatenate([context, np.where(weight, target, 0)], axis=1).astype(np.float32)
     return Samples(x, y, weights=np.concatenate([context, weight], axis=1).astype(np.float32))

@@ -66,9 +66,10 @@ def find(cell: Cell) -> Kernel | None:
     do not compile.
     """
     try:
-        return _find(cell)
-    except TypeError:  # not hashable: parts of its own
+        hash(cell)
+    except TypeError:  # a part of its own that is not known again
         return None
+    return _find(cell)
 
 
 @cache
@@ -102,4 +103,3 @@ def _set_up() -> None:
 
     drop_stale_code()
     announce_compilation()
-

@@ -4,7 +4,7 @@ What a NumPy function does with an array, it does here with a register. The resu
 sums, which LLVM may contract to a fused multiply-add, and but for dtypes: a number beside a Vector takes its dtype.
 """
 
-# mypy: disable-error-code="no-untyped-def, no-untyped-call"
+# mypy: disable-error-code="no-untyped-def, no-untyped-call, assignment"
 from __future__ import annotations
 
 import operator

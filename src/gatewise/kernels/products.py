@@ -42,6 +42,63 @@ _one_12, _one_4, _one_1 = tile(1, 12), tile(1, 4), tile(1, 1)
 GROUP = 12
 
 
+@njit(**STAGE)
+def _many_rows(A, group, I, C, K, rows, span):
+    """Panels span = (first, last) of rows 0 to `rows`, a multiple of MANY."""
+    b, base, stride = group
+    L = BYTES // b.itemsize
+    j, last = span
+    while j < last:
+        panel = (b, base + (j - span[0]) * L, stride)
+        if j + 3 <= last and j + 4 != last:  # four panels are better cut into two and two
+            for m in range(0, rows, MANY):
+                _many_3(A, panel, I, C, K, m, j)
+            j += 3
+        elif j + 2 <= last:
+            for m in range(0, rows, MANY):
+                _many_2(A, panel, I, C, K, m, j)
+            j += 2
+        else:
+            for m in range(0, rows, MANY):
+                _many_1(A, panel, I, C, K, m, j)
+            j += 1
+
+
+@njit(**STAGE)
+def _some_rows(A, group, I, C, K, m, span):
+    """Panels span = (first, last) of SOME rows from m on."""
+    b, base, stride = group
+    L = BYTES // b.itemsize
+    j, last = span
+    while j < last:
+        panel = (b, base + (j - span[0]) * L, stride)
+        if j + 6 <= last:
+            _some_6(A, panel, I, C, K, m, j)
+            j += 6
+        else:
+            _some_1(A, panel, I, C, K, m, j)
+            j += 1
+
+
+@njit(**STAGE)
+def _one_row(A, group, I, C, K, m, span):
+    """Panels span = (first, last) of row m."""
+    b, base, stride = group
+    L = BYTES // b.itemsize
+    j, last = span
+    while j < last:
+        panel = (b, base + (j - span[0]) * L, stride)
+        if j + 12 <= last:
+            _one_12(A, panel, I, C, K, m, j)
+            j += 12
+        elif j + 4 <= last:
+            _one_4(A, panel, I, C, K, m, j)
+            j += 4
+        else:
+            _one_1(A, panel, I, C, K, m, j)
+            j += 1
+
+
 @njit(**FLAGS)
 def matmul(A, rows, K, B, panels, I, C):
     """c[m, j] = init[m, j] + Σ_k a[m, k] b[k, j] for all rows m and panels j of one vector each.
@@ -58,45 +115,13 @@ def matmul(A, rows, K, B, panels, I, C):
     for first in range(0, panels, GROUP):
         last = min(first + GROUP, panels)
         stride = b_k if b_k else (last - first) * L
-        base = bi + first * L * (1 if b_k else K)
-        j = first
-        while full and j < last:
-            panel = (b, base + (j - first) * L, stride)
-            if j + 3 <= last and j + 4 != last:  # four panels are better cut into two and two
-                for m in range(0, full, MANY):
-                    _many_3(A, panel, I, C, K, m, j)
-                j += 3
-            elif j + 2 <= last:
-                for m in range(0, full, MANY):
-                    _many_2(A, panel, I, C, K, m, j)
-                j += 2
-            else:
-                for m in range(0, full, MANY):
-                    _many_1(A, panel, I, C, K, m, j)
-                j += 1
+        group = (b, bi + first * L * (1 if b_k else K), stride)
+        if full:
+            _many_rows(A, group, I, C, K, full, (first, last))
         for m in range(full, some, SOME):
-            j = first
-            while j < last:
-                panel = (b, base + (j - first) * L, stride)
-                if j + 6 <= last:
-                    _some_6(A, panel, I, C, K, m, j)
-                    j += 6
-                else:
-                    _some_1(A, panel, I, C, K, m, j)
-                    j += 1
+            _some_rows(A, group, I, C, K, m, (first, last))
         for m in range(some, rows):
-            j = first
-            while j < last:
-                panel = (b, base + (j - first) * L, stride)
-                if j + 12 <= last:
-                    _one_12(A, panel, I, C, K, m, j)
-                    j += 12
-                elif j + 4 <= last:
-                    _one_4(A, panel, I, C, K, m, j)
-                    j += 4
-                else:
-                    _one_1(A, panel, I, C, K, m, j)
-                    j += 1
+            _one_row(A, group, I, C, K, m, (first, last))
 
 
 @njit(**FLAGS)

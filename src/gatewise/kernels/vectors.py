@@ -2,8 +2,8 @@
 
 LLVM's own vectorizer does not keep a block of accumulators in registers, and gives up where many arrays might overlap.
 Here a register of the host's full width is a Numba type, `Vector`. What can be done with it stands in `arithmetic.py`
-and `functions.py`, so that the plain functions of a cell compile for it as they are; products in `tiles.py`. Width follows the host: 64
-bytes with AVX-512, 32 with AVX2, else 16, which every target of LLVM can run.
+and `functions.py`, so that the plain functions of a cell compile for it as they are; products in `tiles.py`. Width
+follows the host: 64 bytes with AVX-512, 32 with AVX2, else 16, which every target of LLVM can run.
 
 Arrays are flat; an index counts elements; nothing is checked.
 """
@@ -57,23 +57,28 @@ class _VectorModel(models.PrimitiveModel):
 
 
 def suffix(vec) -> str:
+    """The type's part of the name of an LLVM intrinsic."""
     return f"v{vec.count}f{32 if isinstance(vec.element, ir.FloatType) else 64}"
 
 
 def call_llvm(builder, name, result, *arguments):
+    """Call an LLVM intrinsic by its whole name."""
     signature = ir.FunctionType(result, [a.type for a in arguments])
     return builder.call(cgutils.get_or_insert_function(builder.module, signature, name), arguments)
 
 
 def fma(builder, x, y, z):
+    """x y + z, rounded once."""
     return call_llvm(builder, f"llvm.fma.{suffix(x.type)}", x.type, x, y, z)
 
 
 def constant(vec, value: float):
+    """A number in every lane."""
     return ir.Constant(vec, [value] * vec.count)
 
 
 def splat(builder, value, count: int):
+    """A value in each of `count` lanes."""
     vec = ir.VectorType(value.type, count)
     undefined = ir.Constant(vec, ir.Undefined)
     zeros = ir.Constant(ir.VectorType(I32, count), [0] * count)
@@ -81,6 +86,7 @@ def splat(builder, value, count: int):
 
 
 def pointer_to(context, builder, array_type, array, index):
+    """The address of array[index]."""
     return builder.gep(context.make_array(array_type)(context, builder, array).data, [index])
 
 
@@ -96,6 +102,7 @@ def lift(context, builder, value, kind, vector):
 
 
 def emit_load(context, builder, array_type, array, index, mask):
+    """Load a Vector, without touching lanes that a mask leaves out; those are 0."""
     vec = Vector(array_type.dtype).ir
     pointer = builder.bitcast(pointer_to(context, builder, array_type, array, index), vec.as_pointer())
     align = array_type.dtype.bitwidth // 8
@@ -106,6 +113,7 @@ def emit_load(context, builder, array_type, array, index, mask):
 
 
 def emit_store(context, builder, array_type, array, index, value, mask):
+    """Store a Vector's lanes, or those of a mask."""
     pointer = builder.bitcast(pointer_to(context, builder, array_type, array, index), value.type.as_pointer())
     align = array_type.dtype.bitwidth // 8
     if mask is None:
@@ -172,7 +180,7 @@ def load_several(number: int) -> Any:
 
 
 def store_several(number: int) -> Any:
-    """`(array, index, stride, values, count)`: write a tuple of `number` Vectors or numbers, `stride` elements apart."""
+    """`(array, index, stride, values, count)`: write `number` Vectors or numbers of a tuple, `stride` elements apart."""
 
     @intrinsic
     def store_tuple(typingctx, array, index, stride, values, count):

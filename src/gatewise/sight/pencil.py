@@ -12,8 +12,9 @@ from typing import NamedTuple
 import numpy as np
 
 from gatewise import recurrence
-from gatewise.cells import Cell
-from gatewise.errors import Array, GatewiseTypeError
+from gatewise.cells import FORMS, Cell
+from gatewise.cells.cell import Equations
+from gatewise.errors import Array, GatewiseValueError
 from gatewise.layers.stack import Recurrent
 
 EPSILON = 1e-5
@@ -37,6 +38,19 @@ class Check(NamedTuple):
     difference: float
 
 
+def _equations(layer: Recurrent) -> Equations:
+    """The equations of the layer's cell; raise unless it has them and the layer is as simple as they are."""
+    cell = layer.cell
+    if cell.equations is None:
+        raise GatewiseValueError(
+            f"there are no equations to fill in for a cell {cell.form}; need one of {', '.join(FORMS)}: "
+            f"gatewise.trace shows the numbers of any cell."
+        )
+    if layer.num_layers > 1 or layer.bidirectional or not layer.bias:
+        raise GatewiseValueError(f"{layer!r} is too much for a pencil; need one layer in one direction, with biases.")
+    return cell.equations
+
+
 def passes(layer: Recurrent, x: Array) -> tuple[list[Line], Check]:
     """Return every line of one forward and one backward pass over x (1, T, D) for L = ½ Σ_t h_t · h_t, and a check.
 
@@ -51,17 +65,15 @@ def passes(layer: Recurrent, x: Array) -> tuple[list[Line], Check]:
     >>> abs(check.backward - check.difference) < 1e-9
     True
     """
+    equations = _equations(layer)
     y, _, tape = layer.forward(x)
     dx, _, grads, (passed,) = layer.backward_passes(tape, y)
-    cell = layer.cell
-    if cell.equations is None:
-        raise GatewiseTypeError(f"{cell.form} has no equations as text; need a layer of the library, such as gw.GRU.")
     steps = [_values(passed, t) | {"dx_t": dx[0, t]} for t in range(x.shape[1])]
     lines = list(_given(layer, x, steps))
     for t, values in enumerate(steps, 1):
-        lines += _filled(f"forward, t = {t}", cell.equations.forward, values, t)
+        lines += _filled(f"forward, t = {t}", equations.forward, values, t)
     lines.append(Line("loss", "L", "½ Σ h_t ⊙ h_t", np.array([_loss(layer, x)])))
-    lines += _backward_lines(cell, cell.equations.backward, steps)
+    lines += _backward_lines(layer.cell, equations.backward, steps)
     lines += _gradient_lines(layer, grads)
     return lines, _check(layer, x, grads)
 
