@@ -297,7 +297,7 @@ def test_a_trace_leaves_other_threads_alone():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"model": gw.Dense(2, 3)}, "trace got a Dense; need a GRU, LSTM or RNN layer, or a Sequential"),
+        ({"model": gw.Dense(2, 3)}, "trace got a Dense; need a recurrent layer, as gw.GRU, or a Sequential"),
         ({"model": gw.GRUCell(2, 3)}, "trace got a GRUCell"),
         ({"model": gw.Sequential(gw.Dense(2, 3))}, "trace got a Sequential"),
         ({"dy": np.ones((B, T, H)), "loss": "mse", "target": 1}, "dy and a loss came both"),

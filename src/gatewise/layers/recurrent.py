@@ -1,4 +1,4 @@
-"""The recurrent layers users build: GRU, LSTM and Elman. What they share stands in `stack.py`."""
+"""The recurrent layers users build: GRU, LSTM, Elman and others. What they share stands in `stack.py`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class LSTMState(NamedTuple):
 
 
 class Convertible(Recurrent):
-    """A recurrent layer that other systems have too, in the layouts of `gatewise.layouts`."""
+    """A recurrent layer with weights from and to the layouts of `gatewise.layouts`, where one has the cell."""
 
     @classmethod
     def from_weights(cls, weights: Mapping[str, Array], layout: str, **hints: Any) -> Self:
