@@ -71,7 +71,12 @@ def rnn_relu(lib, a, state, poke):
     return (poke("hidden", lib.relu(a.sum(0))),)
 
 
-WRITTEN_OUT = {step.__name__: step for step in (gru_after, gru_before, lstm, rnn_tanh, rnn_relu)}
+def mingru(lib, a, state, poke):
+    z, n = poke("update", lib.sigmoid(a.p(0))), poke("candidate", a.p(1))
+    return (poke("hidden", (1 - z) * state[0] + z * n),)
+
+
+WRITTEN_OUT = {step.__name__: step for step in (gru_after, gru_before, lstm, rnn_tanh, rnn_relu, mingru)}
 """One step of each form; every quantity goes through `poke(name, value)` before it is used."""
 
 

@@ -64,12 +64,23 @@ def rnn_step(x, state, W, U, b, c, nonlinearity):
     return (new,), {"hidden": new}
 
 
+def mingru_step(x, state, W, U, b, c):
+    """Rows of W and b: z (0..H-1), n (H..2H-1); there is no U and no c."""
+    (h,) = state
+    H = len(h)
+    z = [sigmoid(dot(W[j], x) + b[j]) for j in range(H)]
+    n = [dot(W[H + j], x) + b[H + j] for j in range(H)]
+    new = [(1 - z[j]) * h[j] + z[j] * n[j] for j in range(H)]
+    return (new,), {"update": z, "candidate": n, "hidden": new}
+
+
 STEPS = {
     "gru_after": partial(gru_step, reset="after"),
     "gru_before": partial(gru_step, reset="before"),
     "lstm": lstm_step,
     "rnn_tanh": partial(rnn_step, nonlinearity="tanh"),
     "rnn_relu": partial(rnn_step, nonlinearity="relu"),
+    "mingru": mingru_step,
 }
 """One step of each form: the new state (h,) or (h, c), and every gate by name."""
 
