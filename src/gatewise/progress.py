@@ -40,7 +40,7 @@ def progress_bar(total: int, enabled: bool, description: str = "training") -> It
         TextColumn("{task.fields[text]}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis")),
         TimeRemainingColumn(compact=True),
     )
-    options = {"console": console, "disable": not console.is_terminal, "transient": bool(_STAGE.get())}
-    with Progress(*columns, redirect_stdout=together, **options) as bar:
-        task = bar.add_task(_STAGE.get() or description, total=total, text="")
+    named, hidden = _STAGE.get(), not console.is_terminal
+    with Progress(*columns, console=console, disable=hidden, transient=bool(named), redirect_stdout=together) as bar:
+        task = bar.add_task(named or description, total=total, text="")
         yield lambda text: bar.update(task, advance=1, text=text)

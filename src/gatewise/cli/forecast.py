@@ -11,7 +11,6 @@ import click
 from gatewise.cli import options, output
 
 if TYPE_CHECKING:
-    from gatewise.comparison import Comparison
     from gatewise.tables import ForecastResult
 
 EPILOG = """Example: gatewise forecast sales.csv --time date --target units --series shop --known holiday --out sales
@@ -84,15 +83,16 @@ def _page(out: Path | None, quiet: bool, result: ForecastResult) -> dict[str, st
 
 def _measured(result: ForecastResult) -> list[str]:
     """Return what the backtest showed, of each target: the errors of all methods, then the verdict."""
-    return [part for target, one in result.comparisons.items() for part in _of_target(result, target, one)]
-
-
-def _of_target(result: ForecastResult, target: str, one: Comparison) -> list[str]:
     from gatewise.comparison import MODEL
     from gatewise.tables import counted
 
-    windows, steps = counted(len(result.backtest.windows), "forecast"), counted(result.task.horizon, "step")
-    covered = f"{one.texts('coverage')[MODEL]} of the values are inside the {result.level:g} % interval"
-    several = f"{target}: " if len(result.comparisons) > 1 else ""
-    verdict = f"{several}held out, {windows} of {steps}: {one.verdict}; {covered}"
-    return [output.comparison_table(one), output.paragraph(verdict)]
+    if result.backtest is None:
+        return []
+    size = f"{counted(len(result.backtest.windows), 'forecast')} of {counted(result.task.horizon, 'step')}"
+    parts = []
+    for target, one in result.comparisons.items():
+        covered = f"{one.texts('coverage')[MODEL]} of the values are inside the {result.level:g} % interval"
+        several = f"{target}: " if len(result.comparisons) > 1 else ""
+        verdict = f"{several}held out, {size}: {one.verdict}; {covered}"
+        parts += [output.comparison_table(one), output.paragraph(verdict)]
+    return parts
