@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gatewise.errors import Array, GatewiseTypeError
-from gatewise.files import write_whole
 from gatewise.layers import Layer
 from gatewise.layers.cell import RecurrentCell
 from gatewise.losses import Loss
+from gatewise.pages.notebook import Page
 from gatewise.pages.page import render, require
 
 
@@ -29,7 +29,7 @@ def report(
     ahead: Any = None,
     measured: Any = None,
     path: str | os.PathLike[str] | None = None,
-) -> str:
+) -> Page:
     """Return one HTML page on a model: what it reaches, how it learned, what goes on inside.
 
     Parameters
@@ -67,8 +67,9 @@ def report(
 
     Returns
     -------
-    str
-        The page, below 3 MB. It asks no network for anything; every text of yours is escaped.
+    Page
+        A `str`, the page's HTML, below 3 MB; `page.save(path)` writes it, and a notebook shows it. It asks no network
+        for anything; every text of yours is escaped.
 
     Raises
     ------
@@ -88,9 +89,9 @@ def report(
     """
     require()
     outcome = _outcome(model, x, y, lengths=lengths, loss=loss, dy=dy, compare=compare, ahead=ahead, measured=measured)
-    page = _page(outcome, history, title, facts or {})
+    page = Page(_page(outcome, history, title, facts or {}))
     if path is not None:
-        write_whole(path, page.encode())
+        page.save(path)
     return page
 
 
