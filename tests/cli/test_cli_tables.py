@@ -382,3 +382,18 @@ def test_the_examples_of_the_docs_run(tmp_path, monkeypatch, run):
     assert len(pd.read_csv(tmp_path / "next.csv")) == 12
     accuracy = json.loads((tmp_path / "activity" / "metrics.json").read_text())["accuracy"]
     assert accuracy > 0.6
+
+
+def test_a_name_with_a_comma_is_taken_before_it_is_split(here, run):
+    rows = "".join(f"2024-01-{k:02d},{k % 7},{k},{k}\n" for k in range(1, 29))
+    (here / "net.csv").write_text('t,"Sales, net",a,b\n' + rows)
+    arguments = ("forecast", "net.csv", "--time", "t", "--horizon", "1", "--no-backtest", "--json", "--quiet")
+    found = json.loads(run(*arguments, "--target", "Sales, net", "--past", "a, b")[1])
+    assert "2024-01-29" in found["forecast"][0]["t"]
+    assert "past a number, past b number" in found["notes"][0]
+
+
+def test_large_step_numbers_are_printed_whole(here, run):
+    (here / "steps.csv").write_text("t,x\n" + "".join(f"{5000000 + k},{k % 5}\n" for k in range(40)))
+    out = run("forecast", "steps.csv", "--time", "t", "--target", "x", "--horizon", "2", "--no-backtest", "--quiet")[1]
+    assert out.splitlines()[2].split()[0] == "5000040"

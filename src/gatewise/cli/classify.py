@@ -38,6 +38,7 @@ def command(
     started = clock.perf_counter()
     table = tables.read_table(train)
     options.require(table, label=label, sequence=sequence)
+    features = options.column_names(table, features)
     roles = tables.SequenceRoles(sequence, time, label, features, time_format)
     sequences.learn(tables.CLASSIFICATION, table, roles, _answer, started=started, **common)
 

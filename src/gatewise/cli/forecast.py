@@ -51,6 +51,7 @@ def command(
     started = clock.perf_counter()
     table = tables.read_table(file)
     options.require(table, time=time, target=targets)
+    targets, known, past, static = (options.column_names(table, names) for names in (targets, known, past, static))
     roles = tables.SeriesRoles(time, targets, series, known, past, static, time_format)
     task = tables.read_forecast_task(table, roles, horizon, season)
     output.say(quiet, *task.notes)

@@ -18,9 +18,10 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 FILE = click.Path(allow_dash=True)
 
 
-def split_names(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
-    """Split repeated options at commas."""
-    return tuple(dict.fromkeys(name.strip() for value in values for name in value.split(",") if name.strip()))
+def column_names(table: Table, values: tuple[str, ...]) -> tuple[str, ...]:
+    """Split repeated options at commas, but for what is the name of a column as it stands."""
+    parts = [[value] if value in table.names else value.split(",") for value in values]
+    return tuple(dict.fromkeys(name.strip() for names in parts for name in names if name.strip()))
 
 
 def require(table: Table, **options: Any) -> None:
@@ -50,7 +51,7 @@ def _column(option: str, help: str, metavar: str = "COL") -> Decorator:
 
 def _columns(*option: str, help: str, metavar: str = "COL") -> Decorator:
     """Return an option for the names of columns, repeated or with commas."""
-    return click.option(*option, metavar=metavar, multiple=True, callback=split_names, help=help)
+    return click.option(*option, metavar=metavar, multiple=True, help=help)
 
 
 seed_option: Decorator = click.option(

@@ -101,7 +101,7 @@ def frame_table(frame: DataFrame) -> str:
     frame = _dates_as_text(frame)
     right = [k for k, kind in enumerate(frame.dtypes) if kind.kind in "if"]
     cells = [
-        [f"{cell:.6g}" if k in right else str(cell) for k, cell in enumerate(row)]
+        [f"{cell:.6g}" if isinstance(cell, float) else str(cell) for cell in row]
         for row in frame.itertuples(index=False)
     ]
     return text_table([str(name) for name in frame.columns], cells, right)

@@ -39,6 +39,7 @@ def command(
     started = clock.perf_counter()
     table = tables.read_table(train)
     options.require(table, target=target, sequence=sequence)
+    features = options.column_names(table, features)
     roles = tables.SequenceRoles(sequence, time, target, features, time_format)
     sequences.learn(tables.REGRESSION, table, roles, _answer, started=started, **common)
 

@@ -93,6 +93,8 @@ class ForecastTask:
         Steps in a season.
     notes : list of str
         What was read, and what was done to it.
+    units : dict of str -> str
+        Of the targets, as they stand in the table.
     """
 
     roles: SeriesRoles
@@ -100,6 +102,7 @@ class ForecastTask:
     horizon: int
     season: int | None
     notes: list[str]
+    units: dict[str, str]
 
     def fit(
         self, *, level: float = 80.0, backtest: bool = True, seed: int = 0, progress: bool = False
@@ -209,10 +212,11 @@ def read_forecast_task(
         if value is not None:
             check_number(name, value, 1, integer=True)
     grid = read_series(table, roles)
+    units = {target: table.numbers(target).unit for target in roles.targets}
     horizon = _horizon(table, roles, grid, horizon)
     season = season or grid.step.season(max(len(y) for y in grid.y))
     parts = [*described(grid, roles), f"{horizon} steps ahead, season {season or 'none'}"]
-    return ForecastTask(roles, grid, horizon, season, table.summary(parts))
+    return ForecastTask(roles, grid, horizon, season, table.summary(parts), units)
 
 
 def described(grid: SeriesGrid, roles: SeriesRoles) -> list[str]:
@@ -265,6 +269,7 @@ def _description(task: ForecastTask, level: float) -> dict[str, Any]:
         "series": grid.names,
         "last": [int(grid.step.places(y.index[-1:])[0][0]) for y in grid.y],
         "level": level,
+        "units": task.units,
     }
 
 

@@ -173,7 +173,7 @@ def _series_columns(description: dict[str, Any]) -> tuple[Any, Any]:
     """Return the roles of the columns of series, and what the model has seen of them."""
     columns = {role: columns_from_json(of_role) for role, of_role in description["columns"].items()} | {"static": []}
     last = dict(zip(description["series"], description["last"], strict=True))
-    schema = SeriesSchema(columns, Step(**description["step"]), last)
+    schema = SeriesSchema(columns, Step(**description["step"]), last, dict(description.get("units", {})))
     return SeriesRoles.from_json(description["roles"])._replace(static=()), schema
 
 

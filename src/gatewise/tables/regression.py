@@ -85,8 +85,11 @@ def regress(
 
 
 def _read(table: Table, roles: SequenceRoles, training: Sequences | None) -> Sequences:
-    columns, per_step = (None, None) if training is None else (training.columns, training.per_step)
-    sequences = with_targets(table, roles, read_sequences(table, roles, columns), per_step)
+    if training is None:
+        sequences = with_targets(table, roles, read_sequences(table, roles))
+    else:
+        sequences = read_sequences(table, roles, training.columns)
+        sequences = with_targets(table, roles, sequences, training.per_step, training.unit)
     sequences = drop_unanswered(table, sequences)
     if not len(sequences.names):
         table.refuse(roles.outcome, "no sequence has a number here; need some to learn from.")

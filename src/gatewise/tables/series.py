@@ -11,7 +11,7 @@ import numpy as np
 
 from gatewise.errors import Array, GatewiseValueError
 from gatewise.forecasting.frequency import Step, dominant_step
-from gatewise.tables.columns import Column, choose_columns, encode, number_column, texts
+from gatewise.tables.columns import Column, choose_columns, encode, identities, number_column
 from gatewise.tables.table import as_names, counted, listed, with_tuples
 from gatewise.tables.times import Times, parse_times
 
@@ -20,10 +20,19 @@ if TYPE_CHECKING:
 
     from gatewise.tables.table import Table
 
+
+class Gaps(NamedTuple):
+    """Missing steps that a table may have: so many for each of its rows, and so many more in all."""
+
+    each: int
+    all: int
+
+
 ROLES = ("known", "past", "static")
 ENOUGH = 8  # rows that show a step beyond doubt
 MOST_CONFLICTS = 0.2  # share of rows that may contradict another of the same time
-MOST_GAPS = 10  # rows of the grid for each row of the table
+MOST_STEPS = Gaps(10, 1000)
+MOST_MONTHS = Gaps(3, 24)  # of months and years, of which a wrong century makes a hundred
 
 
 class SeriesRoles(NamedTuple):
@@ -127,11 +136,12 @@ class SeriesGrid:
 
 
 class SeriesSchema(NamedTuple):
-    """What a fitted model has seen: what its columns are, its step, and the last place of each series on the grid."""
+    """What a fitted model has seen: its columns, its step, each series' last place on the grid, the targets' units."""
 
     columns: dict[str, list[Column]]
     step: Step
     last: dict[str, int]
+    units: Mapping[str, str] | None = None
 
 
 def read_series(table: Table, roles: SeriesRoles, schema: SeriesSchema | None = None) -> SeriesGrid:
@@ -171,7 +181,9 @@ def read_series(table: Table, roles: SeriesRoles, schema: SeriesSchema | None = 
     step = _step(table, roles, times, codes, schema)
     columns = schema.columns if schema else {role: choose_columns(table, getattr(roles, role)) for role in ROLES}
     beside = [*columns["known"], *columns["past"]]
-    values = np.column_stack([*(number_column(table, target) for target in roles.targets), encode(table, beside)])
+    units = (schema and schema.units) or {}
+    targets = [number_column(table, target, units.get(target)) for target in roles.targets]
+    values = np.column_stack([*targets, encode(table, beside)])
     rows = _Rows(codes, _places(table, roles, times, step, codes), values)
     grid = _lay_out(table, roles, _without_copies(table, roles, times, rows), names, step, schema and schema.last)
     grid.columns = columns
@@ -208,7 +220,7 @@ def _series_of(table: Table, roles: SeriesRoles) -> tuple[Array, list[str]]:
     empty = np.flatnonzero(table.missing(roles.series))
     if empty.size:
         table.refuse(roles.series, "no name of a series here; fill it in or delete the row.", int(empty[0]))
-    codes, names = pd.factorize(texts(table, roles.series))
+    codes, names = pd.factorize(identities(table, roles.series))
     return codes, [str(name) for name in names]
 
 
@@ -236,15 +248,17 @@ def _places(table: Table, roles: SeriesRoles, times: Times, step: Step, codes: A
     backwards = (np.diff(places) < 0) & (np.diff(codes) == 0)
     if backwards.any():
         table.notes.append("times sorted")
-    _check_span(table, roles, times, places, codes)
+    _check_span(table, roles, times, step, (places, codes))
     return places
 
 
-def _check_span(table: Table, roles: SeriesRoles, times: Times, places: Array, codes: Array) -> None:
+def _check_span(table: Table, roles: SeriesRoles, times: Times, step: Step, rows: tuple[Array, Array]) -> None:
     """Raise if a few rows span so many steps that a time must be wrong."""
+    places, codes = rows
     order = np.lexsort((places, codes))
     gaps = np.diff(places[order]) * (np.diff(codes[order]) == 0)
-    if gaps.sum() > MOST_GAPS * len(places) + 1000:
+    most = MOST_MONTHS if step.kind == "months" else MOST_STEPS
+    if gaps.sum() > most.each * len(places) + most.all:
         before, after = order[int(np.argmax(gaps))], order[int(np.argmax(gaps)) + 1]
         table.refuse(
             roles.time,
