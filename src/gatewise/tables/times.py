@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from gatewise.errors import Array
+from gatewise.tables import decimal_years, named_months, writing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from pandas import DatetimeIndex, Index, Series
 
     from gatewise.tables.table import Table
+    from gatewise.tables.writing import Writer
 
     Parsed = tuple[DatetimeIndex, str]
 
@@ -23,11 +26,6 @@ _OFFSET = r"(?i)\s*(?P<offset>Z|UTC|GMT|(?<=\d\d)[+-]\d\d(?::?\d\d)?|(?<=\s)[+-]
 _FOUR_DIGITS = r"\d{4}"
 _NUMERIC = r"^(\d{1,2})([./-])(\d{1,2})[./-](\d{4}|\d{2})(?:\D|$)"
 _CLOCKS = ("", "%H:%M", "%H:%M:%S", "%H:%M:%S.%f", "%I:%M %p", "%I:%M:%S %p")
-_NAMED = (
-    *("%b %Y", "%B %Y", "%b-%y", "%b-%Y", "%Y-%b", "%Y %b", "%Y %B", "%d %b %Y", "%d %B %Y", "%d-%b-%Y", "%d-%b-%y"),
-    *("%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%B %d %Y", "%a, %d %b %Y", "%A, %d %B %Y", "%a %b %d %Y"),
-    *("%d. %B %Y", "%d. %b %Y"),
-)
 _EPOCHS = ((1e8, 2e10, "s"), (1e11, 2e13, "ms"), (1e14, 2e16, "us"), (1e17, 9.2e18, "ns"))
 _DIGITS = {4: "%Y", 6: "%Y%m", 7: "%Y%j", 8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 _MOSTLY = 0.5  # share of numbers that must be dates for the others to be mistakes; of arbitrary ones few are
@@ -36,10 +34,14 @@ _SECONDS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "n
 
 
 class Times(NamedTuple):
-    """When each row was: a DatetimeIndex without zone, or whole step numbers; and how the cells were understood."""
+    """When each row was: a DatetimeIndex without zone, or whole step numbers; and how the cells were understood.
+
+    `writers` has, by the names of columns, what writes times as those columns have them.
+    """
 
     stamps: Index[Any]
     note: str
+    writers: Mapping[str, Writer] | None = None
 
     @property
     def dated(self) -> bool:
@@ -82,6 +84,9 @@ def parse_times(table: Table, name: str, pattern: str | None = None) -> Times:
     times = _parsed(table, name, pattern)
     if times.dated:
         _check_years(table, name, times)
+    if times.writers is None:
+        write = writing.writer(table, name, times.stamps)
+        times = times._replace(writers=None if write is None else {name: write})
     return times
 
 
@@ -142,7 +147,8 @@ def _by_pattern(table: Table, name: str, pattern: str) -> Times:
     except ValueError as error:
         table.refuse(name, f"cannot be read by the format {pattern!r} ({error}).")
     _refuse_unread(table, name, stamps, f"as the format {pattern!r} has it")
-    return Times(stamps.tz_localize(None), "")
+    write = None if "%z" in pattern else {name: partial(writing.by_pattern, pattern)}
+    return Times(stamps.tz_localize(None), "", write)
 
 
 def _from_numbers(table: Table, name: str, values: Array) -> Times:
@@ -160,6 +166,13 @@ def _from_numbers(table: Table, name: str, values: Array) -> Times:
         if least <= low and high <= most:
             ticks = np.round(values * {"s": 1e6, "ms": 1e3, "us": 1, "ns": 1e-3}[unit]).astype("datetime64[us]")
             return Times(pd.DatetimeIndex(ticks), f"{_SECONDS[unit]} since 1970, in UTC")
+    years = decimal_years.read(values)
+    if years is not None:
+        return Times(years.stamps, years.note, {name: years.write})
+    if not whole and decimal_years.are_years(values):
+        table.refuse(
+            name, f"{values[0]:g} and the others are decimal years on no regular step; pass --every month --mean.", 0
+        )
     if not whole or abs(values).max() > 2**53:
         table.refuse(name, f"{values[0]:g} is neither a date, an epoch nor a whole step number; pass --time-format.", 0)
     return Times(pd.Index(values.astype(np.int64)), "step numbers")
@@ -319,4 +332,4 @@ def _quarters(text: Series[str]) -> Parsed:
 
 
 def _named(text: Series[str]) -> Parsed:
-    return _best(text, _NAMED), ""
+    return named_months.read(text), ""
