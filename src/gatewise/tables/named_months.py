@@ -44,7 +44,8 @@ def read(text: Series[str]) -> DatetimeIndex:
     clock = text.str.extract(_CLOCK)
     dates = text.str.replace(_CLOCK, "", regex=True).str.replace(_WEEKDAY, "", regex=True)
     readings = [_in_order(dates, order) for order in _ORDERS]
-    return max(readings, key=lambda stamps: stamps.notna().sum()) + _time_of_day(clock)
+    stamps: DatetimeIndex = max(readings, key=lambda one: np.count_nonzero(one.notna())) + time_of_day(clock)
+    return stamps
 
 
 def _in_order(dates: Series[str], order: tuple[str, ...]) -> DatetimeIndex:
@@ -67,7 +68,7 @@ def _are_days(month: Series[Any]) -> bool:
     return bool(len(month) > 2 and (month.diff().iloc[1:] == 0).mean() > 0.5)
 
 
-def _time_of_day(clock: Any) -> Any:
+def time_of_day(clock: Any) -> Any:
     """Return the time since midnight, zero where none is written, NaT where it is none."""
     import pandas as pd
 

@@ -11,14 +11,17 @@ import numpy as np
 
 from gatewise.errors import Array, GatewiseValueError
 from gatewise.forecasting.frequency import Step, dominant_step
+from gatewise.tables import resampling
 from gatewise.tables.columns import Column, choose_columns, encode, identities, number_column
+from gatewise.tables.composed import ROW, read_times
 from gatewise.tables.table import as_names, counted, listed, with_tuples
-from gatewise.tables.times import Times, parse_times
+from gatewise.tables.times import Times
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
     from gatewise.tables.table import Table
+    from gatewise.tables.writing import Writer
 
 
 class Gaps(NamedTuple):
@@ -48,6 +51,14 @@ class SeriesRoles(NamedTuple):
         Known ahead, known up to now, and constant in a series.
     time_format : str or None
         Of the times, in the letters of `strftime`.
+    parts : tuple of str
+        The columns that make the time together, if they are several; `time` then lists them.
+    in_order : bool
+        Whether rows are steps in the file's order; `time` then is a name for their numbers.
+    wide : bool
+        Whether months, quarters or years stand side by side; the other roles are those of the table made of it.
+    every, aggregate : str or None
+        The period, such as "month", to which rows are gathered, and how: by their "sum" or "mean".
     """
 
     time: str
@@ -57,20 +68,34 @@ class SeriesRoles(NamedTuple):
     past: tuple[str, ...] = ()
     static: tuple[str, ...] = ()
     time_format: str | None = None
+    parts: tuple[str, ...] = ()
+    in_order: bool = False
+    wide: bool = False
+    every: str | None = None
+    aggregate: str | None = None
 
     @classmethod
     def of(
         cls,
-        time: str,
-        target: str | Sequence[str],
+        time: str | Sequence[str] | None = None,
+        target: str | Sequence[str] = (),
         series: str | None = None,
         known: str | Sequence[str] = (),
         past: str | Sequence[str] = (),
         static: str | Sequence[str] = (),
         time_format: str | None = None,
+        *,
+        in_order: bool = False,
+        wide: bool = False,
+        every: str | None = None,
+        aggregate: str | None = None,
     ) -> SeriesRoles:
-        """Build roles where one column may be given by its bare name."""
-        return cls(time, as_names(target), series, as_names(known), as_names(past), as_names(static), time_format)
+        """Build roles where one column may be given by its bare name; `time` may be several, or left open."""
+        names = as_names(time or ())
+        parts = names if len(names) > 1 else ()
+        columns = (as_names(target), series, as_names(known), as_names(past), as_names(static))
+        name = ROW if in_order else ", ".join(names)
+        return cls(name, *columns, time_format, parts, in_order, wide, every, aggregate)
 
     @classmethod
     def from_json(cls, described: Mapping[str, Any]) -> SeriesRoles:
@@ -81,7 +106,8 @@ class SeriesRoles(NamedTuple):
     def named(self) -> list[str]:
         """All columns that are named."""
         series = [] if self.series is None else [self.series]
-        return [self.time, *self.targets, *series, *self.known, *self.past, *self.static]
+        times = [] if self.in_order or not self.time else self.parts or [self.time]
+        return [*times, *self.targets, *series, *self.known, *self.past, *self.static]
 
 
 @dataclass
@@ -100,6 +126,8 @@ class SeriesGrid:
         One row a series.
     columns : dict of str -> list of Column
         What the columns "known", "past" and "static" are.
+    writers : mapping of str, or None
+        By the columns of times, what writes times as they stand in them.
     """
 
     names: list[str]
@@ -108,6 +136,7 @@ class SeriesGrid:
     static: DataFrame
     step: Step
     columns: dict[str, list[Column]] = field(default_factory=dict)
+    writers: Mapping[str, Writer] | None = None
 
     def channels(self, role: str) -> list[str]:
         """Names of the numbers that come of the columns of a role."""
@@ -174,7 +203,7 @@ def read_series(table: Table, roles: SeriesRoles, schema: SeriesSchema | None = 
     ([1.0, 2.0, nan, 4.0], '1 day', ['times sorted', '1 missing step filled with gaps'])
     """
     _check_roles(table, roles, schema is not None)
-    times = parse_times(table, roles.time, roles.time_format)
+    times = read_times(table, roles)
     if times.note:
         table.notes.append(f"{roles.time}: {times.note}")
     codes, names = _series_of(table, roles)
@@ -186,7 +215,7 @@ def read_series(table: Table, roles: SeriesRoles, schema: SeriesSchema | None = 
     values = np.column_stack([*targets, encode(table, beside)])
     rows = _Rows(codes, _places(table, roles, times, step, codes), values)
     grid = _lay_out(table, roles, _without_copies(table, roles, times, rows), names, step, schema and schema.last)
-    grid.columns = columns
+    grid.columns, grid.writers = columns, resampling.writers(roles) if roles.every else times.writers
     channels = [*grid.channels("known"), *grid.channels("past")]
     grid.covariates = [frame.set_axis(channels, axis=1) for frame in grid.covariates]
     static = _static(table, roles, codes, names, columns["static"])

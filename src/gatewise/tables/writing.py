@@ -113,7 +113,8 @@ def as_numbers(pattern: str, times: Any) -> Array:
 def as_epochs(scale: float, times: Any) -> Array:
     """Return times as ticks since 1970, int64 (times,); `scale` is the length of one in microseconds."""
     ticks = times.to_numpy().astype("datetime64[us]").astype(np.int64)
-    return np.round(ticks / scale).astype(np.int64)
+    epochs: Array = np.round(ticks / scale).astype(np.int64)
+    return epochs
 
 
 def _written(token: str, times: Any) -> Array:
