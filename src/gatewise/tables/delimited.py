@@ -30,10 +30,13 @@ class Delimited(NamedTuple):
         """Yield the line on which each record starts, and its fields; blank lines are no records."""
         text = io.TextIOWrapper(io.BytesIO(self.content), "utf-8", newline="")
         reader, start = csv.reader(text, delimiter=self.separator), 1
-        for fields in reader:
-            if fields:
-                yield start, fields
-            start = reader.line_num + 1
+        try:
+            for fields in reader:
+                if fields:
+                    yield start, fields
+                start = reader.line_num + 1
+        except csv.Error as error:
+            raise GatewiseValueError(f"{self.source}, line {start} cannot be read as CSV ({error}).") from error
 
     def line_of(self, row: int) -> int:
         """Return the line on which a row starts, the first row after the header being 0."""
@@ -144,10 +147,7 @@ def _separator(content: bytes) -> str:
 
 
 def _header(file: Delimited) -> list[str]:
-    try:
-        return next(file.records())[1]
-    except csv.Error as error:
-        raise GatewiseValueError(f"{file.source}, line 1 cannot be read as CSV ({error}).") from error
+    return next(file.records())[1]
 
 
 def _check_quotes(file: Delimited) -> None:
@@ -162,13 +162,10 @@ def _check_quotes(file: Delimited) -> None:
 
 
 def _refuse_ragged(file: Delimited, width: int) -> None:
-    try:
-        for line, fields in file.records():
-            if len(fields) != width:
-                advice = "quote values that contain the separator" if len(fields) > width else "fill it up or delete it"
-                raise GatewiseValueError(
-                    f"{file.source}, line {line}: {len(fields)} field(s) where the header has {width} "
-                    f"(separated by {SEPARATORS.get(file.separator, 'spaces')}); {advice}."
-                )
-    except csv.Error as error:
-        raise GatewiseValueError(f"{file.source} cannot be read as CSV ({error}).") from error
+    for line, fields in file.records():
+        if len(fields) != width:
+            advice = "quote values that contain the separator" if len(fields) > width else "fill it up or delete it"
+            raise GatewiseValueError(
+                f"{file.source}, line {line}: {len(fields)} field(s) where the header has {width} "
+                f"(separated by {SEPARATORS.get(file.separator, 'spaces')}); {advice}."
+            )

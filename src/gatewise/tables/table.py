@@ -286,7 +286,7 @@ def _from_csv(source: str, content: bytes, header: bool | None) -> Table:
 def _check_names(table: Table) -> None:
     repeated = [name for name, count in Counter(table.names).items() if count > 1]
     if repeated:
-        places = [str(k + 1) for k, name in enumerate(table.names) if name == repeated[0]]
+        places = [str(k + 1) for k, name in enumerate(table.names) if name == repeated[0]][:5]
         table.refuse(repeated[0], f"the name stands over columns {' and '.join(places)}; give each its own.")
 
 

@@ -83,16 +83,15 @@ def parse_times(table: Table, name: str, pattern: str | None = None) -> Times:
     """
     times = _parsed(table, name, pattern)
     if times.dated:
-        _check_years(table, name, times)
+        _check_years(table, name, times.stamps.year)  # type: ignore[attr-defined]
     if times.writers is None:
         write = writing.writer(table, name, times.stamps)
         times = times._replace(writers=None if write is None else {name: write})
     return times
 
 
-def _check_years(table: Table, name: str, times: Times) -> None:
+def _check_years(table: Table, name: str, years: Any) -> None:
     """Raise for dates that the arithmetic of dates cannot hold."""
-    years = times.stamps.year  # type: ignore[attr-defined]
     out = np.flatnonzero((years < EARLIEST) | (years > LATEST))
     if out.size:
         row = int(out[0])
@@ -125,10 +124,22 @@ def _parsed(table: Table, name: str, pattern: str | None) -> Times:
 def _from_stamps(table: Table, name: str) -> Times:
     import pandas as pd
 
+    _check_years(table, name, _years(table.data[name]))
     stamps = pd.DatetimeIndex(pd.to_datetime(table.data[name].to_pandas()))
     if stamps.tz is None:
         return Times(stamps, "")
     return _of_one_zone(stamps.tz_localize(None), stamps.tz_convert(None), f"given in {stamps.tz}, ")
+
+
+def _years(column: Any) -> Array:
+    """Return the year of each time of an Arrow column, however far; Arrow's own overflow without a word."""
+    import pyarrow as pa
+
+    kind = column.type
+    unit = "D" if pa.types.is_date32(kind) else "ms" if pa.types.is_date64(kind) else kind.unit
+    ticks = column.cast(pa.int32() if unit == "D" else pa.int64()).to_numpy().astype(np.int64)
+    years: Array = ticks.astype(f"datetime64[{unit}]").astype("datetime64[Y]").astype(np.int64) + 1970
+    return years
 
 
 def _of_one_zone(wall: DatetimeIndex, utc: DatetimeIndex, origin: str = "given with offsets, ") -> Times:
