@@ -23,6 +23,7 @@ from gatewise.layers import (
     Pool,
     RNNCell,
     Sequential,
+    define_cell,
 )
 from gatewise.layouts import convert
 from gatewise.optimizers import clip_by_global_norm
@@ -86,6 +87,7 @@ __all__ = [
     "clip_by_global_norm",
     "convert",
     "datasets",
+    "define_cell",
     "get_num_threads",
     "gradcheck",
     "gradient_flow",

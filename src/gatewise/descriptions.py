@@ -12,8 +12,7 @@ import numpy as np
 from gatewise import layers
 from gatewise.cells import Cell
 from gatewise.errors import Array, GatewiseTypeError, GatewiseValueError, check_names, check_number
-from gatewise.layers import RECURRENT, Layer, Parallel, Sequential
-from gatewise.layers.registry import OWN
+from gatewise.layers import OWN, RECURRENT, Layer, Parallel, Sequential
 from gatewise.layers.stack import Recurrent
 
 _T = TypeVar("_T")

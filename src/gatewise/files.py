@@ -30,7 +30,8 @@ def save(model: Any, path: str | os.PathLike[str], *, info: Mapping[str, Any] | 
     Parameters
     ----------
     model : Layer or estimator
-        What to write. Layers and subclasses of your own cannot be rebuilt from a file and are refused.
+        What to write. A layer that `gatewise.define_cell` made is written with the name of its cell, and loads where
+        the same cell is defined; other layers and subclasses of your own cannot be rebuilt and are refused.
     path : str or path
         The file. It is replaced in one step: a full disk or a killed process leaves the old file whole.
     info : mapping, optional
@@ -80,7 +81,8 @@ def load(path: str | os.PathLike[str]) -> Any:
     Raises
     ------
     GatewiseError
-        If the file is absent, is no safetensors file, was not written by Gatewise, or does not fit its own header.
+        If the file is absent, is no safetensors file, was not written by Gatewise, or does not fit its own header, or
+        if it holds a layer of a cell of your own that is not defined as it was: the error says what to define.
 
     Examples
     --------

@@ -12,17 +12,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from gatewise.cells.derivatives import derivative_errors
 from gatewise.errors import Array, GatewiseTypeError, check_number
-from gatewise.layers import GRU, LSTM, RNN, Layer
+from gatewise.layers import RECURRENT, Layer
 from gatewise.layers.cell import RecurrentCell
 from gatewise.layers.layer import Rng, generator
 from gatewise.layers.padding import valid_steps
-from gatewise.layers.parts import example_input
+from gatewise.layers.parts import example_input, plain_layers
 from gatewise.layers.stack import Recurrent
 from gatewise.recurrence import Run
 
@@ -40,6 +42,8 @@ class ArrayCheck(NamedTuple):
     direction: float
     element: float
     where: tuple[int, ...]
+    part: str = ""
+    """Of a recurrent layer's weights that fail: which line of its cell's backward step is wrong, as "gate update"."""
 
     @property
     def worst(self) -> float:
@@ -69,7 +73,14 @@ class Report:
         from gatewise.printing import text_table
 
         rows = [
-            (c.name, c.shape, f"{c.direction:.1e}", f"{c.element:.1e}", c.where, _verdict(c.worst, self.tolerance))
+            (
+                ", ".join(filter(None, (c.name, c.part))),
+                c.shape,
+                f"{c.direction:.1e}",
+                f"{c.element:.1e}",
+                c.where,
+                _verdict(c.worst, self.tolerance),
+            )
             for c in self.checks
         ]
         return text_table(("array", "shape", "direction", "element", "worst at", ""), rows)
@@ -133,15 +144,26 @@ def gradcheck(
         _check_array(problem.loss, name, array, claimed.get(name), samples, rng, tolerance)
         for name, array in problem.arrays.items()
     ]
-    return Report(tuple(checks), tolerance)
+    return Report(tuple(_blamed(layer, check, tolerance) for check in checks), tolerance)
+
+
+def _blamed(layer: Layer | RecurrentCell, check: ArrayCheck, tolerance: float) -> ArrayCheck:
+    """`check` with the part of the cell that is wrong, if it fails for a weight of a recurrent layer."""
+    if check.worst <= tolerance:
+        return check
+    for prefix, plain, _ in plain_layers(layer.layer if isinstance(layer, RecurrentCell) else layer):
+        if isinstance(plain, Recurrent) and check.name.startswith((f"{prefix}weight_", f"{prefix}bias_")):
+            side = "q" if "_hh" in check.name else "p"
+            errors = {key: e for key, e in derivative_errors(plain.cell).items() if not e <= tolerance}
+            key = max((k for k in errors if k[0] == side), key=lambda k: errors[k], default=next(iter(errors), None))
+            return check if key is None else check._replace(part=f"{'state' if key[0] == 'state' else 'gate'} {key[1]}")
+    return check
 
 
 _BUILDERS: dict[str, Callable[..., Recurrent]] = {
-    "GRU after": lambda **options: GRU(reset="after", **options),
-    "GRU before": lambda **options: GRU(reset="before", **options),
-    "LSTM": LSTM,
-    "RNN tanh": lambda **options: RNN(nonlinearity="tanh", **options),
-    "RNN relu": lambda **options: RNN(nonlinearity="relu", **options),
+    " ".join([layer.__name__, *options.values()]): partial(layer, **options)
+    for layer in RECURRENT.values()
+    for options in layer.form_options().values()
 }
 _OPTIONS = list(product(_BUILDERS, (1, 2), (1, 2), *[(False, True)] * 3))
 CONFIGURATIONS = len(_OPTIONS)
@@ -149,7 +171,7 @@ CONFIGURATIONS = len(_OPTIONS)
 
 def certificate(samples: int = 3, seed: int = 0) -> Iterator[tuple[dict[str, Any], Report]]:
     """Check every cell × reset × layers × direction × lengths × bias × initial state; yield options and report."""
-    for cell, layers, directions, ragged, bias, given in _OPTIONS:
+    for cell, layers, directions, ragged, bias, random_state in _OPTIONS:
         layer = _BUILDERS[cell](
             input_size=3,
             hidden_size=5,
@@ -162,24 +184,24 @@ def certificate(samples: int = 3, seed: int = 0) -> Iterator[tuple[dict[str, Any
         )
         rng = np.random.default_rng(seed)
         lengths = [4, 1, 3] if ragged else None
-        x, state = _clear_data(layer, lengths, given, rng)
+        x, state = _clear_data(layer, lengths, random_state, rng)
         options = {
             "cell": cell,
             "layers": layers,
             "directions": directions,
             "lengths": ragged,
             "bias": bias,
-            "initial state": "random" if given else "zero",
+            "initial state": "random" if random_state else "zero",
         }
         yield options, gradcheck(layer, x, state=state, lengths=lengths, samples=samples, rng=rng)
 
 
-def _clear_data(layer: Recurrent, lengths: Any, given: bool, rng: np.random.Generator) -> tuple[Array, Any]:
+def _clear_data(layer: Recurrent, lengths: Any, random_state: bool, rng: np.random.Generator) -> tuple[Array, Any]:
     """Random x and initial state (or zeros) that keep relu clear of its kink, where it has no derivative."""
     for _ in range(1000):
         x = rng.standard_normal((3, 4, layer.input_size))
         state = layer(x[:, :0])[1]
-        if given:
+        if random_state:
             state = _map(lambda a: rng.standard_normal(a.shape), state)
         runs = layer.forward(x, state, lengths=lengths, training=True, rng=0)[2].runs
         if getattr(layer, "nonlinearity", None) != "relu" or min(map(_distance_to_kink, runs)) > CLEARANCE:

@@ -163,7 +163,8 @@ def _by_time(a: Array) -> Array:
 
 def _rows(a: Array) -> Array:
     """(T, B, N) as (T·B, N)."""
-    return a.reshape(-1, a.shape[-1])
+    T, B, N = a.shape
+    return a.reshape(T * B, N)
 
 
 def _at(arrays: tuple[Array, ...], t: int) -> tuple[Array, ...]:

@@ -22,7 +22,7 @@ SALES = "month,shop,units,promo,stock,size\n"
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     """Train for a moment only: what is tested here is what stands around the training."""
-    for name, value in (("max_iter", 5), ("n_networks", 1), ("hidden_size", 4)):
+    for name, value in (("max_updates", 5), ("n_networks", 1), ("hidden_size", 4)):
         monkeypatch.setitem(gw.RecurrentForecaster.__init__.__kwdefaults__, name, value)
 
 

@@ -109,3 +109,22 @@ def test_wrong_arguments_and_calls():
         table.forward(np.array([[1, 2]]), lengths=[0])
     with pytest.raises(gw.GatewiseError, match=r"x has shape \(2,\); need \(batch, time\)"):
         table.forward(np.array([1, 2]), lengths=[1, 1])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("kind", [np.uint8, np.int32, np.int64])
+def test_gradients_of_a_row_are_summed_in_their_order(dtype, kind):
+    rng = np.random.default_rng(0)
+    x = (rng.zipf(1.5, (40, 50)) % 50).astype(kind)
+    table = gw.Embedding(60, 7, dtype=dtype, rng=0)
+    y, _, tape = table.forward(x, lengths=rng.integers(1, 51, 40))
+    dy = (rng.standard_normal(y.shape) * 10.0 ** rng.integers(-6, 6, y.shape)).astype(dtype)
+    grads = table.backward(tape, dy)[2]["weight"]
+    expected = np.zeros((60, 7), dtype)
+    np.add.at(expected, x, np.where((np.arange(50) < tape.lengths[:, None])[..., None], dy, 0))
+    np.testing.assert_array_equal(grads, expected)
+    assert grads.dtype == dtype
+    assert grads.flags.c_contiguous
+    assert grads.flags.writeable
+    none = table.forward(x[:0])
+    assert not table.backward(none[2], none[0])[2]["weight"].any()

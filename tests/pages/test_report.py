@@ -172,7 +172,7 @@ def test_confusion_matrix_counts():
     assert found.accuracy == 0.6
     table = classes._cells(np.array([[1, 1, 0], [0, 1, 0], [1, 0, 1]]), found.labels)
     assert table["share"].tolist() == [0.5, 0.5, 0, 0, 1, 0, 0.5, 0, 0.5]
-    assert "“a” is taken for “b”: 1 time" in classes._worst_confusion(found)
+    assert "“a” is predicted as “b”: 1 time" in classes._worst_confusion(found)
     assert "Nothing is confused" in classes._worst_confusion(found._replace(probabilities=np.eye(3)[truth]))
     many = classes.Classified(np.arange(40), np.eye(40), [str(k) for k in range(40)], "step")
     assert "30 most frequent of 40" in classes._matrix_section(many).intro
@@ -240,7 +240,7 @@ def test_page_of_a_forecaster_says_what_the_backtest_found():
 
 def test_a_forecaster_without_dates():
     y = 10 + np.sin(np.arange(150) * 2 * np.pi / 12)
-    model = type(a_fitted_forecaster())(6, season=12, max_iter=4, hidden_size=4, n_networks=1, random_state=0).fit(y)
+    model = type(a_fitted_forecaster())(6, season=12, max_updates=4, hidden_size=4, n_networks=1, random_state=0).fit(y)
     page = gw.report(model, y)
     assert "forecast-0" in ids(page)
 
@@ -261,7 +261,9 @@ def test_what_comes_next_needs_what_is_known_ahead():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(70, 1))
     y = 3 * x[:, 0] + rng.normal(scale=0.1, size=70)
-    model = type(a_fitted_forecaster())(2, max_iter=4, hidden_size=4, n_networks=1, random_state=0).fit(y[:60], x[:60])
+    model = type(a_fitted_forecaster())(2, max_updates=4, hidden_size=4, n_networks=1, random_state=0).fit(
+        y[:60], x[:60]
+    )
     assert "next-0" not in ids(gw.report(model, y[:60], x[:60]))
     assert "next-0" in ids(gw.report(model, y[:60], x[:60], ahead=x[60:62]))
     with pytest.raises(gw.GatewiseError, match="ahead is for forecasters"):

@@ -134,7 +134,7 @@ def test_dark_and_light_differ(tab):
 def test_hovering_tells_values(tab):
     id, said = {
         "layer": ("gates", "Forget gate f"),
-        "classifier": ("confusion", "taken for"),
+        "classifier": ("confusion", "predicted"),
         "forecaster": ("forecast-0", "Measured"),
         "demo": ("forecast", "Measured"),
     }[tab.kind]

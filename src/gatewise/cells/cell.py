@@ -42,6 +42,45 @@ def recurrent_gradient(dq: Array, h_prev: Array, record: Record) -> Array:
     return dq.T @ h_prev
 
 
+class Phase(NamedTuple):
+    """One product of a step and the pointwise functions after it; a cell has one phase, the reset-before GRU two.
+
+    The only, or last, phase makes the state:
+
+        forward(p, q, state_prev) -> state, record
+        backward(dstate, state, state_prev, record) -> dp, dq, dstate_prev, the last without what comes through q
+
+    A phase before it makes the operand s of the last phase's product from h_{t-1}:
+
+        forward(p, q, h_prev) -> record
+        operand(record, h_prev) -> s
+        backward(ds, h_prev, record) -> dp, dq, dh_prev
+
+    Gates, products and recorded values are counted off in the order of the cell's names.
+    """
+
+    products: int
+    """Gates whose q is formed first: q = h_{t-1} Uᵀ + c, in the last of two phases s Uᵀ + c."""
+    gates: int
+    """Gates whose p and q the functions take."""
+    recorded: int
+    """Values in the record that `forward` returns."""
+    forward: Callable[..., Any]
+    backward: Callable[..., Any]
+    operand: Callable[[Record, Array], Array] | None = None
+
+
+class Equations(NamedTuple):
+    """One step of a cell as text, a line an equation, in the letters of the documentation's Mathematics page.
+
+    `h_t` and `h_{t-1}`, `c_t` are states, `r`, `z`, … gates by their letters, `da_r` the gradient of a pre-activation,
+    `back_t` and `cback_t` what comes back to h_t and c_t from step t + 1.
+    """
+
+    forward: str
+    backward: str
+
+
 class Cell(NamedTuple):
     """A recurrent cell as data; the time loop, matrix gradients, stacking and lengths are written once elsewhere."""
 
@@ -64,12 +103,14 @@ class Cell(NamedTuple):
     """`jacobian(state, state_prev, record, U) -> ∂state/∂state_prev` (..., S·H, S·H), for any leading axes."""
     recurrent_gradient: RecurrentGradient = recurrent_gradient
     """`recurrent_gradient(dq, h_prev, record) -> dU`, all arguments stacked over time and batch."""
-    pointwise: tuple[Callable[..., Any], ...] = ()
+    phases: tuple[Phase, ...] = ()
     """The pointwise functions in `step` and `step_backward`, for kernels to compile; none if there is no kernel."""
     recurrent: bool = True
     """Whether there is U; without it q is absent, and so is the recurrent bias."""
     recurrent_bias: bool = True
     """Whether c is a parameter; else it is 0."""
+    equations: Equations | None = None
+    """The step to follow with a pencil; None for a user's cell."""
 
     @property
     def name(self) -> str:
@@ -121,7 +162,7 @@ def plain_cell(
         PlainStepBackward(backward),
         record_gradients,
         PlainJacobian(backward),
-        pointwise=(forward, backward),
+        phases=(Phase(len(gates) if recurrent else 0, len(gates), len(recorded), forward, backward),),
         recurrent=recurrent,
         recurrent_bias=recurrent and recurrent_bias,
     )

@@ -34,8 +34,8 @@ class Sequences(NamedTuple):
 
     def observed(self) -> Array:
         """(n, time, channels), True where there is a value."""
-        found: Array = ~np.isnan(self.values)
-        return found & self.inside()[:, :, None]
+        known: Array = ~np.isnan(self.values)
+        return known & self.inside()[:, :, None]
 
     def like_input(self, values: Array) -> Any:
         """Return values (n, time, ...), one a step, as the sequences came: an array with NaN past each end, or a list.
@@ -72,8 +72,8 @@ def read_sequences(estimator: Any, X: Any, *, reset: bool) -> Sequences:
     Examples
     --------
     >>> from sklearn.base import BaseEstimator
-    >>> found = read_sequences(BaseEstimator(), [np.zeros((3, 2)), np.ones((1, 2))], reset=True)
-    >>> found.values.shape, found.lengths, found.form
+    >>> sequences = read_sequences(BaseEstimator(), [np.zeros((3, 2)), np.ones((1, 2))], reset=True)
+    >>> sequences.values.shape, sequences.lengths, sequences.form
     ((2, 3, 2), array([3, 1]), 'list')
     """
     if reset:
@@ -81,14 +81,14 @@ def read_sequences(estimator: Any, X: Any, *, reset: bool) -> Sequences:
             estimator.__dict__.pop(name, None)
     try:
         parts = _parts(X)
-        found = _read_array(estimator, X, reset) if parts is None else _read_list(estimator, parts, reset)
+        sequences = _read_array(estimator, X, reset) if parts is None else _read_list(estimator, parts, reset)
     except GatewiseError:
         raise
     except (ValueError, TypeError) as error:  # scikit-learn's own words
         kind = GatewiseTypeError if isinstance(error, TypeError) else GatewiseValueError
         raise kind(str(error)) from error
-    _note_channels(estimator, found.values.shape[2], reset)
-    return found
+    _note_channels(estimator, sequences.values.shape[2], reset)
+    return sequences
 
 
 def _parts(X: Any) -> list[Any] | None:
@@ -234,11 +234,11 @@ class Inputs(NamedTuple):
     def checked(cls, arrays: dict[str, Array]) -> Self:
         """Return those of a file; raise unless they fit together."""
         check_names("its inputs", arrays, cls._fields)
-        found = cls(**arrays)
-        check_array("mean", found.mean, ("channels",), np.float64)
-        check_array("scale", found.scale, found.mean.shape, np.float64)
-        check_array("gaps", found.gaps, found.mean.shape, np.bool_)
-        return found
+        inputs = cls(**arrays)
+        check_array("mean", inputs.mean, ("channels",), np.float64)
+        check_array("scale", inputs.scale, inputs.mean.shape, np.float64)
+        check_array("gaps", inputs.gaps, inputs.mean.shape, np.bool_)
+        return inputs
 
     @property
     def size(self) -> int:

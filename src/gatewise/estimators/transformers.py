@@ -63,9 +63,9 @@ class SequenceScaler(_SequenceTransformer):
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Take mean and standard deviation of each channel of X, sequences as the estimators take them."""
-        found = Inputs.of(read_sequences(self, X, reset=True))
-        self.mean_ = found.mean if self.with_mean else np.zeros_like(found.mean)
-        self.scale_ = found.scale if self.with_std else np.ones_like(found.scale)
+        statistics = Inputs.of(read_sequences(self, X, reset=True))
+        self.mean_ = statistics.mean if self.with_mean else np.zeros_like(statistics.mean)
+        self.scale_ = statistics.scale if self.with_std else np.ones_like(statistics.scale)
         return self
 
     def transform(self, X: Any) -> Any:

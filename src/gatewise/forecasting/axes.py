@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from gatewise.errors import Array, GatewiseTypeError, GatewiseValueError
-from gatewise.forecasting.frequency import date_range, exact_frequency
+from gatewise.forecasting.frequency import date_range, exact_frequency, months_of
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,9 @@ class Axis:
         first = self.past(steps)[:1]
         if self.seconds is None:
             return int(first[0]) // int(self.frequency)
+        months = months_of(first.freq if self.kind == "periods" else self.frequency)
+        if months is not None:  # of unequal lengths: their seconds would not keep January in its place
+            return int(first[0].year * 12 + first[0].month - 1) // months
         began: float = stamps(first).as_unit("ns").asi8[0] / 1e9
         return round(began / self.seconds)
 
@@ -77,10 +80,12 @@ class Axis:
         if index.has_duplicates:
             raise GatewiseValueError(f"{name} has {index[index.duplicated()][0]} twice; need each step once.")
         grid = self._until(index.max())
-        found = place(index, grid)
-        if (found < 0).any():
-            raise GatewiseValueError(f"{name} has {index[found < 0][0]}, which is off the steps of {self.frequency!r}.")
-        return found + 1
+        places = place(index, grid)
+        if (places < 0).any():
+            raise GatewiseValueError(
+                f"{name} has {index[places < 0][0]}, which is off the steps of {self.frequency!r}."
+            )
+        return places + 1
 
     def _until(self, last: Any) -> Any:
         """Every step after the last known one, up to `last`."""

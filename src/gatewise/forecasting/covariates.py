@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from gatewise.errors import Array, GatewiseTypeError, GatewiseValueError
-from gatewise.forecasting.reading import Table
+from gatewise.forecasting.reading import RegularSeries
 
 
 class Covariates(NamedTuple):
@@ -21,12 +21,12 @@ class Covariates(NamedTuple):
     scale: Array
 
     @classmethod
-    def fit(cls, columns: Sequence[str], past: Sequence[str], tables: Sequence[Table]) -> Self:
-        """Measure the columns of all tables; `past` names those known only up to now."""
+    def fit(cls, columns: Sequence[str], past: Sequence[str], series: Sequence[RegularSeries]) -> Self:
+        """Measure the columns of all series; `past` names those known only up to now."""
         absent = [name for name in map(str, past) if name not in columns]
         if absent:
             raise GatewiseValueError(f"past_covariates names {absent[0]!r}; need columns of X: {', '.join(columns)}.")
-        values = np.concatenate([table.x for table in tables])
+        values = np.concatenate([one.x for one in series])
         empty = [name for name, column in zip(columns, values.T, strict=True) if not np.isfinite(column).any()]
         if empty:
             raise GatewiseValueError(f"X column {empty[0]!r} has no value beside y; need some: leave it out.")

@@ -172,6 +172,22 @@ def date_range(start: Any, end: Any = None, *, periods: Any = None, frequency: s
     return (days + (wall - wall.normalize())).tz_localize(known.tz)
 
 
+def months_of(frequency: Any) -> int | None:
+    """Return how many months a step, named or an offset of pandas, is; None for steps of other kinds.
+
+    Examples
+    --------
+    >>> months_of("QS-OCT"), months_of("2M-15"), months_of("h")
+    (3, 2, None)
+    """
+    pattern = DAY_OF_MONTH.fullmatch(frequency) if isinstance(frequency, str) else None
+    if pattern is not None:
+        return int(pattern[1])
+    offset = pd.tseries.frequencies.to_offset(frequency)
+    sizes = {"Month": 1, "Quarter": 3, "Year": 12}
+    return next((offset.n * size for name, size in sizes.items() if name in type(offset).__name__), None)
+
+
 def exact_frequency(index: Any, name: str) -> str:
     """Return the name of the longest step on which all dates of an ordered index lie; gaps are allowed.
 

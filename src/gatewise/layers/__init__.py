@@ -7,6 +7,7 @@ from gatewise.layers.embedding import Embedding
 from gatewise.layers.last import Last
 from gatewise.layers.layer import Layer
 from gatewise.layers.noise import Noise
+from gatewise.layers.own import OWN, OwnRecurrent, define_cell
 from gatewise.layers.parallel import Parallel
 from gatewise.layers.pool import Pool
 from gatewise.layers.recurrent import GRU, LSTM, RECURRENT, RNN, LSTMState
@@ -16,6 +17,7 @@ from gatewise.layers.stack import Recurrent
 __all__ = [
     "GRU",
     "LSTM",
+    "OWN",
     "RECURRENT",
     "RNN",
     "Dense",
@@ -27,9 +29,11 @@ __all__ = [
     "Last",
     "Layer",
     "Noise",
+    "OwnRecurrent",
     "Parallel",
     "Pool",
     "RNNCell",
     "Recurrent",
     "Sequential",
+    "define_cell",
 ]

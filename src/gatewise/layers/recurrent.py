@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import DTypeLike
 
+from gatewise import layouts
 from gatewise.cells import gru, lstm, rnn
 from gatewise.errors import Array, GatewiseValueError, check_choice, check_number
 from gatewise.layers import initializers
@@ -30,7 +32,32 @@ class LSTMState(NamedTuple):
     c: Array
 
 
-class GRU(Recurrent):
+class Convertible(Recurrent):
+    """A recurrent layer that other systems have too, in the layouts of `gatewise.layouts`."""
+
+    @classmethod
+    def from_weights(cls, weights: Mapping[str, Array], layout: str, **hints: Any) -> Self:
+        """Build a layer from another system's arrays; see `gatewise.convert` for the layouts and hints.
+
+        Examples
+        --------
+        >>> import numpy as np, gatewise as gw
+        >>> rng = np.random.default_rng(0)
+        >>> gru = gw.GRU.from_weights({"Wx": rng.normal(size=(3, 12)), "Wh": rng.normal(size=(4, 12))}, "packed")
+        >>> gru.reset, gru.input_size, gru.hidden_size, gru.dtype
+        ('before', 3, 4, dtype('float64'))
+        """
+        params, options = layouts.to_params(weights, layout, cell=cls.kind, **hints)
+        layer = cls(**options)
+        layer.params.update(params)
+        return layer
+
+    def to_weights(self, layout: str, **hints: Any) -> dict[str, Array]:
+        """Return copies of the weights in another system's layout and letters; see `gatewise.convert`."""
+        return layouts.from_params(self.params, layout, cell=self.kind, options=self.config(), **hints)
+
+
+class GRU(Convertible):
     """A gated recurrent unit over whole sequences.
 
     Parameters
@@ -120,7 +147,7 @@ class GRU(Recurrent):
             self._set_gate_bias("update", initializers.chrono(rng, self.hidden_size, chrono, self.dtype))
 
 
-class LSTM(Recurrent):
+class LSTM(Convertible):
     """A long short-term memory over whole sequences; its state is an `LSTMState(h, c)`.
 
     Parameters
@@ -196,7 +223,7 @@ class LSTM(Recurrent):
             self._set_gate_bias("input", -keep)
 
 
-class RNN(Recurrent):
+class RNN(Convertible):
     """An Elman network over whole sequences: h_t = tanh(W x_t + b + U h_{t-1} + c), or relu.
 
     Parameters

@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from gatewise.errors import GatewiseTypeError, GatewiseValueError
+from gatewise.layers.own import OWN
 from gatewise.layers.recurrent import RECURRENT
 from gatewise.layers.stack import Recurrent
-
-OWN: dict[str, type[Recurrent]] = {}
-"""The layer class of every cell that users have defined, by its name."""
 
 
 def recurrent_class(cell: Any) -> type[Recurrent]:

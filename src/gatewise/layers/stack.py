@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from gatewise import layouts, recurrence
+from gatewise import recurrence
 from gatewise.cells import Cell, State
 from gatewise.errors import (
     Array,
@@ -291,27 +291,6 @@ class Recurrent(Layer):
             grads |= zip(_parameter_names(*divmod(index, self.directions)), passed.gradients, strict=True)
         return {name: grads[name] for name in self.params}
 
-    @classmethod
-    def from_weights(cls, weights: Mapping[str, Array], layout: str, **hints: Any) -> Self:
-        """Build a layer from another system's arrays; see `gatewise.convert` for the layouts and hints.
-
-        Examples
-        --------
-        >>> import numpy as np, gatewise as gw
-        >>> rng = np.random.default_rng(0)
-        >>> gru = gw.GRU.from_weights({"Wx": rng.normal(size=(3, 12)), "Wh": rng.normal(size=(4, 12))}, "packed")
-        >>> gru.reset, gru.input_size, gru.hidden_size, gru.dtype
-        ('before', 3, 4, dtype('float64'))
-        """
-        params, options = layouts.to_params(weights, layout, cell=cls.kind, **hints)
-        layer = cls(**options)
-        layer.params.update(params)
-        return layer
-
-    def to_weights(self, layout: str, **hints: Any) -> dict[str, Array]:
-        """Return copies of the weights in another system's layout and letters; see `gatewise.convert`."""
-        return layouts.from_params(self.params, layout, cell=self.kind, options=self.config(), **hints)
-
     def _initial_params(self, rng: np.random.Generator, init: str) -> Params:
         H, G = self.hidden_size, len(self.cell.gates)
         params: dict[str, Array] = {}
@@ -378,8 +357,9 @@ class Recurrent(Layer):
         if self.State is None:
             return (state,)
         if not isinstance(state, tuple) or len(state) != len(self.cell.states):
-            need = f"{self.State.__name__}({', '.join(self.State._fields)})"
-            raise GatewiseTypeError(f"{name} is a {type(state).__name__}; need gw.{need}.")
+            package = "gw." if self.State.__module__.startswith("gatewise.") else ""
+            need = f"{package}{self.State.__qualname__}({', '.join(self.State._fields)})"
+            raise GatewiseTypeError(f"{name} is a {type(state).__name__}; need {need}, or a tuple of these arrays.")
         return tuple(state)
 
 

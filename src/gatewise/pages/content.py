@@ -54,7 +54,7 @@ class Example:
     """One row of the data as a small picture: lines as (x, y) points in a box of 100 × 32."""
 
     label: str
-    told: str
+    caption: str
     lines: Sequence[str]
     pick: str = ""
     """Where a control of the page can show more of it: the value to pick there."""

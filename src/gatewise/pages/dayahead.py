@@ -177,7 +177,7 @@ def _day_section(forecast: DataFrame, named_days: Mapping[str, str] | None) -> S
     return Section(
         id="day",
         heading="Which days went wrong",
-        intro="Mean absolute error of each day, vehicles per hour; the days the model found hardest carry their date.",
+        intro="Mean absolute error of each day, vehicles per hour; the days with the largest errors carry their date.",
         alt="Bar chart of the model's mean absolute error of each day. " + _extremes(table),
         figure=day_figure(table),
         legend={name: FORECASTS[name] for name in ("model", "same_hour_last_week")},

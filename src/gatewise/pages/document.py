@@ -90,18 +90,18 @@ def report(
     return page
 
 
-def _outcome(model: Any, x: Any, y: Any, **given: Any) -> Any:
+def _outcome(model: Any, x: Any, y: Any, **options: Any) -> Any:
     from gatewise.pages import subjects
 
-    ahead = given.pop("ahead")
+    ahead = options.pop("ahead")
     if isinstance(model, Layer) and not isinstance(model, RecurrentCell):
         if ahead is not None:
             raise GatewiseTypeError("ahead is for forecasters; a layer needs none: leave it out.")
-        return subjects.of_layer(model, x, y, **given)
-    unused = [name for name in ("lengths", "loss", "dy") if given[name] is not None]
+        return subjects.of_layer(model, x, y, **options)
+    unused = [name for name in ("lengths", "loss", "dy") if options[name] is not None]
     if unused:
         raise GatewiseTypeError(f"{unused[0]} is for layers; a {type(model).__name__} needs none: leave it out.")
-    return subjects.of_estimator(model, x, y, given["compare"], ahead)
+    return subjects.of_estimator(model, x, y, options["compare"], ahead)
 
 
 def _page(

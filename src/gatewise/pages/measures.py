@@ -27,8 +27,8 @@ def check_forecast(forecast: DataFrame) -> DataFrame:
     import pandas as pd
 
     if not isinstance(forecast.index, pd.DatetimeIndex):
-        found = type(forecast.index).__name__
-        raise GatewiseTypeError(f"forecast has a {found}; need a DatetimeIndex: use forecast.set_index('time').")
+        kind = type(forecast.index).__name__
+        raise GatewiseTypeError(f"forecast has a {kind}; need a DatetimeIndex: use forecast.set_index('time').")
     columns = [str(name) for name in forecast.columns]
     needed = [*SERIES, *INTERVAL] if set(INTERVAL) & set(columns) else [*SERIES]
     check_names("forecast", columns, needed)
@@ -44,8 +44,8 @@ def check_metrics(metrics: Mapping[str, Any]) -> None:
         _check_has(f"metrics[{name!r}]", metrics[name], ["mae", "rmse"])
 
 
-def _check_has(what: str, found: Mapping[str, Any], needed: Sequence[str]) -> None:
-    check_names(what, [name for name in needed if name in found], needed)
+def _check_has(what: str, present: Mapping[str, Any], needed: Sequence[str]) -> None:
+    check_names(what, [name for name in needed if name in present], needed)
 
 
 def times(frame: DataFrame) -> DatetimeIndex:

@@ -31,70 +31,70 @@ class Predicted(NamedTuple):
         return np.asarray(np.nan_to_num(scaled.mean(axis=1)))
 
 
-def value_headline(found: Predicted) -> str:
+def value_headline(result: Predicted) -> str:
     """Return the main result in words."""
-    mae, base = _mae(found), _base_mae(found)
+    mae, base = _mae(result), _base_mae(result)
     return f"Mean error {number(mae)}, {compared(mae, base)} always giving the mean"
 
 
-def value_results(found: Predicted) -> Results:
+def value_results(result: Predicted) -> Results:
     """Return the model beside the mean of the true values."""
-    mae, base = _mae(found), _base_mae(found)
+    mae, base = _mae(result), _base_mae(result)
     longest = max(mae, base) or 1.0
-    middle = np.broadcast_to(np.nanmean(found.truth, axis=0), found.truth.shape)
+    middle = np.broadcast_to(np.nanmean(result.truth, axis=0), result.truth.shape)
     rows = [
-        Result("model", "Model", number(mae), 100 * mae / longest, number(_rmse(found.model, found.truth))),
+        Result("model", "Model", number(mae), 100 * mae / longest, number(_rmse(result.model, result.truth))),
         Result(
             "second",
             "Always the mean",
             number(base),
             100 * base / longest,
-            number(_rmse(middle, found.truth)),
+            number(_rmse(middle, result.truth)),
             f"model {compared(mae, base)}".removesuffix(" with"),
         ),
     ]
     return Results("Errors in the unit of the target", "Prediction", "MAE", "", "RMSE", rows)
 
 
-def explained(found: Predicted) -> float:
+def explained(result: Predicted) -> float:
     """Return R², the mean over the targets; NaN where a target is constant."""
-    left = np.nanmean((found.model - found.truth) ** 2, axis=0)
-    spread = np.nanvar(found.truth, axis=0)
+    left = np.nanmean((result.model - result.truth) ** 2, axis=0)
+    spread = np.nanvar(result.truth, axis=0)
     return float(np.mean(1 - left / np.where(spread > 0, spread, np.nan)))
 
 
-def _mae(found: Predicted) -> float:
-    return float(np.nanmean(np.abs(found.model - found.truth)))
+def _mae(result: Predicted) -> float:
+    return float(np.nanmean(np.abs(result.model - result.truth)))
 
 
-def _base_mae(found: Predicted) -> float:
-    return float(np.nanmean(np.abs(np.nanmean(found.truth, axis=0) - found.truth)))
+def _base_mae(result: Predicted) -> float:
+    return float(np.nanmean(np.abs(np.nanmean(result.truth, axis=0) - result.truth)))
 
 
 def _rmse(model: Array, truth: Array) -> float:
     return float(np.sqrt(np.nanmean((model - truth) ** 2)))
 
 
-def value_sections(found: Predicted, cards: Sequence[Example]) -> list[Section]:
+def value_sections(result: Predicted, cards: Sequence[Example]) -> list[Section]:
     """Return predicted against true values, a section for each of the first targets, and the hardest examples."""
-    shown = range(min(MOST, found.truth.shape[1]))
-    sections = [_scatter_section(found, k, half=len(shown) > 1) for k in shown]
+    shown = range(min(MOST, result.truth.shape[1]))
+    sections = [_scatter_section(result, k, half=len(shown) > 1) for k in shown]
     if cards:
-        intro = f"The {found.thing}s with the largest errors; a line a channel, up to four, each to its own scale."
+        intro = f"The {result.thing}s with the largest errors; a line a channel, up to four, each to its own scale."
         sections.append(Section(id="hardest", heading="Hardest examples", intro=intro, examples=cards))
     return sections
 
 
-def _scatter_section(found: Predicted, k: int, half: bool) -> Section:
-    name = found.names[k]
-    left_out = f" {POINTS:,} of {len(found.truth):,}, evenly taken." if len(found.truth) > POINTS else ""
-    told = f"{count(min(len(found.truth), POINTS), found.thing)}; on the line a prediction is right."
+def _scatter_section(result: Predicted, k: int, half: bool) -> Section:
+    name = result.names[k]
+    left_out = f" {POINTS:,} of {len(result.truth):,}, evenly taken." if len(result.truth) > POINTS else ""
+    legend = f"{count(min(len(result.truth), POINTS), result.thing)}; on the line a prediction is right."
     return Section(
         id=f"predicted-{k}",
         heading=f"Predicted against true: {name}",
-        intro=f"{told.capitalize()}{left_out}",
-        alt=f"Scatter plot of predicted against true values of {name}. R² over all is {explained(found):.3f}.",
-        figure=scatter_figure(found.truth[:, k], found.model[:, k]),
+        intro=f"{legend.capitalize()}{left_out}",
+        alt=f"Scatter plot of predicted against true values of {name}. R² over all is {explained(result):.3f}.",
+        figure=scatter_figure(result.truth[:, k], result.model[:, k]),
         half=half,
     )
 
@@ -103,7 +103,7 @@ def scatter_figure(truth: Array, model: Array) -> Any:
     """Return predicted against true values, and the line where both are equal."""
     rows = np.unique(np.linspace(0, len(truth) - 1, min(len(truth), POINTS)).astype(int))
     table = pd.DataFrame({"first": model[rows], "sixth": truth[rows], "error": (model - truth)[rows]})
-    table = table.dropna().assign(number=lambda kept: rows[kept.index.to_numpy()] + 1).set_index("sixth", drop=False)
+    table = table.dropna().assign(number=lambda rest: rows[rest.index.to_numpy()] + 1).set_index("sixth", drop=False)
     table = table.rename_axis("true")
     ends = drawing.spread(table[["first", "sixth"]])
     plot = drawing.plot(340, x_range=drawing.spread(table["sixth"]), y_range=ends)
@@ -119,12 +119,12 @@ def scatter_figure(truth: Array, model: Array) -> Any:
     return plot
 
 
-def cards(found: Predicted, read: Array, rows: Array, most: int) -> list[Example]:
-    """Return a card for each of the first `most` rows; read (n, time, channels) is what the model was given."""
+def cards(result: Predicted, read: Array, rows: Array, most: int) -> list[Example]:
+    """Return a card for each of the first `most` rows; read (n, time, channels) is what the model reads."""
     made = []
     for place, row in enumerate(rows[:most]):
-        told = f"is {_listed(found.truth[row])}, predicted {_listed(found.model[row])}"
-        made.append(Example(f"No. {row + 1}", told, examples.lines_of(read[row]), str(place)))
+        caption = f"is {_listed(result.truth[row])}, predicted {_listed(result.model[row])}"
+        made.append(Example(f"No. {row + 1}", caption, examples.lines_of(read[row]), str(place)))
     return made
 
 
