@@ -35,6 +35,7 @@ ROLES = ("known", "past", "static")
 ENOUGH = 8  # rows that show a step beyond doubt
 MOST_CONFLICTS = 0.2  # share of rows that may contradict another of the same time
 MOST_STEPS = Gaps(10, 1000)
+_PERIOD_DAYS = {"minute": 1 / 1440, "hour": 1 / 24, "day": 1.0, "week": 7.0, "month": 30.5, "quarter": 92.0}
 MOST_MONTHS = Gaps(3, 24)  # of months and years, of which a wrong century makes a hundred
 
 
@@ -257,12 +258,21 @@ def _step(table: Table, roles: SeriesRoles, times: Times, codes: Array, schema: 
     """Return the step of the table or, for a model, that of the model; raise if there is none, or another."""
     dominant = dominant_step(times.stamps, codes)
     if schema is None:
-        return dominant if isinstance(dominant, Step) else table.refuse(roles.time, f"{dominant}.")
+        return dominant if isinstance(dominant, Step) else table.refuse(roles.time, _advised(dominant, times))
     clear = isinstance(dominant, Step) and len(times.stamps) >= ENOUGH and dominant.label != schema.step.label
     if clear or times.dated == (schema.step.kind == "count"):
         label = dominant.label if isinstance(dominant, Step) else ("of dates" if times.dated else "numbered")
         table.refuse(roles.time, f"its steps are {label}; the model was trained on steps of {schema.step.label}.")
     return schema.step
+
+
+def _advised(problem: str, times: Times) -> str:
+    """Return what is wrong with the steps, and the options that make regular ones of them."""
+    if not times.dated:
+        return f"{problem}."
+    days = (times.stamps.max() - times.stamps.min()) / np.timedelta64(1, "D") / max(len(times.stamps), 1)
+    period = next((name for name, length in _PERIOD_DAYS.items() if days <= length), "year")
+    return f"{problem.partition(';')[0]}; pass --every {period} --mean, or --sum, to make one."
 
 
 def _places(table: Table, roles: SeriesRoles, times: Times, step: Step, codes: Array) -> Array:

@@ -199,6 +199,11 @@ def _dates_as_numbers(table: Table, name: str, values: Array) -> Times | None:
     if digits not in _DIGITS:
         return None
     years = numbers // 10 ** (digits - 4)
+    if digits == 4 and not years.between(EARLIEST, LATEST).all():
+        return None  # years too far back for dates are counted as steps
+    short = _short_dates(numbers) if digits == 6 else None
+    if short is not None:
+        return short
     likely = text.str.len().eq(digits) & years.between(1500, 2199)
     if digits == 6 and likely.all() and _are_weeks(numbers):
         return _weeks(table, name, numbers)
@@ -211,6 +216,18 @@ def _dates_as_numbers(table: Table, name: str, values: Array) -> Times | None:
             name, f"{text[bad[0]]} is no time; most others are when read as {_DIGITS[digits]}: correct it.", int(bad[0])
         )
     return None
+
+
+def _short_dates(numbers: Series[Any]) -> Times | None:
+    """Return 950131 as a date, where all numbers are such, of several months, and cannot be months as 199501 is."""
+    import pandas as pd
+
+    text = numbers.astype(str).str.zfill(6)
+    stamps = pd.DatetimeIndex(pd.to_datetime(text, format="%y%m%d", errors="coerce"))
+    months = pd.to_datetime(text, format="%Y%m", errors="coerce")
+    if stamps.hasnans or (months.notna() & (numbers // 100).between(EARLIEST, LATEST)).all():
+        return None
+    return None if (numbers // 100).nunique() < 2 else Times(*_in_one_century(stamps, "read as %y%m%d"))
 
 
 def _are_weeks(numbers: Series[Any]) -> bool:
