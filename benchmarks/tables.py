@@ -4,7 +4,8 @@ The tables are those of statistics packages, as their files stand there; arrays 
 line. Each command was written down from the look of its file before it was tried. A refusal counts as good if it
 exits with code 2, names an option, and the command with that option (`second`) works.
 
-    python benchmarks/tables.py                 # reads, trains and forecasts each
+    python benchmarks/tables.py                 # reads, trains for a moment and forecasts each
+    python benchmarks/tables.py --train         # trains as the command does: minutes more
     python benchmarks/tables.py nile --verbose  # those whose name holds "nile", with what the command printed
 """
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import importlib.util
+import os
 import shlex
 import subprocess
 import sys
@@ -24,6 +26,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 R_ARCHIVE = "resources/rdata/csv"
+BRIEF = {"max_updates": 5, "n_networks": 1, "hidden_size": 4}
+MAIN = "import gatewise as gw, gatewise.cli; {brief}gatewise.cli.main()"
 
 
 class Case(NamedTuple):
@@ -123,16 +127,18 @@ def content(case: Case) -> bytes | None:
     return (folder / {"statsmodels": "datasets", "vega_datasets": "_data"}[case.package] / case.table).read_bytes()
 
 
-def run(file: str, options: str, folder: str) -> Outcome:
+def run(file: str, options: str, folder: str, train: bool) -> Outcome:
     """Run the command in a folder."""
     started = time.perf_counter()
-    command = [sys.executable, "-m", "gatewise", "forecast", file, *shlex.split(options), "--no-backtest"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    brief = "" if train else f"gw.RecurrentForecaster.__init__.__kwdefaults__.update({BRIEF}); "
+    command = [sys.executable, "-c", MAIN.format(brief=brief), "forecast", file, *shlex.split(options), "--no-backtest"]
+    environment = os.environ | ({} if train else {"GATEWISE_KERNELS": "0"})
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     lines = [line for line in done.stderr.replace("\r", "\n").splitlines() if line.strip()]
     return Outcome(done.returncode, "\n".join([done.stdout, *lines]), time.perf_counter() - started)
 
 
-def verdict(case: Case, first: Outcome, folder: str) -> str:
+def verdict(case: Case, first: Outcome, folder: str, train: bool) -> str:
     """Return "works", "refused, and works with …", or what is wrong."""
     if first.code == 0:
         return "works"
@@ -144,11 +150,11 @@ def verdict(case: Case, first: Outcome, folder: str) -> str:
     named = [word for word in case.second.split() if word.startswith("--") and word not in case.first.split()]
     if any(option not in reason for option in named):
         return f"REFUSED without naming {' '.join(named)}: {reason}"
-    works = run(case.file, case.second, folder).code == 0
+    works = run(case.file, case.second, folder, train).code == 0
     return f"refused, {'and works' if works else 'BUT FAILS'} with {case.second}: {reason}"
 
 
-def verdicts(cases: list[Case], verbose: bool) -> Iterator[str]:
+def verdicts(cases: list[Case], train: bool, verbose: bool) -> Iterator[str]:
     """Run each case; print and yield its verdict."""
     for case in cases:
         file = content(case)
@@ -157,8 +163,8 @@ def verdicts(cases: list[Case], verbose: bool) -> Iterator[str]:
             continue
         with tempfile.TemporaryDirectory() as folder:
             (Path(folder) / case.file).write_bytes(file)
-            outcome = run(case.file, case.first, folder)
-            result = verdict(case, outcome, folder)
+            outcome = run(case.file, case.first, folder, train)
+            result = verdict(case, outcome, folder, train)
         print(f"{case.package:13} gatewise forecast {case.file} {case.first}".rstrip(), end="")
         print(f"  # {result} ({outcome.seconds:.0f} s)", flush=True)
         if verbose:
@@ -170,10 +176,11 @@ def main() -> int:
     """Run the cases asked for; return 1 if a command ended otherwise than it should."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", help="only tables whose name holds one of these")
+    parser.add_argument("--train", action="store_true", help="train as long as the command does")
     parser.add_argument("--verbose", action="store_true", help="print what the commands print")
     options = parser.parse_args()
     cases = [case for case in CASES if not options.names or any(name in case.table for name in options.names)]
-    results = list(verdicts(cases, options.verbose))
+    results = list(verdicts(cases, options.train, options.verbose))
     work, refused = (sum(result.startswith(word) for result in results) for word in ("works", "refused, and works"))
     print(f"{work} of {len(results)} work at first; {refused} are refused and work with the option named")
     return int(work + refused < len(results))

@@ -98,9 +98,15 @@ def _page(out: Path | None, quiet: bool, result: ForecastResult) -> dict[str, st
 def _verdict(held_out: dict[str, Any] | None, level: float) -> list[str]:
     if held_out is None:
         return []
+    several: dict[str, Any] = held_out.get("targets", {})
+    lines = [f"{name}: {_errors(errors, level)}" for name, errors in several.items()] or [_errors(held_out, level)]
+    return ["\n".join([f"held out, last {held_out['steps']} steps: {lines[0]}", *lines[1:]])]
+
+
+def _errors(held_out: dict[str, Any], level: float) -> str:
     model, naive = held_out["model"], held_out["seasonal_naive"]
     beside = f" ({model['mae'] / naive['mae']:.2f} ×)" if naive["mae"] else ""
-    return [
-        f"held out, last {held_out['steps']} steps: mean absolute error {model['mae']:.4g} beside "
-        f"{naive['mae']:.4g} of seasonal naive{beside}; {100 * model['coverage']:.0f} % inside the {level:g} % interval"
-    ]
+    return (
+        f"mean absolute error {model['mae']:.4g} beside {naive['mae']:.4g} of seasonal naive{beside}; "
+        f"{100 * model['coverage']:.0f} % inside the {level:g} % interval"
+    )

@@ -17,10 +17,9 @@ from gatewise.tables.times import Times, parse_times
 if TYPE_CHECKING:
     from pandas import DatetimeIndex, Series
 
-    from gatewise.tables.series import SeriesRoles
+    from gatewise.tables.roles import SeriesRoles
     from gatewise.tables.table import Table
 
-ROW = "row"  # what steps in the file's order are called
 _NAMES = {
     "year": ("year", "yr", "yyyy", "y", "jahr"),
     "quarter": ("quarter", "qtr", "q", "quartal"),
@@ -180,7 +179,7 @@ def _valid(table: Table, name: str, stamps: Series[Any], what: str) -> DatetimeI
 def _clock(table: Table, name: str) -> Any:
     text = table.text(name).to_pandas().astype("str")
     since = named_months.time_of_day(text.str.extract(_CLOCK))
-    bad = np.flatnonzero(~text.str.contains(_CLOCK) | since.isna())
+    bad = np.flatnonzero(~text.str.match(_CLOCK) | since.isna())
     if bad.size:
         table.refuse(name, f"{text.iloc[bad[0]]!r} is no time of day; correct it.", int(bad[0]))
     return since

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from gatewise.errors import GatewiseValueError, check_number
 from gatewise.tables.results import Result
-from gatewise.tables.series import SeriesGrid, SeriesRoles, read_series
+from gatewise.tables.roles import SeriesRoles
+from gatewise.tables.series import SeriesGrid, read_series
 from gatewise.tables.table import as_table, listed
 from gatewise.tables.taking import arranged
 
@@ -120,7 +121,8 @@ class ForecastTask:
         check_number("level", level, 1, 99)
         low = round(0.5 - level / 200, 6)
         forecaster = _forecaster(self, (low, 0.5, round(1 - low, 6)), seed, progress)
-        held_out, problem = _held_out(forecaster, self.grid) if backtest else (None, "not asked for")
+        several = len(self.roles.targets) > 1
+        held_out, problem = _held_out(forecaster, self.grid, several) if backtest else (None, "not asked for")
         forecaster.fit(self.grid.y, self.grid.beside, self.grid.statics)
         forecast = forecast_frame(forecaster, self.grid, self.roles)
         description = _description(self, level)
@@ -315,7 +317,9 @@ def _horizon(table: Table, roles: SeriesRoles, grid: SeriesGrid, horizon: int | 
     return horizon or min(usual, grid.ahead)
 
 
-def _held_out(forecaster: RecurrentForecaster, grid: SeriesGrid) -> tuple[dict[str, Any] | None, str]:
+def _held_out(
+    forecaster: RecurrentForecaster, grid: SeriesGrid, several_targets: bool
+) -> tuple[dict[str, Any] | None, str]:
     """Forecast the tail of each series that is long enough; return the errors, or why there are none."""
     horizon = forecaster.horizon
     shortest = horizon + max(horizon, SHORTEST_PAST)
@@ -326,8 +330,28 @@ def _held_out(forecaster: RecurrentForecaster, grid: SeriesGrid) -> tuple[dict[s
     windows = max(1, min(WINDOWS, min(map(len, y)) // (PARTS * horizon)))
     x, static = grid.beside, grid.statics
     x = None if x is None else [x[k] for k in long]
+    static = None if static is None else static.iloc[long]
     try:
-        measures = forecaster.backtest(y, x, windows, static=None if static is None else static.iloc[long])
+        measures, forecasts = forecaster.backtest(y, x, windows, static=static, return_forecasts=True)
     except GatewiseValueError as error:
         return None, str(error)
-    return {"series": len(long), "steps": windows * horizon, **measures.loc["all"].to_dict("index")}, ""
+    held_out = {"series": len(long), "steps": windows * horizon, **measures.loc["all"].to_dict("index")}
+    if several_targets:
+        held_out["targets"] = {
+            str(name): _errors(part, forecaster.quantiles) for name, part in forecasts.groupby("series", sort=False)
+        }
+    return held_out, ""
+
+
+def _errors(forecasts: DataFrame, levels: Sequence[float]) -> dict[str, dict[str, float]]:
+    """Return the errors of each method for one target, in its unit; of the model also the coverage."""
+    from gatewise.forecasting.backtest import METHODS
+
+    seen = forecasts[forecasts["truth"].notna()]
+    errors: dict[str, dict[str, float]] = {}
+    for method in METHODS:
+        error = seen[method] - seen["truth"]
+        errors[method] = {"mae": float(error.abs().mean()), "rmse": float((error**2).mean() ** 0.5)}
+    inside = (seen["truth"] >= seen[min(levels)]) & (seen["truth"] <= seen[max(levels)])
+    errors["model"]["coverage"] = float(inside.mean())
+    return errors

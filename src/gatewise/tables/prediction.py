@@ -17,6 +17,7 @@ from gatewise.tables.columns import columns_from_json
 from gatewise.tables.forecasts import described, forecast_frame
 from gatewise.tables.regression import REGRESSION
 from gatewise.tables.results import Result
+from gatewise.tables.roles import SeriesRoles
 from gatewise.tables.sequences import (
     SequenceRoles,
     drop_unanswered,
@@ -24,7 +25,7 @@ from gatewise.tables.sequences import (
     with_labels,
     with_targets,
 )
-from gatewise.tables.series import SeriesGrid, SeriesRoles, SeriesSchema, read_series
+from gatewise.tables.series import SeriesGrid, SeriesSchema, read_series
 from gatewise.tables.table import as_table, counted
 from gatewise.tables.taking import arranged
 

@@ -15,7 +15,7 @@ from gatewise.tables.numerals import Numbers
 from gatewise.tables.table import counted, listed
 
 if TYPE_CHECKING:
-    from gatewise.tables.series import SeriesRoles
+    from gatewise.tables.roles import SeriesRoles
     from gatewise.tables.table import Table
 
 PERIODS = {"minute": "min", "hour": "h", "day": "D", "week": "W-SUN", "month": "M", "quarter": "Q-DEC", "year": "Y-DEC"}
@@ -55,8 +55,7 @@ def resampled(table: Table, roles: SeriesRoles) -> tuple[Table, SeriesRoles]:
     gathered = rows.groupby(["series", "period"], sort=False)[list(roles.targets)]
     values = gathered.sum(min_count=1) if roles.aggregate == "sum" else gathered.mean()
     values = _covered(table, roles, values, stamps)
-    if roles.aggregate == "sum":
-        values = _with_empty_periods(table, roles, values)
+    values = _with_empty_periods(table, roles, values)
     values = values.reset_index().sort_values(["series", "period"], kind="stable")
     times = values["period"].dt.to_timestamp()
     columns = {roles.time: pa.array(times)} | ({roles.series: pa.array(values["series"])} if roles.series else {})
@@ -134,7 +133,7 @@ def _usual_gap(stamps: Any) -> Any:
 
 
 def _with_empty_periods(table: Table, roles: SeriesRoles, values: Any) -> Any:
-    """Fill periods without rows with zeros, from the first of a series to the last of all."""
+    """Give every period a row, from the first of a series to the last of all: 0 of sums, a gap of means."""
     import pandas as pd
 
     last = values.index.get_level_values("period").max()
@@ -142,7 +141,7 @@ def _with_empty_periods(table: Table, roles: SeriesRoles, values: Any) -> Any:
     places = [(name, period) for name, start in first.items() for period in pd.period_range(start, last)]
     full = values.reindex(pd.MultiIndex.from_tuples(places, names=["series", "period"]))
     empty = ~full.index.isin(values.index)
-    full.loc[empty] = 0.0
-    if empty.any():
+    if empty.any() and roles.aggregate == "sum":
+        full.loc[empty] = 0.0
         table.notes.append(f"{counted(int(empty.sum()), str(roles.every))} without rows counted as 0")
     return full

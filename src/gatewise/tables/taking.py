@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from gatewise.errors import GatewiseError, GatewiseValueError
+from gatewise.errors import Array, GatewiseError, GatewiseValueError
 from gatewise.tables import composed, resampling, wide
 from gatewise.tables.columns import identities
+from gatewise.tables.roles import ROW
 from gatewise.tables.table import listed
 from gatewise.tables.times import parse_times
 
 if TYPE_CHECKING:
-    from gatewise.tables.series import SeriesRoles
+    from gatewise.tables.roles import SeriesRoles
     from gatewise.tables.table import Table
 
 _TIMES = (
@@ -109,7 +110,7 @@ def _with_time(table: Table, roles: SeriesRoles) -> SeriesRoles:
             f"{table.source}: no time can be read from {listed(odd)}; pass --time COLUMN with --time-format, or "
             f"--file-order to take the rows as steps."
         )
-    return roles._replace(time=composed.ROW, in_order=True)
+    return roles._replace(time=ROW, in_order=True)
 
 
 def _time_kind(table: Table, name: str) -> str | None:
@@ -119,16 +120,21 @@ def _time_kind(table: Table, name: str) -> str | None:
     kind = table.data[name].type
     if pa.types.is_temporal(kind):
         return "dates"
-    numbers = table.numbers(name)
+    numbers, named = table.numbers(name), _is_named_time(name)
     is_number = numbers.problem is None and not numbers.unit
-    if is_number and not (_is_named_time(name) or (_UNNAMED.fullmatch(name) and not wide.is_numbering(table, name))):
+    if is_number and not named and not (_UNNAMED.fullmatch(name) and len(table.names) > 1 and _rise(numbers.values)):
         return None
-    if table.missing(name).any() or (not is_number and not _is_named_time(name) and numbers.share > 0.5):
+    if table.missing(name).any() or (not is_number and not named and numbers.share > 0.5):
         return None
     try:
-        return "dates" if parse_times(table, name).dated else "steps"
+        dated = parse_times(table, name).dated
     except GatewiseError as error:
-        return "dates" if "--time-format, as in '%d" in str(error) and _is_named_time(name) else None
+        return "dates" if named and "day or month first" in str(error) else None
+    return "dates" if dated else ("steps" if named else None)
+
+
+def _rise(values: Array) -> bool:
+    return bool((np.diff(values) > 0).all())
 
 
 def _is_named_time(name: str) -> bool:
@@ -165,6 +171,7 @@ def _target(table: Table, roles: SeriesRoles) -> str:
         name for name in free if table.numbers(name).problem is None and not np.isnan(table.numbers(name).values).all()
     ]
     several = [name for name in numbers if not (_UNNAMED.fullmatch(name) and wide.is_numbering(table, name))]
+    several = [name for name in several if not _is_named_time(name)] or several
     if len(several) == 1:
         return several[0]
     if not several:

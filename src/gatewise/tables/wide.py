@@ -12,7 +12,7 @@ from gatewise.tables.named_months import MONTHS
 from gatewise.tables.table import listed
 
 if TYPE_CHECKING:
-    from gatewise.tables.series import SeriesRoles
+    from gatewise.tables.roles import SeriesRoles
     from gatewise.tables.table import Table
 
 VALUE = "value"  # what the numbers of a wide table are called
