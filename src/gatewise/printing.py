@@ -1,4 +1,4 @@
-"""Numbers and tables as text, for reports, pages and the command line alike, and tables as HTML, for notebooks."""
+"""Numbers and tables as text, for reports, pages and the command line alike; tables as HTML, for notebooks."""
 
 from __future__ import annotations
 
