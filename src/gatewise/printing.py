@@ -1,7 +1,8 @@
-"""Numbers and tables as text: for reports, pages and the command line alike."""
+"""Numbers and tables as text, for reports, pages and the command line alike; tables as HTML, for notebooks."""
 
 from __future__ import annotations
 
+import html
 import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -88,3 +89,26 @@ def text_table(
     console = Console(file=out, width=width or WIDE, color_system=None, markup=False, emoji=False, highlight=False)
     console.print(table)
     return "\n".join(line.rstrip() for line in out.getvalue().rstrip().splitlines())
+
+
+def html_table(
+    header: Sequence[str], rows: Iterable[Sequence[Any]], right: Sequence[int] = (), caption: str = ""
+) -> str:
+    """Return a table as HTML for a notebook, every text escaped; columns numbered in `right` are set flush right.
+
+    Examples
+    --------
+    >>> html_table(["layer"], [["<GRU>"]])[-76:]
+    '<tbody><tr><td style="text-align:left">&lt;GRU&gt;</td></tr></tbody></table>'
+    """
+
+    def line(tag: str, cells: Sequence[Any]) -> str:
+        sides = ("right" if k in right else "left" for k in range(len(cells)))
+        return "".join(
+            f'<{tag} style="text-align:{side}">{html.escape(str(cell))}</{tag}>'
+            for side, cell in zip(sides, cells, strict=True)
+        )
+
+    body = "".join(f"<tr>{line('td', row)}</tr>" for row in rows)
+    words = f'<caption style="text-align:left">{html.escape(caption)}</caption>' if caption else ""
+    return f"<table>{words}<thead><tr>{line('th', header)}</tr></thead><tbody>{body}</tbody></table>"

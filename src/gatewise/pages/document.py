@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gatewise.errors import Array, GatewiseTypeError
-from gatewise.files import write_whole
 from gatewise.layers import Layer
 from gatewise.layers.cell import RecurrentCell
 from gatewise.losses import Loss
+from gatewise.pages.notebook import Page
 from gatewise.pages.page import render, require
 
 _USES = {
@@ -36,7 +36,7 @@ def report(
     measured: Any = None,
     channels: Sequence[str] | None = None,
     path: str | os.PathLike[str] | None = None,
-) -> str:
+) -> Page:
     """Return one HTML page on a model: what it reaches, how it learned, what goes on inside.
 
     Parameters
@@ -76,8 +76,9 @@ def report(
 
     Returns
     -------
-    str
-        The page, below 3 MB. It asks no network for anything; every text of yours is escaped.
+    Page
+        A `str`, the page's HTML, below 3 MB; `page.save(path)` writes it, and a notebook shows it. It asks no network
+        for anything; every text of yours is escaped.
 
     Raises
     ------
@@ -98,9 +99,9 @@ def report(
     require()
     of_estimators = {"ahead": ahead, "measured": measured, "channels": channels}
     outcome = _outcome(model, x, y, lengths=lengths, loss=loss, dy=dy, compare=compare, **of_estimators)
-    page = _page(outcome, history, title, facts or {})
+    page = Page(_page(outcome, history, title, facts or {}))
     if path is not None:
-        write_whole(path, page.encode())
+        page.save(path)
     return page
 
 
