@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from gatewise.errors import GatewiseValueError, check_number
 from gatewise.tables.results import Result
-from gatewise.tables.roles import SeriesRoles
+from gatewise.tables.roles import Layout, SeriesRoles
 from gatewise.tables.series import SeriesGrid, read_series
 from gatewise.tables.table import as_table, listed
 from gatewise.tables.taking import arranged
@@ -26,7 +26,7 @@ SHORTEST_PAST = 8  # steps that must lie before the first held-out forecast, or 
 FEWEST_OBSERVED = 2  # of the steps before it
 
 
-class SeriesColumns(TypedDict, total=False):
+class SeriesColumns(Layout, total=False):
     """Which column is what, as keywords of `forecast`: those of `SeriesRoles.of`."""
 
     time: str | Sequence[str] | None
@@ -36,10 +36,6 @@ class SeriesColumns(TypedDict, total=False):
     past: str | Sequence[str]
     static: str | Sequence[str]
     time_format: str | None
-    in_order: bool
-    wide: bool
-    every: str | None
-    aggregate: str | None
 
 
 @dataclass(frozen=True)
