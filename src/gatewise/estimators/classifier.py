@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, overload
 
 import numpy as np
 from scipy.special import softmax
@@ -22,6 +22,9 @@ from gatewise.estimators.parameters import CONSTRAINTS
 from gatewise.estimators.sequences import Sequences
 from gatewise.estimators.targets import Targets, by_step, row_weights, targets_per_sequence, targets_per_step
 from gatewise.layers.padding import valid_steps
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 
 class RecurrentClassifier(ClassifierMixin, RecurrentEstimator):  # type: ignore[misc]
@@ -205,6 +208,10 @@ class RecurrentClassifier(ClassifierMixin, RecurrentEstimator):  # type: ignore[
                 raise GatewiseValueError(f"classes is {classes}; need those of the first call, {self.classes_}.")
         return self._fit(X, y, sample_weight, again=hasattr(self, "model_"), once=True, classes=classes)
 
+    @overload
+    def predict(self, X: Array | DataFrame) -> Array: ...
+    @overload
+    def predict(self, X: Any) -> Array | Any: ...
     def predict(self, X: Any) -> Any:
         """Return the most probable class.
 
@@ -225,6 +232,10 @@ class RecurrentClassifier(ClassifierMixin, RecurrentEstimator):  # type: ignore[
         labels = self.classes_[np.argmax(outputs, axis=-1)]
         return sequences.like_input(labels) if self._per_step else labels
 
+    @overload
+    def predict_proba(self, X: Array | DataFrame) -> Array: ...
+    @overload
+    def predict_proba(self, X: Any) -> Array | Any: ...
     def predict_proba(self, X: Any) -> Any:
         """Return the probability of each class, in the order of `classes_`.
 
@@ -243,6 +254,10 @@ class RecurrentClassifier(ClassifierMixin, RecurrentEstimator):  # type: ignore[
         """
         return self._probabilities(X, np.exp)
 
+    @overload
+    def predict_log_proba(self, X: Array | DataFrame) -> Array: ...
+    @overload
+    def predict_log_proba(self, X: Any) -> Array | Any: ...
     def predict_log_proba(self, X: Any) -> Any:
         """Return the logarithms of `predict_proba`, finite however improbable a class is."""
         return self._probabilities(X, lambda logarithms: logarithms)

@@ -306,7 +306,7 @@ def _held_out(forecaster: RecurrentForecaster, grid: SeriesGrid) -> tuple[dict[s
     x, static = grid.beside, grid.statics
     x = None if x is None else [x[k] for k in long]
     try:
-        measures = forecaster.backtest(y, x, windows, static=None if static is None else static.iloc[long])
+        measures: Any = forecaster.backtest(y, x, windows, static=None if static is None else static.iloc[long])
     except GatewiseValueError as error:
         return None, str(error)
     return {"series": len(long), "steps": windows * horizon, **measures.loc["all"].to_dict("index")}, ""
