@@ -8,10 +8,22 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 EVERY = 0.1  # seconds between two updates of a notebook's bar
-WIDTH = 30  # characters of its plain text
+_STAGE: ContextVar[str] = ContextVar("stage", default="")
+WIDTH = 20  # of the bar itself, in columns
+
+
+@contextmanager
+def stage(description: str) -> Iterator[None]:
+    """Name what the bars within are part of, as in "measuring 1/2"; they vanish once they are full."""
+    token = _STAGE.set(description)
+    try:
+        yield
+    finally:
+        _STAGE.reset(token)
 
 
 @contextmanager
@@ -21,7 +33,7 @@ def progress_bar(total: int, enabled: bool, description: str = "training") -> It
         yield lambda text: None
         return
     if in_notebook():
-        bar = NotebookBar(total, description)
+        bar = NotebookBar(total, _STAGE.get() or description)
         try:
             yield bar.advance
         finally:
@@ -29,18 +41,20 @@ def progress_bar(total: int, enabled: bool, description: str = "training") -> It
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.table import Column
 
     console = Console(stderr=True)
     together = sys.stdout.isatty()  # else what is printed meanwhile must stay on stdout
     columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
+        TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True)),
+        BarColumn(WIDTH),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[text]}", markup=False),
-        TimeRemainingColumn(),
+        TextColumn("{task.fields[text]}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis")),
+        TimeRemainingColumn(compact=True),
     )
-    with Progress(*columns, console=console, disable=not console.is_terminal, redirect_stdout=together) as terminal_bar:
-        task = terminal_bar.add_task(description, total=total, text="")
+    options = {"console": console, "disable": not console.is_terminal, "transient": bool(_STAGE.get())}
+    with Progress(*columns, redirect_stdout=together, **options) as terminal_bar:
+        task = terminal_bar.add_task(_STAGE.get() or description, total=total, text="")
         yield lambda text: terminal_bar.update(task, advance=1, text=text)
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from test_kernels import CELLS, DTYPES, NAMES, compiled, forward, gradients, layer_case, make, parts, threads, values
+from kernel_cases import CELLS, DTYPES, NAMES, compiled, forward, gradients, layer_case, make, parts, threads, values
 
 from gatewise import recurrence
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
-from test_kernels import (
+from kernel_cases import (
     NAMES,
     assert_identical,
     assert_same_nan,
@@ -26,8 +26,7 @@ from gatewise.cells import gru
 from gatewise.threads import run_as_team, run_together
 
 pytestmark = compiled
-TEAMED = [name for name in NAMES if name != "gru_before"]
-names = pytest.mark.parametrize("name", TEAMED)
+names = pytest.mark.parametrize("name", NAMES)
 
 
 @contextmanager
@@ -94,7 +93,7 @@ def test_only_wide_layers_with_few_sequences_share_units():
     assert sizes("gru_after", B=15, H=128) == {2}
     assert sizes("gru_after", B=16, H=128) == set()
     assert sizes("gru_after", B=15, H=127) == set()
-    assert sizes("gru_before", B=1, H=256) == set()
+    assert sizes("gru_before", B=1, H=256) == {2}
 
 
 def test_one_team_runs_at_a_time():
@@ -133,16 +132,18 @@ def test_a_member_that_fails_does_not_leave_the_others_waiting():
     from gatewise.kernels import dispatch
     from gatewise.kernels.meeting import meet
 
-    def run(tag, work, top, x, part, team):
-        if part.u0:
+    def run(tag, workspace, arrays, share):
+        (_, _, u0, _), (counter, size, _) = share
+        if u0:
             raise MemoryError("no room")
-        meet(team.counter, 2)
-        met.append(part)
+        meet(counter, size)
+        met.append(u0)
 
     met = []
     kernel = dispatch.Kernel(gru.RESET_AFTER, None, run, run)
     team = dispatch.Team(np.zeros(1, np.int64), 2, np.empty(0))
-    tasks = [lambda u=u: kernel._call(run, np.zeros(1), dispatch.Part(0, 1, *u), team) for u in [(0, 8), (8, 16)]]
+    shares = [dispatch.Share(dispatch.Part(0, 1, *units), team) for units in [(0, 8), (8, 16)]]
+    tasks = [lambda share=share: kernel._call(run, (np.zeros(1),), share) for share in shares]
     with pytest.raises(MemoryError, match="no room"):
         run_together(tasks)
     assert len(met) == 1

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 import threadpoolctl
-from test_kernels import NAMES, assert_close, assert_identical, compiled, layer_case, outcome, run_python, threads
+from kernel_cases import NAMES, assert_close, assert_identical, compiled, layer_case, outcome, run_python, threads
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import gatewise as gw

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import TYPE_CHECKING, Any, ClassVar, Self, overload
 
@@ -57,7 +57,10 @@ class RecurrentForecaster(Forecasts[Forecast, Quantiles], CheckedParameters):
     alpha : float
         Decay of weights (AdamW).
     max_updates : int
-        Updates of the weights of each network; what was `max_iter`, which counts epochs in the other estimators.
+        Highest number of updates of the weights of each network, rounded to whole epochs.
+    max_iter : int, optional
+        Highest number of epochs of each network, which are passes over its training windows; None for as many as
+        `max_updates` allows. The bound that is reached first ends the training.
     learning_rate_init : float
         Highest rate of the one-cycle schedule.
     batch_size : int
@@ -119,10 +122,11 @@ class RecurrentForecaster(Forecasts[Forecast, Quantiles], CheckedParameters):
         "calendar": ["boolean"],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "max_updates": [COUNT],
+        "max_iter": [COUNT, None],
         "batch_size": [COUNT],
         "n_networks": [COUNT],
     }
-    _renamed: ClassVar = {"max_iter": "max_updates", "members": "n_networks"}
+    _renamed: ClassVar = {"members": "n_networks"}
 
     def __init__(
         self: RecurrentForecaster[Any, Any],
@@ -144,6 +148,7 @@ class RecurrentForecaster(Forecasts[Forecast, Quantiles], CheckedParameters):
         n_networks: int = 2,
         random_state: Any = None,
         verbose: bool = False,
+        max_iter: int | None = None,
     ) -> None:
         self.horizon = horizon
         self.context = context
@@ -157,6 +162,7 @@ class RecurrentForecaster(Forecasts[Forecast, Quantiles], CheckedParameters):
         self.dropout = dropout
         self.alpha = alpha
         self.max_updates = max_updates
+        self.max_iter = max_iter
         self.learning_rate_init = learning_rate_init
         self.batch_size = batch_size
         self.n_networks = n_networks
@@ -228,6 +234,14 @@ class RecurrentForecaster(Forecasts[Forecast, Quantiles], CheckedParameters):
         self._take(state, History(description["history"]))
         return self
 
+    @classmethod
+    def _with_new_names(cls, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the parameters of an old file; `max_iter` counts updates in files that have no `max_updates`."""
+        params = super()._with_new_names(params)
+        if "max_updates" not in params and "max_iter" in params:
+            params["max_updates"] = params.pop("max_iter")
+        return params
+
     def _check_options(self) -> None:
         """Raise unless all options can be used: each by its constraint, then what is in the sequences."""
         self._check_parameters()
@@ -251,6 +265,7 @@ class RecurrentForecaster(Forecasts[Forecast, Quantiles], CheckedParameters):
             self.max_updates,
             self.learning_rate_init,
             self.batch_size,
+            self.max_iter,
         )
         drivers = len(data.covariates.known)
         return Settings(

@@ -149,17 +149,15 @@ class Forecasts(Summarized, Generic[Forecast, Quantiles]):
         Returns
         -------
         measures : DataFrame
-            Rows (window, method): windows from 1 on and "all"; methods model, seasonal_naive, naive, drift. Columns
-            mae, rmse, mase, smape, pinball, and coverage of the outermost quantiles.
+            Rows (window, method): windows from 1 on and "all"; methods model, seasonal_naive, naive, drift, mean.
+            Columns mae, rmse, mase, smape, pinball, and coverage of the outermost quantiles.
         forecasts : DataFrame
             With `return_forecasts`: a row for each step; columns series, window, truth, one a method, one a quantile.
         """
         from gatewise.forecasting.backtest import backtest
 
-        measures, forecasts = backtest(
-            self, y, X, static, windows=windows, stride=self.horizon if stride is None else stride, refit=refit
-        )
-        return (measures, forecasts) if return_forecasts else measures
+        measured = backtest(self, y, X, static, windows=windows, stride=stride, refit=refit)
+        return (measured.measures(), measured.forecasts()) if return_forecasts else measured.measures()
 
     def inspect(self, X_future: Any = None, *, windows: int = 6) -> ForecasterInspection:
         """Return what this forecaster last saw, forecasts next, and gives its networks to read.

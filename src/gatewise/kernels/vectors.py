@@ -180,7 +180,7 @@ def load_several(number: int) -> Any:
 
 
 def store_several(number: int) -> Any:
-    """`(array, index, stride, values, count)`: write `number` Vectors or numbers of a tuple, `stride` elements apart."""
+    """`(array, index, stride, values, count)`: write a tuple of Vectors or numbers, `stride` elements apart."""
 
     @intrinsic
     def store_tuple(typingctx, array, index, stride, values, count):

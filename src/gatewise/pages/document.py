@@ -27,6 +27,7 @@ def report(
     facts: Mapping[str, str] | None = None,
     compare: Any = None,
     ahead: Any = None,
+    measured: Any = None,
     path: str | os.PathLike[str] | None = None,
 ) -> Page:
     """Return one HTML page on a model: what it reaches, how it learned, what goes on inside.
@@ -58,6 +59,9 @@ def report(
     ahead : DataFrame, array or list, optional
         For a forecaster with covariates known ahead: `X_future` as `predict` takes it, for the forecast of what comes
         next. Without such covariates it is always shown.
+    measured : ForecastResult or SequenceResult, optional
+        What `tables.forecast`, `classify` or `regress` returned with this model: the page then shows its numbers
+        instead of measuring again.
     path : str or path, optional
         Where to write the page too.
 
@@ -84,7 +88,7 @@ def report(
     ('<!doctype html>', True, True)
     """
     require()
-    outcome = _outcome(model, x, y, lengths=lengths, loss=loss, dy=dy, compare=compare, ahead=ahead)
+    outcome = _outcome(model, x, y, lengths=lengths, loss=loss, dy=dy, compare=compare, ahead=ahead, measured=measured)
     page = Page(_page(outcome, history, title, facts or {}))
     if path is not None:
         page.save(path)
@@ -94,7 +98,7 @@ def report(
 def _outcome(model: Any, x: Any, y: Any, **options: Any) -> Any:
     from gatewise.pages import subjects
 
-    ahead = options.pop("ahead")
+    ahead, measured = options.pop("ahead"), options.pop("measured")
     if isinstance(model, Layer) and not isinstance(model, RecurrentCell):
         if ahead is not None:
             raise GatewiseTypeError("ahead is for forecasters; a layer needs none: leave it out.")
@@ -102,7 +106,7 @@ def _outcome(model: Any, x: Any, y: Any, **options: Any) -> Any:
     unused = [name for name in ("lengths", "loss", "dy") if options[name] is not None]
     if unused:
         raise GatewiseTypeError(f"{unused[0]} is for layers; a {type(model).__name__} needs none: leave it out.")
-    return subjects.of_estimator(model, x, y, options["compare"], ahead)
+    return subjects.of_estimator(model, x, y, options["compare"], ahead, measured)
 
 
 def _page(
