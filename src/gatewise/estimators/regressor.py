@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self, overload
 
 import numpy as np
 from sklearn.base import RegressorMixin
@@ -18,6 +18,9 @@ from gatewise.errors import check_array as check_exact
 from gatewise.estimators.base import RecurrentEstimator
 from gatewise.estimators.sequences import Sequences
 from gatewise.estimators.targets import Targets, by_step, row_weights, targets_per_sequence, targets_per_step
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 
 class RecurrentRegressor(RegressorMixin, RecurrentEstimator):  # type: ignore[misc]
@@ -140,6 +143,10 @@ class RecurrentRegressor(RegressorMixin, RecurrentEstimator):  # type: ignore[mi
         """
         return self._fit(X, y, sample_weight, again=hasattr(self, "model_"), once=True)
 
+    @overload
+    def predict(self, X: Array | DataFrame) -> Array: ...
+    @overload
+    def predict(self, X: Any) -> Array | Any: ...
     def predict(self, X: Any) -> Any:
         """Return the predicted targets.
 
