@@ -74,8 +74,8 @@ def command(
         rows = output.rows(result.forecast)
         click.echo(output.as_json({**metrics, "forecast": rows, "notes": result.notes, "files": written}))
     else:
-        table = output.frame_table(_with_times_as_text(result))
-        parts = [table, *_measured(result), *output.listing(written)]
+        forecast = output.frame_table(_with_times_as_text(result))
+        parts = [forecast, *_measured(result), *output.listing(written)]
         click.echo("\n\n".join(parts))
 
 
