@@ -52,7 +52,7 @@ def progress_bar(total: int, enabled: bool, description: str = "training") -> It
         TextColumn("{task.fields[text]}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis")),
         TimeRemainingColumn(compact=True),
     )
-    options = {"console": console, "disable": not console.is_terminal, "transient": bool(_STAGE.get())}
+    options: dict[str, Any] = {"console": console, "disable": not console.is_terminal, "transient": bool(_STAGE.get())}
     with Progress(*columns, redirect_stdout=together, **options) as terminal_bar:
         task = terminal_bar.add_task(_STAGE.get() or description, total=total, text="")
         yield lambda text: terminal_bar.update(task, advance=1, text=text)
