@@ -371,17 +371,7 @@ class RecurrentForecaster(CheckedParameters):
 
     def _settings(self, data: Prepared) -> Settings:
         context = self.context or max(LEAST_CONTEXT, min(max(DAY, self.horizon), WEEK, data.length // 3))
-        network = NetworkSettings(
-            self.cell,
-            self.hidden_size,
-            self.num_layers,
-            self.dropout,
-            self.alpha,
-            self.max_updates,
-            self.learning_rate_init,
-            self.batch_size,
-            self.max_iter,
-        )
+        network = NetworkSettings(*(getattr(self, name) for name in NetworkSettings._fields))
         drivers = len(data.covariates.known)
         return Settings(
             self.horizon, context, data.seasons, drivers, levels_of(self.quantiles), self.n_networks, network
