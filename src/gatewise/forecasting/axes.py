@@ -133,7 +133,7 @@ def stamps(index: Any) -> Any:
     except (pd.errors.OutOfBoundsDatetime, OverflowError) as error:
         raise GatewiseValueError(
             f"the periods {index[0]} to {index[-1]} are beyond what pandas can hold as dates; "
-            f"need years from 1678 to 2262, or whole numbers as the index."
+            f"need years nearer to ours, or whole numbers as the index."
         ) from error
 
 
