@@ -14,6 +14,7 @@ ROOT = Path(gatewise.__file__).parent
 FLOORS = [
     {"errors"},
     {"arrays", "printing", "progress", "threads"},
+    {"comparison"},
     {"activations"},
     {"layouts"},
     {"cells"},
