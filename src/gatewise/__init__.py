@@ -6,6 +6,7 @@ from typing import Any
 from gatewise import datasets, losses, optimizers, schedules
 from gatewise.doctor import NonFiniteError
 from gatewise.errors import GatewiseError
+from gatewise.examine import examine
 from gatewise.flow import GradientFlow, gradient_flow, jacobians
 from gatewise.gradcheck import gradcheck
 from gatewise.layers import (
@@ -86,6 +87,7 @@ __all__ = [
     "clip_by_global_norm",
     "convert",
     "datasets",
+    "examine",
     "get_num_threads",
     "gradcheck",
     "gradient_flow",
