@@ -61,19 +61,28 @@ def check_adapter(adapter: Any) -> None:
         )
 
 
-def adapt(thing: Any, name: str, kind: str | None, adapter: Mapping[str, Any] | None, rng: np.random.Generator) -> Network:
-    """Return `thing` as a network that can be called, or raise what came nearest."""
+def networks(
+    thing: Any, name: str, kind: str | None, adapter: Mapping[str, Any] | None, rng: np.random.Generator
+) -> Iterator[Network]:
+    """Yield `thing` as networks that can be called, in every way that works; raise what came nearest if none does."""
     failures: list[NotUnderstoodError] = []
+    any_at_all = False
     for own in _holders(thing, name, adapter, rng, failures):
-        try:
-            network = _network(own, kind, adapter or {}, rng)
-        except NotUnderstoodError as error:
-            failures.append(error)
-            continue
-        network.backward_plan = _backward_plan(network)
-        network.loss = (adapter or {}).get("loss") or _loss(own)
-        return network
-    raise max(failures, key=lambda error: getattr(error, "depth", 0) if isinstance(error, TheirError) else -1)
+        for network in _networks(own, kind, adapter or {}, rng, failures):
+            network.backward_plan = _backward_plan(network)
+            network.loss = (adapter or {}).get("loss") or _loss(own)
+            any_at_all = True
+            yield network
+        if any_at_all:
+            return
+    if not failures:
+        raise NotUnderstoodError(f"{name} is not called in any known way: pass adapter= (docs/examine.md).")
+    raise max(failures, key=_nearness)
+
+
+def _nearness(error: NotUnderstoodError) -> int:
+    """Return how far their code came before it failed."""
+    return error.depth if isinstance(error, TheirError) else -1
 
 
 def _holders(
@@ -97,33 +106,41 @@ def _holders(
         yield holder(thing, name)
 
 
-def _network(own: Holder, kind: str | None, adapter: Mapping[str, Any], rng: np.random.Generator) -> Network:
-    """Try every shape of vectors and sequences until a forward pass is that of a recurrent network."""
-    first = own.fresh()
-    places = _places(own, first, adapter)
-    shapes = {name: objects.at(first, where[0]).shape for name, where in places.items()}
-    found = blocks.sizes(shapes, _hints(first))
-    if found is None:
-        shapes, places, found = _readable(shapes, places, first)
+def _networks(
+    own: Holder,
+    kind: str | None,
+    adapter: Mapping[str, Any],
+    rng: np.random.Generator,
+    failures: list[NotUnderstoodError],
+) -> Iterator[Network]:
+    """Try every shape of vectors and sequences, and yield those in which the forward pass is a recurrent network's."""
+    try:
+        first = own.fresh()
+        places = _places(own, first, adapter)
+        forward = own.forward(first)
+        shapes = {name: objects.at(first, where[0]).shape for name, where in places.items()}
+        found = blocks.sizes(shapes, _hints(first))
+        if found is None:
+            shapes, places, found = _readable(shapes, places, first)
+    except NotUnderstoodError as error:
+        failures.append(error)
+        return
     D, H = found
     B = next(n for n in (2, 3, 4, 6) if n not in (D, H))
     T = next(n for n in (3, 6, 7, 8, 9) if n not in (D, H, B))
     weights = {name: _random(rng, shape) for name, shape in shapes.items()}
-    failures: list[NotUnderstoodError] = []
-    for layout in _layouts(own.forward(first), kind):
+    for layout in _layouts(forward, kind):
         sizes = Sizes(D, H, B if layout.batch else 1, T)
         for state in ("h", "hc", "ch"):
             try:
-                network = Network(own, layout, sizes, weights, places, _forward_plan(own.forward(first), layout), state)
+                network = Network(own, layout, sizes, weights, places, _forward_plan(forward), state)
                 _check(network, rng)
-                return network
+                yield network
+                break
             except NotUnderstoodError as error:
                 failures.append(error)
                 if not _may_be_pair(error):
                     break
-    if not failures:
-        raise NotUnderstoodError(f"{own.name} is not called in any known way: pass adapter= (docs/examine.md).")
-    raise max(failures, key=lambda error: error.depth if isinstance(error, TheirError) else -1)
 
 
 def _may_be_pair(error: NotUnderstoodError) -> bool:
@@ -147,9 +164,8 @@ def _layouts(forward: Callable[..., Any], kind: str | None) -> list[Vectors | Se
     return [*steps, *sequences] if needed and not plural else [*sequences, *steps]
 
 
-def _forward_plan(forward: Callable[..., Any], layout: Vectors | Sequences) -> Plan:
-    order = ("x", "h", "c", "state", "weights") if isinstance(layout, Vectors) else ("x", "h", "c", "state", "weights")
-    return plan(forward, "forward", FORWARD, order)
+def _forward_plan(forward: Callable[..., Any]) -> Plan:
+    return plan(forward, "forward", FORWARD, ("x", "h", "c", "state", "weights"))
 
 
 def _backward_plan(network: Network) -> Plan:

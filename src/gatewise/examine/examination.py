@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import linecache
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -104,19 +104,30 @@ def examine(
             mender.at_once()
         for _ in range(MENDS):
             try:
-                return _Session(mender, name, kind, adapter, generator).examination()
+                ways = adapting.networks(mender.thing, name, kind, adapter, generator)
+                return _first(ways, mender, name, generator)
             except TheirError as error:
                 if not mender.after(error):
                     raise
     raise NotUnderstoodError(f"{name} does not run after {MENDS} lines were mended: {mender.slips[-1]}")
 
 
+def _first(ways: Iterator[Network], mender: Mender, name: str, rng: np.random.Generator) -> Examination:
+    """Return the examination of the first way of calling in which both passes run."""
+    failures: list[NotUnderstoodError] = []
+    for network in ways:
+        try:
+            return _Session(network, mender, name, rng).examination()
+        except NotUnderstoodError as error:
+            failures.append(error)
+    raise next((error for error in failures if isinstance(error, TheirError)), failures[0])
+
+
 class _Session:
     """One examination: the network, one pass of it, and what is made of that."""
 
-    def __init__(self, mender: Mender, name: str, kind: str | None, adapter: Any, rng: np.random.Generator):
-        self.mender, self.rng, self.name = mender, rng, name
-        self.network: Network = adapting.adapt(mender.thing, name, kind, adapter, rng)
+    def __init__(self, network: Network, mender: Mender, name: str, rng: np.random.Generator):
+        self.network, self.mender, self.rng, self.name = network, mender, rng, name
         self.inputs: Inputs = adapting.example(self.network, rng)
         self.trace, self.forward_trace = Trace(), Trace()
         self.outputs: Outputs = self.network.run(self.network.weights, self.inputs)

@@ -1,0 +1,481 @@
+"""Networks as people write them by hand, made as source text: cells × conventions × interfaces, with slips planted.
+
+Written apart from the catalogue of the library: a slip here is another text for a line, and beside it the line as the
+library should name it, in the library's letters.
+"""
+
+from __future__ import annotations
+
+import linecache
+import random
+import textwrap
+from dataclasses import dataclass, field
+
+import numpy as np
+
+LETTERS = [
+    {"r": "r", "z": "z", "n": "h_hat", "x": "x", "h_prev": "h_prev", "dh": "dh", "i": "i", "f": "f", "g": "g", "o": "o"},
+    {"r": "rt", "z": "zt", "n": "h_tilde", "x": "xt", "h_prev": "h_tm1", "dh": "dht", "i": "it", "f": "ft", "g": "gt", "o": "ot"},
+    {"r": "reset", "z": "update", "n": "cand", "x": "x_t", "h_prev": "prev_h", "dh": "dh_next", "i": "inp", "f": "forget",
+     "g": "c_bar", "o": "out"},
+]  # fmt: skip
+SEPARATE = [("W_{}", "U_{}", "b_{}", "c_{}"), ("Wx{}", "Wh{}", "b{}", "bh{}"), ("W{}", "U{}", "b{}", "c{}"),
+            ("W_x{}", "W_h{}", "b_{}", "b_h{}")]  # fmt: skip
+PACKED = [("Wx", "Wh", "b", "bh"), ("W", "U", "b", "c"), ("W_ih", "W_hh", "b_ih", "b_hh")]
+JOINED = [("W_{}", "b_{}"), ("W{}", "b{}")]
+GATES = {"gru": ["rzh", "ruc", "rzn"], "lstm": ["ifgo", "ifco"], "rnn": ["h"]}
+
+
+@dataclass
+class Spec:
+    """What is written, and how."""
+
+    cell: str
+    reset: str = ""
+    update: str = ""
+    nonlinearity: str = "tanh"
+    vectors: str = "rows"
+    stored: bool = True
+    """Whether matrices are stored (inputs, units)."""
+    storage: str = "separate"
+    biases: str = "b"
+    interface: str = "attributes"
+    sequence: str = ""
+    letters: int = 0
+    names: int = 0
+    gates: int = 0
+    order: tuple = ()
+    joined: str = "xh"
+    slips: list = field(default_factory=list)
+
+
+def spec(rng: random.Random, sequence: bool | None = None) -> Spec:
+    cell = rng.choice(["gru"] * 4 + ["lstm"] * 2 + ["rnn"])
+    one = Spec(cell)
+    if cell == "gru":
+        one.reset, one.update = rng.choice(["before", "before", "after"]), rng.choice(["keeps", "writes"])
+    if cell == "rnn":
+        one.nonlinearity = rng.choice(["tanh", "tanh", "relu"])
+    one.vectors = rng.choice(["rows", "rows", "columns", "flat"])
+    one.stored = one.vectors == "rows" and rng.random() < 0.7
+    storages = ["separate", "packed"] + ["joined"] * (one.reset != "after" and cell != "rnn")
+    one.storage = rng.choice(storages)
+    one.biases = rng.choice(["", "b", "b", "bc" if one.storage != "joined" else "b"])
+    one.interface = rng.choice(["attributes", "cache", "grads dict", "grads list", "functions", "update"])
+    if sequence if sequence is not None else rng.random() < 0.35:
+        one.sequence = rng.choice({"rows": ["time", "batch"], "columns": ["time"], "flat": ["single"]}[one.vectors])
+        one.interface = rng.choice(["attributes", "grads dict", "returned"])
+    one.letters, one.names = rng.randrange(len(LETTERS)), rng.randrange(12)
+    one.gates = rng.randrange(len(GATES[cell]))
+    letters = "rzn" if cell == "gru" else "ifgo" if cell == "lstm" else "n"
+    one.order = tuple(rng.sample(letters, len(letters)))
+    one.joined = rng.choice(["xh", "hx"])
+    return one
+
+
+class Writer:
+    """Writes the source of a spec."""
+
+    def __init__(self, one: Spec):
+        self.spec = one
+        self.L = LETTERS[one.letters]
+        letters = {"gru": "rzn", "lstm": "ifgo", "rnn": "n"}[one.cell]
+        self.G = dict(zip(letters, GATES[one.cell][one.gates], strict=True))
+        if one.storage == "separate" and one.cell == "rnn":
+            self.sets = PACKED[one.names % len(PACKED)]
+        else:
+            kinds = {"separate": SEPARATE, "packed": PACKED, "joined": JOINED}[one.storage]
+            self.sets = kinds[one.names % len(kinds)]
+        self.changes = {target: text for target, text, *_ in one.slips if not target.startswith("loop")}
+        self.loops = {target for target, *_ in one.slips if target.startswith("loop")}
+
+    # pieces
+
+    def local(self, matrix, gate):
+        """The local name of a block inside forward and backward."""
+        return {"W": "Wx", "U": "Wh", "b": "b", "c": "bh"}[matrix] + "_" + self.G[gate]
+
+    def arrays(self):
+        """Every array: name, gates and matrix in it."""
+        one, result = self.spec, []
+        sides = [matrix for matrix in "bc" if matrix in one.biases]
+        if one.storage == "joined":
+            for gate in one.order:
+                result.append((self.sets[0].format(self.G[gate]), "J", (gate,)))
+            for gate in one.order if one.biases else ():
+                result.append((self.sets[1].format(self.G[gate]), "b", (gate,)))
+        elif one.storage == "packed" or one.cell == "rnn":
+            result = [(self.sets["WUbc".index(m)], m, one.order) for m in ["W", "U", *sides]]
+        else:
+            for matrix in ["W", "U", *sides]:
+                result += [(self.sets["WUbc".index(matrix)].format(self.G[gate]), matrix, (gate,)) for gate in one.order]
+        return result
+
+    def shape(self, matrix, gates):
+        H = "H" if len(gates) == 1 else f"{len(gates)} * H"
+        if matrix in "bc":
+            return {"rows": f"({H},)", "columns": f"({H}, 1)", "flat": f"({H},)"}[self.spec.vectors]
+        inputs = {"W": "D", "U": "H", "J": "D + H"}[matrix]
+        return f"({inputs}, {H})" if self.spec.stored else f"({H}, {inputs})"
+
+    def times(self, a, W):
+        """The product of a vector and a matrix."""
+        if self.spec.vectors == "rows":
+            return f"{a} @ {W}" if self.spec.stored else f"{a} @ {W}.T"
+        return f"{W} @ {a}"
+
+    def back(self, da, W):
+        if self.spec.vectors == "rows":
+            return f"{da} @ {W}.T" if self.spec.stored else f"{da} @ {W}"
+        return f"{W}.T @ {da}"
+
+    def wrong_back(self, da, W):
+        if self.spec.vectors == "rows":
+            return f"{da} @ {W}" if self.spec.stored else f"{da} @ {W}.T"
+        return f"{W} @ {da}"
+
+    def outer(self, da, v):
+        if self.spec.vectors == "flat":
+            return f"np.outer({da}, {v})"
+        if self.spec.vectors == "rows":
+            return f"{v}.T @ {da}" if self.spec.stored else f"{da}.T @ {v}"
+        return f"{da} @ {v}.T"
+
+    def total(self, da):
+        return {"rows": f"{da}.sum(axis=0)", "columns": f"{da}.sum(axis=1, keepdims=True)", "flat": f"{da}"}[self.spec.vectors]
+
+    def unpack(self, access):
+        """Lines that give every block its local name."""
+        lines, axis_last = [], self.spec.vectors == "rows" and self.spec.stored
+        for name, matrix, gates in self.arrays():
+            source = access(name)
+            for k, gate in enumerate(gates):
+                part = f"{k} * H:{k + 1} * H"
+                rows = source if len(gates) == 1 else (
+                    f"{source}[{part}]" if matrix in "bc" or not axis_last else f"{source}[:, {part}]")  # fmt: skip
+                if matrix == "J":
+                    spans = {"xh": (":D", "D:"), "hx": ("H:", ":H")}[self.spec.joined]
+                    for own, span in zip("WU", spans, strict=True):
+                        cut = f"{rows}[{span}]" if self.spec.stored else f"{rows}[:, {span}]"
+                        lines.append(f"{self.local(own, gate)} = {cut}")
+                else:
+                    lines.append(f"{self.local(matrix, gate)} = {rows}")
+        return lines
+
+    # the cell
+
+    def pre(self, gate, state=None):
+        bias = "".join(f" + {self.local(m, gate)}" for m in "bc" if m in self.spec.biases)
+        return (f"{self.times(self.L['x'], self.local('W', gate))} + "
+                f"{self.times(state or self.L['h_prev'], self.local('U', gate))}{bias}")  # fmt: skip
+
+    def forward_lines(self):
+        one, L = self.spec, self.L
+        if one.cell == "rnn":
+            f = "np.tanh" if one.nonlinearity == "tanh" else "relu"
+            return [f"h = {f}({self.pre('n')})"]
+        if one.cell == "lstm":
+            lines = [f"{L[g]} = {'np.tanh' if g == 'g' else 'sigmoid'}({self.pre(g)})" for g in "ifgo"]
+            return [*lines, f"c = {L['f']} * c_prev + {L['i']} * {L['g']}", "tanh_c = np.tanh(c)", f"h = {L['o']} * tanh_c"]
+        r, z, n, h_prev = (L[k] for k in ("r", "z", "n", "h_prev"))
+        lines = [f"{r} = sigmoid({self.pre('r')})", f"{z} = sigmoid({self.pre('z')})"]
+        if one.reset == "before":
+            lines.append(f"{n} = np.tanh({self.pre('n', f'({r} * {h_prev})')})")
+        else:
+            c = f" + {self.local('c', 'n')}" if "c" in one.biases else ""
+            b = f" + {self.local('b', 'n')}" if "b" in one.biases else ""
+            lines.append(f"q = {self.times(h_prev, self.local('U', 'n'))}{c}")
+            lines.append(f"{n} = np.tanh({self.times(L['x'], self.local('W', 'n'))}{b} + {r} * q)")
+        new = f"{z} * {h_prev} + (1 - {z}) * {n}" if one.update == "keeps" else f"(1 - {z}) * {h_prev} + {z} * {n}"
+        return [*lines, f"h = {new}"]
+
+    def backward_lines(self):
+        one, L = self.spec, self.L
+        rows = {}
+        dh, h_prev = L["dh"], L["h_prev"]
+        if one.cell == "rnn":
+            rows["da_n"] = f"{dh} * (1 - h ** 2)" if one.nonlinearity == "tanh" else f"{dh} * (h > 0)"
+        elif one.cell == "lstm":
+            rows |= {"do": f"{dh} * tanh_c", "dc": f"dc_next + {dh} * {L['o']} * (1 - tanh_c ** 2)"}
+            rows |= {"df": "dc * c_prev", "di": f"dc * {L['g']}", "dg": f"dc * {L['i']}"}
+            rows |= {f"da_{g}": f"d{g} * {L[g]} * (1 - {L[g]})" for g in "ifo"}
+            rows |= {"da_g": f"dg * (1 - {L['g']} ** 2)", "dc_prev": f"dc * {L['f']}"}
+        else:
+            r, z, n = L["r"], L["z"], L["n"]
+            keeps = one.update == "keeps"
+            rows["dn"] = f"{dh} * (1 - {z})" if keeps else f"{dh} * {z}"
+            rows["dz"] = f"{dh} * ({h_prev} - {n})" if keeps else f"{dh} * ({n} - {h_prev})"
+            rows |= {"da_n": f"dn * (1 - {n} ** 2)", "da_z": f"dz * {z} * (1 - {z})"}
+            if one.reset == "before":
+                rows |= {"ds": self.back("da_n", self.local("U", "n")), "dr": f"ds * {h_prev}"}
+            else:
+                rows |= {"dq_n": f"da_n * {r}", "dr": "da_n * q"}
+            rows["da_r"] = f"dr * {r} * (1 - {r})"
+        gates = list(self.G)
+        dq = {g: "dq_n" if g == "n" and one.reset == "after" else f"da_{g}" for g in gates}
+        state = {g: f"({L['r']} * {h_prev})" if g == "n" and one.reset == "before" else h_prev for g in gates}
+        rows |= {f"dW_{g}": self.outer(f"da_{g}", L["x"]) for g in gates}
+        rows |= {f"dU_{g}": self.outer(dq[g], state[g]) for g in gates}
+        rows |= {f"d{m}_{g}": self.total(dq[g] if m == "c" else f"da_{g}") for m in one.biases for g in gates}
+        rows["dx"] = " + ".join(self.back(f"da_{g}", self.local("W", g)) for g in gates)
+        ways = [self.back(dq[g], self.local("U", g)) for g in gates if not (g == "n" and one.reset == "before")]
+        if one.cell == "gru":
+            ways.insert(0, f"{dh} * {L['z']}" if one.update == "keeps" else f"{dh} * (1 - {L['z']})")
+        if one.reset == "before":
+            ways.append(f"ds * {L['r']}")
+        rows["dh_prev"] = " + ".join(ways)
+        return {target: self.changes.get(target, text) for target, text in rows.items()}
+
+    def packed_gradients(self):
+        """Lines that put the gradients of blocks together as the arrays are."""
+        lines = []
+        for name, matrix, gates in self.arrays():
+            axis = 1 if self.spec.stored and matrix not in "bc" else 0
+            parts = []
+            for gate in gates:
+                if matrix == "J":
+                    pair = [f"dW_{gate}", f"dU_{gate}"] if self.spec.joined == "xh" else [f"dU_{gate}", f"dW_{gate}"]
+                    parts.append(f"np.concatenate([{', '.join(pair)}], axis={0 if self.spec.stored else 1})")
+                else:
+                    parts.append(f"d{matrix}_{gate}")
+            whole = parts[0] if len(parts) == 1 else f"np.concatenate([{', '.join(parts)}], axis={axis})"
+            lines.append((name, whole))
+        return lines
+
+    # around it
+
+    def record(self):
+        one, L = self.spec, self.L
+        own = {"rnn": [], "lstm": [L[g] for g in "ifgo"] + ["c_prev", "tanh_c"],
+               "gru": [L["r"], L["z"], L["n"]] + ["q"] * (one.reset == "after")}[one.cell]  # fmt: skip
+        return ", ".join([L["x"], L["h_prev"], *own, "h"])
+
+    def source(self):
+        one = self.spec
+        head = ["import numpy as np", "", "", "def sigmoid(a):", "    return 1 / (1 + np.exp(-a))", "", "",
+                "def relu(a):", "    return np.maximum(a, 0)", "", ""]  # fmt: skip
+        body = self.functions() if one.interface == "functions" else self.klass()
+        return "\n".join(head) + "\n" + body
+
+    def init(self):
+        lines = [f"{name} = np.random.randn(*{self.shape(m, g)}) * 0.5" for name, m, g in self.arrays()]
+        names = [name for name, *_ in self.arrays()]
+        kind = self.spec.interface
+        if kind == "grads list":
+            lines += [f"self.params = [{', '.join(names)}]", "self.grads = [np.zeros_like(p) for p in self.params]"]
+            return lines, lambda name: f"self.params[{names.index(name)}]"
+        if kind in ("grads dict", "returned"):
+            pairs = ", ".join(f'"{name}": {name}' for name in names)
+            return [*lines, f"self.params = {{{pairs}}}", "self.grads = {}"], lambda name: f'self.params["{name}"]'
+        return [line.replace(line.split(" = ")[0], f"self.{line.split(' = ')[0]}", 1) for line in lines], lambda n: f"self.{n}"
+
+    def keep(self, access):
+        """Lines that hand the gradients over."""
+        lines, names = [], [name for name, *_ in self.arrays()]
+        for name, whole in self.packed_gradients():
+            kind = self.spec.interface
+            if kind == "grads list":
+                lines.append(f"self.grads[{names.index(name)}][...] = {whole}")
+            elif kind in ("grads dict", "returned"):
+                lines.append(f'self.grads["{name}"] = {whole}')
+            elif kind == "cache":
+                lines.append(f'grads["{name}"] = {whole}')
+            elif kind == "update":
+                lines.append(f"{access(name)} -= self.lr * ({whole})")
+            else:
+                lines.append(f"self.d{name} = {whole}")
+        return lines
+
+    def klass(self):
+        one, L = self.spec, self.L
+        if one.sequence:
+            return self.sequence_class()
+        init, access = self.init()
+        lstm = one.cell == "lstm"
+        state, more = (f"{L['h_prev']}, c_prev", ", dc_next") if lstm else (L["h_prev"], "")
+        cached = one.interface == "cache"
+        update = one.interface == "update"
+        name = f"{one.cell.upper()}Cell"
+        out = [f"class {name}:", f"    def __init__(self, input_size, hidden_size{', lr=0.05' if update else ''}):",
+               "        D, H = input_size, hidden_size", "        self.D, self.H = D, H"]  # fmt: skip
+        out += ["        self.lr = lr"] * update + [f"        {line}" for line in init]
+        out += ["", f"    def forward(self, {L['x']}, {state}):", "        D, H = self.D, self.H"]
+        out += [f"        {line}" for line in [*self.unpack(access), *self.forward_lines()]]
+        cache = f"({self.record()})"
+        result = "h, c" if lstm else "h"
+        out += [f"        return {result}, {cache}"] if cached else [f"        self.cache = {cache}", f"        return {result}"]
+        out += ["", f"    def backward(self, {'cache, ' if cached else ''}{L['dh']}{more}):", "        D, H = self.D, self.H"]
+        out += [f"        {self.record()} = {'cache' if cached else 'self.cache'}", *(["        grads = {}"] if cached else [])]
+        out += [f"        {line}" for line in self.unpack(access)]
+        out += [f"        {target} = {text}" for target, text in self.backward_lines().items()]
+        out += [f"        {line}" for line in self.keep(access)]
+        returned = "dx, dh_prev" + (", dc_prev" if lstm else "") + (", grads" if cached else "")
+        return "\n".join([*out, f"        return {returned}", ""])
+
+    def functions(self):
+        one, L = self.spec, self.L
+        lstm = one.cell == "lstm"
+        state, more = (f"{L['h_prev']}, c_prev", ", dc_next") if lstm else (L["h_prev"], "")
+        arrays = [f'    p["{name}"] = np.random.randn(*{self.shape(m, g)}) * 0.5' for name, m, g in self.arrays()]
+        out = ["D, H = 4, 5", "", "", "def make():", "    p = {}", *arrays, "    return p", "", ""]
+        access = lambda name: f'params["{name}"]'  # noqa: E731
+        out += [f"def forward(params, {L['x']}, {state}):"]
+        out += [f"    {line}" for line in [*self.unpack(access), *self.forward_lines()]]
+        out += [f"    return h, {'c, ' if lstm else ''}({self.record()})", "", ""]
+        out += [f"def backward(params, cache, {L['dh']}{more}):", f"    {self.record()} = cache", "    grads = {}"]
+        out += [f"    {line}" for line in self.unpack(access)]
+        out += [f"    {target} = {text}" for target, text in self.backward_lines().items()]
+        out += [f'    grads["d{name}"] = {whole}' for name, whole in self.packed_gradients()]
+        out += [f"    return dx, dh_prev, {'dc_prev, ' if lstm else ''}grads", "", "", "NETWORK = (forward, backward, make())", ""]
+        return "\n".join(out)
+
+    def sequence_class(self):
+        one, L = self.spec, self.L
+        init, access = self.init()
+        lstm = one.cell == "lstm"
+        names = [name for name, *_ in self.arrays()]
+        shape = {"time": "T, B, _ = xs.shape", "batch": "B, T, _ = xs.shape", "single": "T, _ = xs.shape"}[one.sequence]
+        if one.vectors == "columns":
+            shape = "T, _, B = xs.shape"
+        zero = {"rows": "(B, H)", "columns": "(H, B)", "flat": "(H,)"}[one.vectors]
+        at = "[:, t]" if one.sequence == "batch" else "[t]"
+        full = {"time": "(T, B, H)", "batch": "(B, T, H)", "single": "(T, H)"}[one.sequence]
+        full = "(T, H, B)" if one.vectors == "columns" else full
+        out = [f"class Time{one.cell.upper()}:", "    def __init__(self, input_size, hidden_size):",
+               "        D, H = input_size, hidden_size", "        self.D, self.H = D, H", *(f"        {line}" for line in init)]  # fmt: skip
+        out += ["", "    def forward(self, xs):", "        D, H = self.D, self.H", f"        {shape}",
+                *(f"        {line}" for line in self.unpack(access)), f"        h = np.zeros({zero})", *["        c = np.zeros_like(h)"] * lstm,
+                f"        hs, self.caches = np.zeros({full}), []", "        for t in range(T):",
+                f"            {L['x']}, {L['h_prev']} = xs{at}, h", *["            c_prev = c"] * lstm,
+                *(f"            {line}" for line in self.forward_lines()), f"            hs{at} = h",
+                f"            self.caches.append(({self.record()}))", "        self.T, self.zero = T, np.zeros_like(h)",
+                "        self.x_shape = xs.shape", "        return hs"]  # fmt: skip
+        steps = "range(self.T)" if "loop forward" in self.loops else "reversed(range(self.T))"
+        dh = f"dhs{at}" if "loop next" in self.loops else f"dhs{at} + dh_prev"
+        out += ["", "    def backward(self, dhs):", "        D, H = self.D, self.H", *(f"        {line}" for line in self.unpack(access)),
+                "        dxs = np.zeros(self.x_shape)", "        dh_prev = self.zero", *["        dc_next = self.zero"] * lstm,
+                f"        total = {{name: 0 for name in {names}}}", f"        for t in {steps}:",
+                f"            {self.record()} = self.caches[t]", f"            {L['dh']} = {dh}",
+                *(f"            {target} = {text}" for target, text in self.backward_lines().items()),
+                *["            dc_next = dc_prev"] * lstm]  # fmt: skip
+        for name, whole in self.packed_gradients():
+            out.append(f'            total["{name}"] {"=" if "loop overwritten" in self.loops else "+="} {whole}')
+        out.append(f"            dxs{at} = dx")
+        if "loop mean" in self.loops:
+            out += ["        for name in total:", "            total[name] = total[name] / self.T"]
+        if one.interface == "attributes":
+            out += [f'        self.d{name} = total["{name}"]' for name in names]
+        elif one.interface == "grads dict":
+            out.append("        self.grads = total")
+        return "\n".join([*out, f"        return dxs{', total' if one.interface == 'returned' else ''}", ""])
+
+
+def slips(one: Spec) -> list[tuple]:
+    """Every slip that may be planted: target, the text, and the line as the library should name it."""
+    w = Writer(one)
+    L, loc = w.L, w.local
+    dh, h_prev = L["dh"], L["h_prev"]
+    rows = w.backward_lines()
+    result = []
+
+    def add(target, text, *said):
+        result.append((target, text, tuple(said)))
+
+    if one.cell == "gru":
+        r, z, n = L["r"], L["z"], L["n"]
+        keeps = one.update == "keeps"
+        add("da_n", f"dn * (1 - {n}) ** 2", "dn * (1 - n) ** 2")
+        add("da_n", "dn", "dn")
+        add("da_n", f"dn * {n} * (1 - {n})", "dn * (n * (1 - n))")
+        add("da_n", f"dn * (1 - np.tanh({n}) ** 2)", "dn * (1 - tanh(n) ** 2)")
+        add("da_z", f"dz * (1 - {z})", "dz * (1 - z)")
+        add("da_z", "dz", "dz")
+        add("da_z", f"dz * sigmoid({z}) * (1 - sigmoid({z}))", "dz * (sigmoid(z) * (1 - sigmoid(z)))")
+        add("da_r", "dr", "dr")
+        add("da_r", f"dr * {r}", "dr * r")
+        add("da_r", f"dr * (1 - {r} ** 2)", "dr * (1 - r ** 2)")
+        add("dn", f"{dh} * {z}" if keeps else f"{dh} * (1 - {z})", "dh * z" if keeps else "dh * (1 - z)")
+        add("dn", f"{dh}", "dh")
+        add("dz", f"{dh} * ({n} - {h_prev})" if keeps else f"{dh} * ({h_prev} - {n})", "dh * (n - h_prev)" if keeps else "dh * (h_prev - n)",
+            "-(dh * (h_prev - n))", "-(dh * (n - h_prev))")  # fmt: skip
+        add("dz", f"{dh} * {n}", "dh * n")
+        if one.reset == "before":
+            add("ds", w.wrong_back("da_n", loc("U", "n")), "da_n @ U_n.T")
+            add("dU_n", w.outer("da_n", h_prev), "da_n.T @ h_prev")
+            add("dr", "ds", "ds")
+            add("dr", f"da_n * ({w.times(h_prev, loc('U', 'n'))})", "da_n * (h_prev @ U_n.T)")
+            add("dh_prev", rows["dh_prev"].replace(f" + ds * {r}", " + ds"), "ds")
+            add("dh_prev", rows["dh_prev"].replace(f" + ds * {r}", ""), "without ds")
+        else:
+            add("dq_n", "da_n", "da_n")
+            add("dr", f"({w.back('da_n', loc('U', 'n'))}) * {h_prev}", "da_n @ U_n * h_prev")
+            add("dr", f"da_n * {h_prev}", "da_n * h_prev")
+        first = rows["dh_prev"].split(" + ")[0]
+        add("dh_prev", rows["dh_prev"].replace(f"{first} + ", "", 1), "without direct")
+        right = w.back("da_z", loc("U", "z"))
+        add("dh_prev", rows["dh_prev"].replace(right, w.wrong_back("da_z", loc("U", "z"))), "da_z @ U_z.T")
+        add("dh_prev", rows["dh_prev"].replace(right, w.back("da_z", loc("U", "r"))), "da_z @ U_r")
+        add("dx", rows["dx"].replace(f" + {w.back('da_n', loc('W', 'n'))}", ""), "without da_n")
+        if one.biases:
+            add("db_z", w.total("dz"), "total(dz)")
+    elif one.cell == "lstm":
+        o, f, g, i = (L[k] for k in "ofgi")
+        add("da_g", f"dg * (1 - {g}) ** 2", "dg * (1 - g) ** 2")
+        add("da_g", f"dg * {g} * (1 - {g})", "dg * (g * (1 - g))")
+        add("da_f", f"df * {f}", "df * f")
+        add("da_o", "do", "do")
+        add("da_i", f"di * sigmoid({i}) * (1 - sigmoid({i}))", "di * (sigmoid(i) * (1 - sigmoid(i)))")
+        add("dc", f"{dh} * {o} * (1 - tanh_c ** 2)", "dh * o * dtanh(tanh_c)")
+        add("dc", f"dc_next + {dh} * (1 - tanh_c ** 2)", "dc_next + dh * dtanh(tanh_c)")
+        add("dc", f"dc_next + {dh} * {o}", "dc_next + dh * o")
+        add("df", "dc * c", "dc * c") if False else add("df", f"dc * {g}", "dc * g")
+        add("di", "dc * c_prev", "dc * c_prev") if False else add("di", f"dc * {i}", "dc * i")
+        add("do", f"{dh} * np.arctanh(tanh_c)", "dh * c")
+        add("dc_prev", "dc", "dc")
+        add("dc_prev", f"dc * {i}", "dc * i")
+        add("dh_prev", rows["dh_prev"].replace(f" + {w.back('da_o', loc('U', 'o'))}", ""), "without da_o")
+        right = w.back("da_f", loc("U", "f"))
+        add("dh_prev", rows["dh_prev"].replace(right, w.wrong_back("da_f", loc("U", "f"))), "da_f @ U_f.T")
+        add("dx", rows["dx"].replace(w.back("da_i", loc("W", "i")), w.back("da_f", loc("W", "i"))), "da_f @ W_i")
+    else:
+        if one.nonlinearity == "tanh":
+            add("da_n", f"{dh} * (1 - h) ** 2", "dh * (1 - h) ** 2")
+            add("da_n", "(1 - h ** 2)", "dtanh(h)")
+            add("da_n", f"{dh} * (1 - np.tanh(h) ** 2)", "dh * (1 - tanh(h) ** 2)")
+        add("da_n", dh, "dh")
+        add("dh_prev", w.wrong_back("da_n", loc("U", "n")), "da_n @ U_n.T")
+        add("dU_n", w.outer("da_n", "h"), "da_n.T @ h")
+    if one.sequence:
+        add("loop next", "", "dy")
+        add("loop mean", "", "scaled")
+        add("loop overwritten", "", "overwritten")
+    return result
+
+
+def planted(rng: random.Random, count: int, sequence: bool | None = None) -> Spec:
+    """Return a spec with `count` slips on different lines."""
+    while True:
+        one = spec(rng, sequence)
+        chosen = rng.sample(slips(one), count)
+        if len({target for target, *_ in chosen}) == count:
+            one.slips = chosen
+            return one
+
+
+_counter = [0]
+
+
+def build(one: Spec):
+    """Return the class, or the triple of functions and weights, of a spec; its source can be read by tracebacks."""
+    source = Writer(one).source()
+    _counter[0] += 1
+    file = f"<handwritten {_counter[0]}>"
+    linecache.cache[file] = (len(source), None, source.splitlines(True), file)
+    names = {"__name__": f"handwritten_{_counter[0]}"}
+    state = np.random.get_state()
+    np.random.seed(_counter[0])
+    exec(compile(textwrap.dedent(source), file, "exec"), names)
+    np.random.set_state(state)
+    if one.interface == "functions":
+        return names["NETWORK"]
+    return next(value for name, value in names.items() if isinstance(value, type))
