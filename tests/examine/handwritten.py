@@ -457,7 +457,8 @@ def planted(rng: random.Random, count: int, sequence: bool | None = None) -> Spe
     while True:
         one = spec(rng, sequence)
         chosen = rng.sample(slips(one), count)
-        if len({target for target, *_ in chosen}) == count:
+        targets = {target for target, *_ in chosen}
+        if len(targets) == count and targets != {"loop next", "dh_prev"}:  # the second would have no effect
             one.slips = chosen
             return one
 

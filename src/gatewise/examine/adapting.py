@@ -237,7 +237,7 @@ def _places(own: Holder, first: Any, adapter: Mapping[str, Any]) -> dict[str, li
     plains = {objects.plain(place.name) for group in found.values() for place in group}
     for group in found.values():
         best = min(group, key=lambda place: (place.name.endswith("]"), len(place.steps)))
-        if not any(_no_weight(place, plains) for place in group):
+        if not any(_no_weight(place, plains) and not _second_bias(place, first) for place in group):
             places[best.name if best.name not in places else best.whole] = group
     if not places:
         raise NotUnderstoodError(f"{own.name} holds no arrays of weights: pass an object that has them, or adapter=.")
@@ -251,6 +251,16 @@ def _no_weight(place: objects.Place, plains: set[str]) -> bool:
         return True
     bare = objects.core(place.name)
     return bare != objects.plain(place.name) and bare in plains
+
+
+def _second_bias(place: objects.Place, first: Any) -> bool:
+    """Whether an array called c is the bias beside one called b, and no cell state."""
+    container, name = place.steps[:-1], place.steps[-1][1]
+    beside = objects.Place((*container, (place.steps[-1][0], "b")))
+    try:
+        return name == "c" and np.shape(objects.at(first, beside)) == np.shape(objects.at(first, place))
+    except (AttributeError, KeyError, IndexError, TypeError):
+        return False
 
 
 def _readable(

@@ -136,7 +136,6 @@ class Network:
         assert self.backward_plan is not None
         function = self.holder.backward(own)
         values = self.values(own, inputs) | self._upstream(outputs, upstream, own)
-        before = {id(array): array.copy() for _, array in objects.arrays(own)}
         weights = {name: objects.at(own, self.places[name][0]).copy() for name in self.weights}
         plan = self.backward_plan
         files = watched(function) | watched(self.holder.forward(own))
@@ -149,7 +148,7 @@ class Network:
         shapes = {"x": self.given(inputs.x).shape, "h": step}
         if self.takes_cell or self.forward_plan.has("c"):
             shapes["c"] = step
-        return Reader(self.places, shapes).read(came, own, before, weights, trace)
+        return Reader(self.places, shapes).read(came, own, weights, trace)
 
     def _upstream(self, outputs: Outputs, upstream: Upstream, own: Any) -> dict[str, Any]:
         raw = next(_states(outputs.raw, self.given(outputs.h).shape, (self.sizes.T, self.sizes.T + 1)))

@@ -50,40 +50,52 @@ class Handling(NamedTuple):
     amount: Any = None
 
 
+Contributions = dict[Key, list[Array]]
+LOOPS = ("updated inside", "only the last output", "forward in time", "no last")
+"""Kinds of handling that change the loop itself; the others put the same contributions together otherwise."""
+
+
 def backward_pass(lines: Iterable[Line], case: Case, handlings: Iterable[Handling] = ()) -> Gradients:
     """Run `lines` from the last step to the first and put the contributions together."""
-    lines, loops = tuple(lines), {handling.kind for handling in handlings}
+    handlings = tuple(handlings)
+    return together(*contributions(lines, case, {handling.kind for handling in handlings}), handlings)
+
+
+def contributions(
+    lines: Iterable[Line], case: Case, loops: Iterable[str] = ()
+) -> tuple[Contributions, dict[str, Array]]:
+    """Return what each step adds to each gradient, in the order of the loop, and what is passed on at the end."""
+    lines = tuple(lines)
     T, states = len(case.steps), ("h", "c") if "dc_next" in case.last else ("h",)
     passed = {name: np.zeros_like(value) if "no last" in loops else value for name, value in case.last.items()}
     weights: dict[str, Array] = {}
-    contributions: dict[Key, list[Array]] = {}
+    result: Contributions = {}
     for t in range(T) if "forward in time" in loops else range(T - 1, -1, -1):
         dy = np.zeros_like(case.dy[t]) if "only the last output" in loops and t < T - 1 else case.dy[t]
         environment = run(lines, {**case.steps[t], **weights, **passed, "dy": dy})
         passed = {f"d{state}_next": environment[f"d{state}_prev"] for state in states}
         for name, value in environment.items():
             if name[:2] in ("dW", "dU", "db", "dc") and name[2:3] == "_" and name not in ("dc_prev", "dc_next"):
-                contributions.setdefault((name[1], name[3:]), []).append(value)
+                result.setdefault((name[1], name[3:]), []).append(value)
                 if "updated inside" in loops:
                     weights[name[1:]] = environment[name[1:]] - case.rate * value
-        contributions.setdefault(X, []).append(environment["dx"])
+        result.setdefault(X, []).append(environment["dx"])
     if "forward in time" not in loops:
-        contributions[X].reverse()
-    return _together(contributions, passed, handlings)
+        result[X].reverse()
+    return result, passed
 
 
-def _together(
-    contributions: dict[Key, list[Array]], passed: dict[str, Array], handlings: Iterable[Handling]
-) -> Gradients:
+def together(steps: Contributions, passed: dict[str, Array], handlings: tuple[Handling, ...] = ()) -> Gradients:
+    """Sum the contributions of the steps, or do with them what the handlings say."""
     chosen = {key: h.kind for h in handlings if h.kind in ("overwritten", "never summed") for key in h.keys}
     result: Gradients = {}
-    for key, steps in contributions.items():
+    for key, parts in steps.items():
         if key == X:
-            result[key] = np.array(steps)
+            result[key] = np.array(parts)
         elif key in chosen:
-            result[key] = steps[-1] if chosen[key] == "overwritten" else steps[0]
+            result[key] = parts[-1] if chosen[key] == "overwritten" else parts[0]
         else:
-            result[key] = sum(steps[1:], start=steps[0])
+            result[key] = sum(parts[1:], start=parts[0])
     result[H_PREV] = passed["dh_next"]
     if "dc_next" in passed:
         result[C_PREV] = passed["dc_next"]

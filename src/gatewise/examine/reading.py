@@ -65,14 +65,11 @@ class Reader:
     def __init__(self, places: Mapping[str, list[objects.Place]], shapes: Mapping[str, tuple[int, ...]]):
         self.places, self.shapes = places, shapes
 
-    def read(self, came: Any, own: Any, before: Any, weights: Mapping[str, Array], trace: Trace) -> Returned:
-        """Return the gradients in `came`, else those in the attributes of `own`, else those of the weights' change.
-
-        `before` maps the identity of each array in `own` to its value ahead of the pass.
-        """
+    def read(self, came: Any, own: Any, weights: Mapping[str, Array], trace: Trace) -> Returned:
+        """Return the gradients in `came`, else those in the attributes of `own`, else those of the weights' change."""
         found: dict[str, Leaf] = {}
         passed = self._sort(list(leaves(came, trace)), weights, found)
-        self._attributes(own, before, weights, found)
+        self._attributes(own, weights, found)
         after = {name: objects.at(own, self.places[name][0]) for name in weights}
         changed = any(not np.array_equal(after[name], weights[name], equal_nan=True) for name in weights)
         rate = _rate(own) if changed else 0.0
@@ -90,7 +87,7 @@ class Reader:
         for leaf in came:
             weight = self._weight(leaf.name, weights, found)
             role = "" if weight is not None else self._role(leaf)
-            if weight is not None and leaf.value.size == weights[weight].size:
+            if weight is not None:
                 found[weight] = leaf
             elif role and role not in passed:
                 passed[role] = leaf.value.reshape(self.shapes[role]) if role in self.shapes else leaf.value
@@ -130,17 +127,13 @@ class Reader:
                 return weight
         return None
 
-    def _attributes(
-        self, own: Any, before: Mapping[int, Array], weights: Mapping[str, Array], found: dict[str, Leaf]
-    ) -> None:
+    def _attributes(self, own: Any, weights: Mapping[str, Array], found: dict[str, Leaf]) -> None:
         """Look for gradients among the arrays that stand in the object: `dWx`, `grads[0]`, `grads['Wx']`."""
         mine = {id(objects.at(own, place)) for name in weights for place in self.places[name]}
         seen = [(place, array) for place, array in objects.arrays(own) if id(array) not in mine]
         for weight in weights:
             for place, array in seen:
-                if weight not in found and self._belongs(place, weight) and array.size == weights[weight].size:
-                    if array.base is None or id(array) not in before:
-                        pass
+                if weight not in found and self._belongs(place, weight):
                     found[weight] = Leaf(place.name, array)
 
     def _belongs(self, place: objects.Place, weight: str) -> bool:

@@ -14,13 +14,25 @@ from typing import NamedTuple
 import numpy as np
 
 from gatewise.errors import Array
-from gatewise.examine.equations import Form, Line, backward
-from gatewise.examine.passes import PASSED, Case, Gradients, Handling, Key, backward_pass, handlings
+from gatewise.examine.equations import Form, Line, backward, run
+from gatewise.examine.passes import (
+    LOOPS,
+    PASSED,
+    Case,
+    Contributions,
+    Gradients,
+    Handling,
+    Key,
+    contributions,
+    handlings,
+    together,
+)
 from gatewise.examine.slips import Change, changes
 
 Slip = Change | Handling
 Part = tuple[str, str, int]
 """A key and a step: -1, or the step alone to which a row of dx, or a column of dW, belongs."""
+FAILS = (ValueError, KeyError, NameError, IndexError, TypeError)  # shapes that do not fit: nobody's code could have run so
 WIDTH = 6  # explanations that are followed further, at each depth
 DEPTH = 4  # slips at once
 PAIRS = 12_000  # pairs tried where no change alone explains anything: about 2 s
@@ -65,6 +77,7 @@ class Search:
         self.right = backward(form)
         self.keys, self.parts = frozenset(given), frozenset(_parts(given, case))
         sizes = [float(np.max(np.abs(value), initial=0.0)) for value in given.values()]
+        self._known: dict[tuple[object, ...], tuple[tuple[Change, ...], tuple[Contributions, dict[str, Array]] | None]] = {}
         self.floor = 1e-3 * float(np.median(sizes)) if sizes else 0.0
         self.catalogue: list[Slip] = [
             *sorted(changes(form, self.right), key=_rank),
@@ -98,7 +111,10 @@ class Search:
 
     def _followers(self, known: Explanation) -> Iterator[Explanation]:
         """Yield what explains more than `known` does with one more slip."""
+        last = _LastStep(self, known)
         for slip in self._next(known.slips):
+            if isinstance(slip, Change) and last.spoiled(slip):
+                continue
             found = self._explanation((*known.slips, slip))
             if found is not None and len(found.matched) > len(known.matched):
                 yield found
@@ -128,12 +144,28 @@ class Search:
         return equal(first, second, self.tolerance, self.floor)
 
     def _gradients(self, slips: tuple[Slip, ...]) -> Gradients | None:
-        lines: dict[str, Line] = {right.target: right for right in self.right}
-        lines.update({slip.target: slip.line for slip in slips if isinstance(slip, Change)})
+        handled = tuple(slip for slip in slips if isinstance(slip, Handling))
+        loops = tuple(handling.kind for handling in handled if handling.kind in LOOPS)
+        changed = tuple(slip for slip in slips if isinstance(slip, Change))
+        key = (*(id(slip) for slip in changed), *loops)
+        if key not in self._known:
+            self._known = {key: (changed, self._contributions(changed, loops))}  # `changed` keeps its identities alive
+        steps = self._known[key][1]
+        return None if steps is None else together(*steps, handled)
+
+    def _contributions(
+        self, changed: tuple[Change, ...], loops: tuple[str, ...]
+    ) -> tuple[Contributions, dict[str, Array]] | None:
         try:
-            return backward_pass(lines.values(), self.case, [slip for slip in slips if isinstance(slip, Handling)])
-        except (ValueError, KeyError, NameError):  # shapes that do not fit: nobody's code could have run so
+            return contributions(self.lines(changed), self.case, loops)
+        except FAILS:
             return None
+
+    def lines(self, slips: Iterable[Slip]) -> list[Line]:
+        """Return the backward pass with the lines of `slips`."""
+        lines = {right.target: right for right in self.right}
+        lines.update({slip.target: slip.line for slip in slips if isinstance(slip, Change)})
+        return list(lines.values())
 
     def _widest(self, found: list[Explanation], best: Explanation) -> list[Explanation]:
         """Return the explanations that cover the most, each kind of coverage once."""
@@ -175,6 +207,39 @@ class Search:
             one.slips[-1] for one in ordered[1:] if len(one.slips) == len(first.slips) and one.slips[:-1] == first.slips[:-1]
         )
         return first._replace(also=also)
+
+
+class _LastStep:
+    """The step that runs first, with the lines of an explanation: a quick look at what one more change spoils there."""
+
+    def __init__(self, search: Search, known: Explanation):
+        self.search, case = search, search.case
+        self.lines = search.lines(known.slips)
+        self.where = {line.target: k for k, line in enumerate(self.lines)}
+        self.last = len(case.steps) - 1
+        own = [part for part in known.matched if part[2] == self.last]
+        handled = any(isinstance(slip, Handling) for slip in known.slips)
+        self.parts = [] if handled else own
+        self.environment = run(tuple(self.lines), {**case.steps[-1], **case.last, "dy": case.dy[-1]})
+
+    def spoiled(self, change: Change) -> bool:
+        """Whether a gradient of this step that was explained no longer is."""
+        if not self.parts:
+            return False
+        environment, k = dict(self.environment), self.where[change.target]
+        try:
+            run((change.line, *self.lines[k + 1 :]), environment)
+        except FAILS:
+            return True
+        return not all(self._equal(environment, part) for part in self.parts)
+
+    def _equal(self, environment: dict[str, Array], part: Part) -> bool:
+        matrix, gate, step = part
+        search, given = self.search, self.search.given[matrix, gate]
+        if matrix == "x":
+            return equal(given[step], environment["dx"], search.tolerance, search.floor)
+        own = environment[f"dW_{gate}"]
+        return np.ndim(own) == 2 and equal(given[:, step], own[:, step], search.tolerance, search.floor)
 
 
 def _clash(first: Slip, second: Slip) -> bool:

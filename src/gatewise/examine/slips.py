@@ -42,7 +42,7 @@ NONLINEARITIES = ("sigmoid", "tanh", "relu")
 # What is taken for what, beside one gate for another.
 TAKEN = {
     "h_prev": ["h", "r * h_prev"],
-    "c_prev": ["c", "h_prev"],
+    "c_prev": ["c", "h_prev", "g"],
     "tanh_c": ["c", "h"],
     "q_n": ["h_prev @ U_n.T", "h_prev", "n", "q_n + x @ W_n.T"],
     "n": ["h", "a_n"],
