@@ -24,6 +24,7 @@ FLOORS = [
     {"doctor"},
     {"training", "gradcheck", "storage", "streaming"},
     {"trace", "flow", "pencil"},
+    {"examine"},
     {"datasets"},
     {"interop"},
     {"forecasting"},

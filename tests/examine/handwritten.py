@@ -108,7 +108,9 @@ class Writer:
             result = [(self.sets["WUbc".index(m)], m, one.order) for m in ["W", "U", *sides]]
         else:
             for matrix in ["W", "U", *sides]:
-                result += [(self.sets["WUbc".index(matrix)].format(self.G[gate]), matrix, (gate,)) for gate in one.order]
+                result += [
+                    (self.sets["WUbc".index(matrix)].format(self.G[gate]), matrix, (gate,)) for gate in one.order
+                ]
         return result
 
     def shape(self, matrix, gates):
@@ -142,7 +144,9 @@ class Writer:
         return f"{da} @ {v}.T"
 
     def total(self, da):
-        return {"rows": f"{da}.sum(axis=0)", "columns": f"{da}.sum(axis=1, keepdims=True)", "flat": f"{da}"}[self.spec.vectors]
+        return {"rows": f"{da}.sum(axis=0)", "columns": f"{da}.sum(axis=1, keepdims=True)", "flat": f"{da}"}[
+            self.spec.vectors
+        ]
 
     def unpack(self, access):
         """Lines that give every block its local name."""
@@ -176,7 +180,12 @@ class Writer:
             return [f"h = {f}({self.pre('n')})"]
         if one.cell == "lstm":
             lines = [f"{L[g]} = {'np.tanh' if g == 'g' else 'sigmoid'}({self.pre(g)})" for g in "ifgo"]
-            return [*lines, f"c = {L['f']} * c_prev + {L['i']} * {L['g']}", "tanh_c = np.tanh(c)", f"h = {L['o']} * tanh_c"]
+            return [
+                *lines,
+                f"c = {L['f']} * c_prev + {L['i']} * {L['g']}",
+                "tanh_c = np.tanh(c)",
+                f"h = {L['o']} * tanh_c",
+            ]
         r, z, n, h_prev = (L[k] for k in ("r", "z", "n", "h_prev"))
         lines = [f"{r} = sigmoid({self.pre('r')})", f"{z} = sigmoid({self.pre('z')})"]
         if one.reset == "before":
@@ -267,7 +276,9 @@ class Writer:
         if kind in ("grads dict", "returned"):
             pairs = ", ".join(f'"{name}": {name}' for name in names)
             return [*lines, f"self.params = {{{pairs}}}", "self.grads = {}"], lambda name: f'self.params["{name}"]'
-        return [line.replace(line.split(" = ")[0], f"self.{line.split(' = ')[0]}", 1) for line in lines], lambda n: f"self.{n}"
+        return [
+            line.replace(line.split(" = ")[0], f"self.{line.split(' = ')[0]}", 1) for line in lines
+        ], lambda n: f"self.{n}"
 
     def keep(self, access):
         """Lines that hand the gradients over."""
@@ -303,9 +314,20 @@ class Writer:
         out += [f"        {line}" for line in [*self.unpack(access), *self.forward_lines()]]
         cache = f"({self.record()})"
         result = "h, c" if lstm else "h"
-        out += [f"        return {result}, {cache}"] if cached else [f"        self.cache = {cache}", f"        return {result}"]
-        out += ["", f"    def backward(self, {'cache, ' if cached else ''}{L['dh']}{more}):", "        D, H = self.D, self.H"]
-        out += [f"        {self.record()} = {'cache' if cached else 'self.cache'}", *(["        grads = {}"] if cached else [])]
+        out += (
+            [f"        return {result}, {cache}"]
+            if cached
+            else [f"        self.cache = {cache}", f"        return {result}"]
+        )
+        out += [
+            "",
+            f"    def backward(self, {'cache, ' if cached else ''}{L['dh']}{more}):",
+            "        D, H = self.D, self.H",
+        ]
+        out += [
+            f"        {self.record()} = {'cache' if cached else 'self.cache'}",
+            *(["        grads = {}"] if cached else []),
+        ]
         out += [f"        {line}" for line in self.unpack(access)]
         out += [f"        {target} = {text}" for target, text in self.backward_lines().items()]
         out += [f"        {line}" for line in self.keep(access)]
@@ -326,7 +348,13 @@ class Writer:
         out += [f"    {line}" for line in self.unpack(access)]
         out += [f"    {target} = {text}" for target, text in self.backward_lines().items()]
         out += [f'    grads["d{name}"] = {whole}' for name, whole in self.packed_gradients()]
-        out += [f"    return dx, dh_prev, {'dc_prev, ' if lstm else ''}grads", "", "", "NETWORK = (forward, backward, make())", ""]
+        out += [
+            f"    return dx, dh_prev, {'dc_prev, ' if lstm else ''}grads",
+            "",
+            "",
+            "NETWORK = (forward, backward, make())",
+            "",
+        ]
         return "\n".join(out)
 
     def sequence_class(self):

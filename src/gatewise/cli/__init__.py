@@ -17,6 +17,7 @@ VERBS = {
     "check": "gatewise.cli.check",
     "classify": "gatewise.cli.classify",
     "demo": "gatewise.cli.demo",
+    "examine": "gatewise.cli.examine",
     "forecast": "gatewise.cli.forecast",
     "predict": "gatewise.cli.predict",
     "regress": "gatewise.cli.regress",

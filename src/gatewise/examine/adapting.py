@@ -22,7 +22,9 @@ KINDS = ("step", "sequence")
 ADAPTER = ("make", "weights", "forward", "backward", "loss")
 SIZES = Sizes(4, 5)
 _GRADIENTS = re.compile(r"(?i)^(d|g|grad|delta|m|v)_?(params?|weights?|w)?$|grad|cache|momentum|velocity|moment")
-_STATES = re.compile(r"^(h|c|s|state|hidden|h_?prev|c_?prev|h_?0|c_?0|h_?next|c_?next|hs|h_?t|dh|dc|dx)$", re.IGNORECASE)
+_STATES = re.compile(
+    r"^(h|c|s|state|hidden|h_?prev|c_?prev|h_?0|c_?0|h_?next|c_?next|hs|h_?t|dh|dc|dx)$", re.IGNORECASE
+)
 
 
 class Adapted(Holder):
@@ -205,7 +207,9 @@ def _check(network: Network, rng: np.random.Generator) -> Outputs:
             f"forward mixes the batch."
         )
     if network.sequence and not changed[1:, 0].any() and np.isfinite(outputs.h).all():
-        raise NotUnderstoodError(f"with {network.layout.words} an input changes no later state: forward is not recurrent.")
+        raise NotUnderstoodError(
+            f"with {network.layout.words} an input changes no later state: forward is not recurrent."
+        )
     if network.sequence:
         moved = inputs.x.copy()
         moved[-1] += 0.5
@@ -258,7 +262,7 @@ def _second_bias(place: objects.Place, first: Any) -> bool:
     container, name = place.steps[:-1], place.steps[-1][1]
     beside = objects.Place((*container, (place.steps[-1][0], "b")))
     try:
-        return name == "c" and np.shape(objects.at(first, beside)) == np.shape(objects.at(first, place))
+        return bool(name == "c" and np.shape(objects.at(first, beside)) == np.shape(objects.at(first, place)))
     except (AttributeError, KeyError, IndexError, TypeError):
         return False
 
@@ -298,7 +302,7 @@ def _loss(own: Holder) -> Callable[..., Any] | None:
         return None
     for name, value in own.original.items():
         if inspect.isfunction(value) and re.search(r"loss|mse|error|cost", simple(name)):
-            return value  # type: ignore[no-any-return]
+            return value
     return None
 
 

@@ -15,12 +15,12 @@ GATE_COUNTS = (1, 3, 4)
 
 
 class Block(NamedTuple):
-    """One gate's rows of W, U or a bias: part `index` of `parts` of an array."""
+    """One gate's rows of W, U or a bias: part `number` of `parts` of an array."""
 
     array: str
     matrix: str
     """"W", "U" or "b"."""
-    index: int
+    number: int
     parts: int
     transposed: bool
     """Whether the array is stored (inputs, units)."""
@@ -30,13 +30,13 @@ class Block(NamedTuple):
     def read(self, value: Array) -> Array:
         """Return the block, (H, D), (H, H) or (H,)."""
         if self.matrix == "b":
-            flat: Array = np.split(value.reshape(-1), self.parts)[self.index]
+            flat: Array = np.split(value.reshape(-1), self.parts)[self.number]
             return flat
         if value.ndim == 3:
-            value = value[self.index]
+            value = value[self.number]
             rows = value.T if self.transposed else value
         else:
-            rows = np.split(value.T if self.transposed else value, self.parts)[self.index]
+            rows = np.split(value.T if self.transposed else value, self.parts)[self.number]
         return rows[:, self.span[0] : self.span[1]] if self.span else rows
 
 
@@ -63,7 +63,9 @@ def readings(name: str, shape: Sequence[int], D: int, H: int, transposed: bool, 
         return [tuple(Block(name, "b", k, size // H, False) for k in range(size // H))]
     if len(shape) == 3:
         inner = readings(name, shape[1:], D, H, transposed, joined)
-        return [tuple(way[0]._replace(index=k, parts=shape[0]) for k in range(shape[0])) for way in inner if len(way) == 1]
+        return [
+            tuple(way[0]._replace(number=k, parts=shape[0]) for k in range(shape[0])) for way in inner if len(way) == 1
+        ]
     rows, inputs = tuple(shape)[::-1] if transposed else tuple(shape)
     parts, rest = divmod(rows, H)
     if rest or parts not in GATE_COUNTS:

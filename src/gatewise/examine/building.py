@@ -22,7 +22,10 @@ _HIDDEN = (
     r"(size|dim|dims|units|n|nodes|neurons|ct|features|state)?|sizehidden|dimhidden|dh|m|hiddens|nhid|out|output|outsize|"
     r"outputsize|outputdim|outdim|outfeatures|dimh|dimout|k|j"
 )
-_BATCH, _TIME = r"b|bs|batch|batchsize|nbatch", r"t|time|timesteps?|steps|seqlen|seqlength|sequencelength|length|bptt|tau"
+_BATCH, _TIME = (
+    r"b|bs|batch|batchsize|nbatch",
+    r"t|time|timesteps?|steps|seqlen|seqlength|sequencelength|length|bptt|tau",
+)
 
 
 class Guess(NamedTuple):

@@ -69,7 +69,9 @@ def parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError) as error:
-        raise NotUnderstoodError(f"{function!r} does not say what it takes: pass adapter=, see docs/examine.md.") from error
+        raise NotUnderstoodError(
+            f"{function!r} does not say what it takes: pass adapter=, see docs/examine.md."
+        ) from error
     return [p for p in signature.parameters.values() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
 
 

@@ -41,7 +41,7 @@ class Identity(NamedTuple):
         """Return the keys that each array holds, in its order."""
         result: dict[str, list[tuple[int, Key]]] = {}
         for key, block in self.blocks.items():
-            result.setdefault(block.array, []).append((block.index, key))
+            result.setdefault(block.array, []).append((block.number, key))
         return {name: tuple(key for _, key in sorted(keys)) for name, keys in result.items()}
 
 
@@ -158,7 +158,9 @@ def _orders(order: tuple[str, ...], pairing: str, form: Form) -> Iterator[tuple[
 
 
 def _forms(cell: str, count: int, G: int) -> Iterator[Form]:
-    sides = {0: [""], G: ["b"], G + 1: ["bcn"], 2 * G: ["bc"]}[count] if G > 1 else {0: [""], 1: ["b"], 2: ["bc"]}[count]
+    sides = (
+        {0: [""], G: ["b"], G + 1: ["bcn"], 2 * G: ["bc"]}[count] if G > 1 else {0: [""], 1: ["b"], 2: ["bc"]}[count]
+    )
     if cell == "rnn":
         yield from (Form("rnn", nonlinearity=f, biases=side) for f in ("tanh", "relu", "sigmoid") for side in sides)
     elif cell == "lstm":

@@ -26,7 +26,11 @@ from gatewise.examine.slips import Change
 from gatewise.examine.tracing import Trace
 
 MENDS = 8  # lines that are mended before giving up
-DOUBTS = ("missing", "shape", "unknown")  # slips that may as well mean that the arrays were handed over in a wrong shape
+DOUBTS = (
+    "missing",
+    "shape",
+    "unknown",
+)  # slips that may as well mean that the arrays were handed over in a wrong shape
 
 
 def examine(
@@ -149,7 +153,7 @@ class _Session:
             self.given = self._backward()
         except TheirError:
             self.network.reshaped, self.trace = True, Trace()
-            if self.network.given(self.outputs.h).shape == np.shape(self.outputs.raw):
+            if self.network.given(self.outputs.h).shape == self.network.raw_shape(self.outputs):
                 raise
             self.given = self._backward()
         self.tolerance = 1e-8 if self.precise else 1e-4
@@ -175,7 +179,9 @@ class _Session:
             known = conventions.identities(self.network, self.inputs, self.outputs)
         explained = self._explained(known)
         identity, explanation, case = explained if explained else (None, None, None)
-        rows = list(measuring.rows(self.network, self.inputs, self.upstream, self.given, identity, self.precise, self.rng))
+        rows = list(
+            measuring.rows(self.network, self.inputs, self.upstream, self.given, identity, self.precise, self.rng)
+        )
         slips = [*self.mender.slips]
         equations: list[Equation] = []
         if identity is not None and explanation is not None and case is not None:
@@ -278,8 +284,8 @@ class _Session:
         pairs = []
         for gate in identity.form.gates:
             W, U = identity.blocks["W", gate], identity.blocks["U", gate]
-            pairs.append(f"{W.array}{f'[{W.index}]' if W.parts > 1 else ''} with {U.array}"
-                         f"{f'[{U.index}]' if U.parts > 1 else ''}")  # fmt: skip
+            pairs.append(f"{W.array}{f'[{W.number}]' if W.parts > 1 else ''} with {U.array}"
+                         f"{f'[{U.number}]' if U.parts > 1 else ''}")  # fmt: skip
         return Slip("h", "", f"weights of gates are crossed in the forward pass: it takes {', '.join(pairs)}",
                     "each gate takes its own two matrices and bias", kind="forward", target="crossed")  # fmt: skip
 

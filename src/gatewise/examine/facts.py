@@ -1,4 +1,4 @@
-"""What else is worth knowing of somebody's network: randomness, kept state, inputs changed in place, numbers that overflow."""
+"""What else is worth knowing: randomness, state that is kept, inputs changed in place, numbers that overflow."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def check_outputs(network: Network, inputs: Inputs, outputs: Outputs) -> None:
     again = network.run(network.weights, inputs)
     if not np.array_equal(again.h, outputs.h):
         raise NotUnderstoodError(
-            "forward gives other numbers for the same weights and input, also with NumPy's global seed held: it draws from a "
-            "generator of its own, or keeps something outside the object. Make the generator an attribute of the object."
+            "forward gives other numbers for the same weights and input, also with NumPy's global seed held: it draws "
+            "from a generator of its own, or keeps something outside the object. Make the generator an attribute of it."
         )
 
 

@@ -63,8 +63,9 @@ def gradients_given(network: Network, returned: Returned) -> Given:
             setattr(given, role, network.taken(value) if role == "x" else network.step.take(np.asarray(value, float)))
     if not returned.weights and given.x is None and given.h_prev is None:
         raise NotUnderstoodError(
-            "backward gives no gradients that can be read: none is returned, none stands in an attribute such as dWx, grads, "
-            "and no weight changes. Return them, or pass adapter= with a backward function that does (docs/examine.md)."
+            "backward gives no gradients that can be read: none is returned, none stands in an attribute such as dWx or "
+            "grads, and no weight changes. Return them, or pass adapter= with a backward function that does "
+            "(docs/examine.md)."
         )
     _missing(network, given)
     if returned.changed:
@@ -84,9 +85,8 @@ def _from_change(given: Given) -> bool:
 def _shape(given: Given, name: str, value: Array, weight: Array) -> None:
     given.single |= value.dtype.kind == "f" and value.dtype != np.float64
     value = value.astype(np.float64)
-    if value.shape == weight.shape or (value.size == weight.size and min(weight.ndim, value.ndim) == 1):
-        given.arrays[name] = value.reshape(weight.shape)
-    elif value.size == weight.size and np.squeeze(value).shape == np.squeeze(weight).shape:
+    flat = value.size == weight.size and min(weight.ndim, value.ndim) == 1
+    if flat or np.squeeze(value).shape == np.squeeze(weight).shape:
         given.arrays[name] = value.reshape(weight.shape)
     elif value.shape == weight.shape[::-1]:
         what = f"has shape {value.shape}, the weight has {weight.shape}: it is transposed"
@@ -117,8 +117,8 @@ def upstream_of(network: Network, outputs: Outputs, rng: np.random.Generator) ->
     assert plan is not None
     if not any(plan.has(role) for role in INCOMING):
         raise NotUnderstoodError(
-            f"backward({plan}) takes no gradient of its output: need backward(dh), backward(cache, dh) or, with targets, "
-            f"backward(…, y_true, y_pred); or pass adapter= (docs/examine.md)."
+            f"backward({plan}) takes no gradient of its output: need backward(dh), backward(cache, dh) or, with "
+            f"targets, backward(…, y_true, y_pred); or pass adapter= (docs/examine.md)."
         )
     shape = outputs.h.shape
     second = plan.has("dh_next") and (plan.has("dh") or network.sequence)
@@ -140,6 +140,7 @@ def _slopes_of_loss(network: Network, outputs: Outputs, handed: Upstream) -> Arr
     result = np.zeros_like(prediction)
     for t in range(len(prediction)):
         for index in np.ndindex(prediction[t : t + 1].shape):
+
             def moved(e: float, t: int = t, index: tuple[int, ...] = index) -> float:
                 own = prediction[t : t + 1].copy()
                 own[index] += e

@@ -1,4 +1,4 @@
-"""Somebody else's code, held: for a limited time, with random numbers that repeat, silent, its errors shown as its own."""
+"""Somebody else's code, held: for a limited time, silent, with random numbers that repeat, its errors its own."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class TheirError(NotUnderstoodError):
         super().__init__(f"{what} raises {type(cause).__name__}: {cause}{_at(cause.__traceback__)}")
 
 
-class TimeLimitReached(BaseException):  # noqa: N818 - no Exception, so that the examined code does not swallow it
+class TimeLimitReached(BaseException):  # no Exception, so that the examined code does not swallow it
     """The examined code ran for longer than it may."""
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from gatewise.errors import Array
 from gatewise.examine import objects
 from gatewise.examine.guard import NotUnderstoodError
 
@@ -137,9 +136,6 @@ def holder(thing: Any, name: str) -> Holder:
         names = getattr(forward, "__globals__", {})
         return Namespace({**names, "forward": forward, "backward": backward}, name) if names else Holder(thing, name)
     if isinstance(thing, Mapping) and {"forward", "backward"} <= set(thing):
-        weights = next((thing[key] for key in ("weights", "params", "parameters") if key in thing), {})
+        weights: Any = next((thing[key] for key in ("weights", "params", "parameters") if key in thing), {})
         return Functions(thing["forward"], thing["backward"], weights, name)
     return Holder(thing, name)
-
-
-Weights = dict[str, Array]

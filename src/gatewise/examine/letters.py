@@ -11,7 +11,7 @@ from gatewise.examine.tracing import Trace, alike
 
 _WORDS = {"Mult": " ⊙ ", "Add": " + ", "Sub": " − ", "MatMult": " @ "}
 _SLOPES = {"dsigmoid": "{v} ⊙ (1 − {v})", "dtanh": "(1 − {v}²)", "drelu": "[{v} > 0]", "sigmoid": "σ({v})"}
-_POWERS = {2: "²", 3: "³"}
+_POWERS = {"2": "²", "3": "³"}
 # The values whose names in their code are looked for, in this order.
 _WANTED = ("x", "h_prev", "c_prev", "r", "z", "n", "i", "f", "g", "o", "c", "tanh_c", "h", "s", "q_n")
 
@@ -79,7 +79,9 @@ class Printer:
             return f"{prefix}_{self.names[gate]}"
         if name[0] == "d" and name[1:] in self.names and name not in ("dh", "dc"):
             return f"d{self.names[name[1:]]}"
-        return {"dh_prev": f"d{self.names.get('h_prev', 'h_prev')}", "dx": f"d{self.names.get('x', 'x')}"}.get(name, name)
+        return {"dh_prev": f"d{self.names.get('h_prev', 'h_prev')}", "dx": f"d{self.names.get('x', 'x')}"}.get(
+            name, name
+        )
 
     def _turned(self, target: str) -> bool:
         """Whether the reader's array is the transpose of ours."""
@@ -91,13 +93,13 @@ class Printer:
         if isinstance(node, ast.Name) and node.id in self.inlined:
             return self.print(self.inlined[node.id], turned, 3)
         if isinstance(node, ast.Name):
-            flipped = turned != (self.stored[node.id] if node.id in self.stored else self.columns)
+            flipped = turned != (self.stored.get(node.id, self.columns))
             vector = node.id[:2] in ("b_", "c_") and node.id in self.stored
             return self.name(node.id) + ("ᵀ" if flipped and not vector else "")
         if isinstance(node, ast.Attribute):
             return self.print(node.value, not turned, 3)
         if isinstance(node, ast.Constant):
-            return {0.5: "½"}.get(node.value, str(node.value))  # type: ignore[arg-type]
+            return "½" if node.value == 0.5 else str(node.value)
         if isinstance(node, ast.UnaryOp):
             return f"−{self.print(node.operand, turned, 3)}"
         if isinstance(node, ast.Call):
@@ -121,8 +123,8 @@ class Printer:
     def _operation(self, node: ast.BinOp, turned: bool, strength: int) -> str:
         kind = type(node.op).__name__
         own = {"Add": 1, "Sub": 1, "Mult": 2, "MatMult": 2, "Pow": 4, "Div": 2}[kind]
-        if kind == "Pow" and isinstance(node.right, ast.Constant):
-            return f"{self.print(node.left, turned, 4)}{_POWERS.get(node.right.value, '^')}"  # type: ignore[call-overload]
+        if kind == "Pow":
+            return f"{self.print(node.left, turned, 4)}{_POWERS.get(ast.unparse(node.right), '^')}"
         left, right = node.left, node.right
         if kind == "MatMult" and turned:
             left, right = right, left

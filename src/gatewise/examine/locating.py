@@ -64,13 +64,15 @@ class Locator:
         self, target: str, targets: list[str], with_it: dict[str, Array], without: dict[str, Array], trace: Trace
     ) -> Place:
         """Return the first line on which the slip's own value, or one made of it, stands."""
+        inputs = [with_it[name] for name in ("x", "h_prev", "c_prev", "dy", "dh_next", "dc_next") if name in with_it]
         for name in targets[targets.index(target) :]:
             wrong, right = np.asarray(with_it[name]), np.asarray(without[name])
-            if wrong.shape == right.shape and alike(wrong, right, 1e-12):
+            if (wrong.shape == right.shape and alike(wrong, right, 1e-12)) or np.all(wrong == 0):
                 continue
-            if any(alike(wrong, with_it[known]) for known in ("x", "h_prev", "c_prev", "dy") if known in with_it):
-                continue  # it stands in many places
-            for event in trace.events:
-                if alike(event.value, wrong) and not np.all(wrong == 0):
-                    return event.line, linecache.getline(event.file, event.line).strip()
+            earlier = [*inputs, *(with_it[known] for known in targets[: targets.index(name)])]
+            seen = [event for event in trace.events if alike(event.value, wrong)]
+            if any(alike(wrong, known) for known in earlier):  # then the first name that has this value is another's
+                seen = [event for event in seen if event.name != seen[0].name]
+            if seen:
+                return seen[0].line, linecache.getline(seen[0].file, seen[0].line).strip()
         return NOWHERE

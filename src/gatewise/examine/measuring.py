@@ -1,4 +1,4 @@
-"""The table of gradients against differences, by array, gate and element; and what is said where nothing is recognized."""
+"""Gradients against differences, by array, gate and element; and what is said where nothing is recognized."""
 
 from __future__ import annotations
 
@@ -22,10 +22,9 @@ SINGLE = 3e-3  # where outputs or gradients are float32
 def rows(network: Network, inputs: Inputs, upstream: Upstream, given: Given, identity: Identity | None, precise: bool,
          rng: np.random.Generator) -> Iterator[Row]:  # fmt: skip
     """Yield every gradient against differences, one row for each gate of an array."""
-    dtype = np.dtype(np.float64 if precise else np.float32)
     tolerance = TOLERANCE if precise else SINGLE
     values = {**given.arrays, "x": given.x, "h_prev": given.h_prev, "c_prev": given.c_prev}
-    for one in measured(network, inputs, upstream, dtype, rng):
+    for one in measured(network, inputs, upstream, precise, rng):
         gradient = values.get(one.name)
         if gradient is None:
             if one.name in network.weights:
@@ -40,7 +39,8 @@ def _parts(one: Measured, identity: Identity | None, network: Network) -> Iterat
     """Yield the measured elements of an array gate by gate."""
     blocks = [] if identity is None else [(key, b) for key, b in identity.blocks.items() if b.array == one.name]
     if len(blocks) < 2:
-        yield (blocks[0][0][1] if blocks and len(network.weights) > 1 and identity and identity.form.cell != "rnn" else ""), one
+        gated = bool(blocks) and identity is not None and identity.form.cell != "rnn"
+        yield (blocks[0][0][1] if gated else ""), one
         return
     shape = network.weights[one.name].shape
     numbers = np.arange(int(np.prod(shape))).reshape(shape)

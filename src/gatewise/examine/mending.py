@@ -70,7 +70,7 @@ class Mender:
         """Mend what can be seen without running anything."""
         if self._tree is None or self._cls.__module__.split(".")[0] == "gatewise":
             return
-        changed = any([self._without_self(method) for method in self._methods()])
+        changed = sum(self._without_self(method) for method in list(self._methods())) > 0
         for method in self._methods():
             for name in self._undefined(method):
                 changed |= self._define(method, name)
@@ -93,8 +93,8 @@ class Mender:
         self._say(
             error.frame.tb_frame.f_code.co_name,
             node.lineno,
-            f"{ast.unparse(node)} is a matrix product of shapes {shapes[0]} and {shapes[1]}, which do not fit; the product "
-            f"element by element, {a} ⊙ {b}, seems meant",
+            f"{ast.unparse(node)} is a matrix product of shapes {shapes[0]} and {shapes[1]}, which do not fit; the "
+            f"product element by element, {a} ⊙ {b}, seems meant",
             f"{a} * {b}",
         )
         self._rebuild()
@@ -169,7 +169,11 @@ class Mender:
             return None
         for shift in (0, self._indent):
             for node in ast.walk(self._tree):
-                where = (getattr(node, "lineno", 0), getattr(node, "col_offset", -1), getattr(node, "end_col_offset", -1))
+                where = (
+                    getattr(node, "lineno", 0),
+                    getattr(node, "col_offset", -1),
+                    getattr(node, "end_col_offset", -1),
+                )
                 if where == (line, column - shift, end - shift) and isinstance(node, ast.BinOp | ast.Call):
                     return node
         return None

@@ -151,8 +151,7 @@ class Network:
         return Reader(self.places, shapes).read(came, own, weights, trace)
 
     def _upstream(self, outputs: Outputs, upstream: Upstream, own: Any) -> dict[str, Any]:
-        raw = next(_states(outputs.raw, self.given(outputs.h).shape, (self.sizes.T, self.sizes.T + 1)))
-        shape = None if self.reshaped else raw.shape
+        shape = None if self.reshaped else self.raw_shape(outputs)
         dy = self.given(upstream.dy, shape)
         dh, dc = (np.array(self.step.give(a)) for a in (upstream.dh_next, upstream.dc_next))
         plan = self.backward_plan
@@ -164,6 +163,12 @@ class Network:
         if plan is not None and self.state != "h" and not plan.has("dc") and not plan.has("dstate"):
             values["dh"] = pair
         return values
+
+    def raw_shape(self, outputs: Outputs) -> tuple[int, ...]:
+        """Return the shape in which the outputs came, which may have an axis of length 1 more than the layout."""
+        T = self.sizes.T
+        own = next(_states(outputs.raw, self.given(outputs.h).shape, (T, T + 1) if self.sequence else ()))
+        return own.shape
 
     def traced_forward(self, own: Any, inputs: Inputs, trace: Trace) -> Outputs:
         """Run the forward pass of a copy and record it."""

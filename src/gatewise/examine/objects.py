@@ -1,4 +1,4 @@
-"""The arrays inside somebody's object: where they are, copies of all of it in float64, and new values in their places."""
+"""The arrays inside somebody's object: where they are, copies in float64, and new values in their places."""
 
 from __future__ import annotations
 
@@ -13,7 +13,18 @@ import numpy as np
 from gatewise.errors import Array
 
 DEEP = 4
-_OPAQUE = (types.ModuleType, types.FunctionType, types.MethodType, type, str, bytes, int, float, complex, np.random.Generator)
+_OPAQUE = (
+    types.ModuleType,
+    types.FunctionType,
+    types.MethodType,
+    type,
+    str,
+    bytes,
+    int,
+    float,
+    complex,
+    np.random.Generator,
+)
 
 
 class Place(NamedTuple):

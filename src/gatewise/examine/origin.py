@@ -18,7 +18,11 @@ LAYOUTS = ("packed", "columns", "rows", "elman", "joined")
 def origin(identity: Identity, network: Network) -> tuple[dict[str, Any], dict[str, Array]]:
     """Return the convention as a dict, and the original weights in the layout that it names."""
     form = identity.form
-    convention: dict[str, Any] = {"cell": form.cell, "order": identity.order, "biases": len(form.bias_slots()) // len(form.gates)}
+    convention: dict[str, Any] = {
+        "cell": form.cell,
+        "order": identity.order,
+        "biases": len(form.bias_slots()) // len(form.gates),
+    }
     convention["stored"] = "(inputs, units)" if identity.arrangement.transposed else "(units, inputs)"
     hints: dict[str, Any] = {}
     if form.cell == "gru":

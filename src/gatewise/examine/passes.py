@@ -1,8 +1,8 @@
 """The backward pass over time for any set of lines, right or changed, and the slips of the loop around them.
 
-A *key* is (matrix, gate) for a block of weights, and ("x", ""), ("h_prev", ""), ("c_prev", "") for what is passed on.
-Every step's contribution to a weight is kept apart, so that "overwritten instead of summed" or "divided by T" is a way to
-put contributions together: a `Handling`.
+A *key* is (matrix, gate) for a block of weights, and ("x", ""), ("h_prev", ""), ("c_prev", "") for what is passed
+on. Every step's contribution to a weight is kept apart, so that "overwritten instead of summed" or "divided by T" is a
+way to put contributions together: a `Handling`.
 """
 
 from __future__ import annotations

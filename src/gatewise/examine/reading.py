@@ -1,4 +1,4 @@
-"""Gradients read out of whatever a backward pass leaves: returned, kept in attributes, or only seen in changed weights."""
+"""Gradients read out of what a backward pass leaves: returned, kept in attributes, or seen in changed weights."""
 
 from __future__ import annotations
 
@@ -74,9 +74,7 @@ class Reader:
         changed = any(not np.array_equal(after[name], weights[name], equal_nan=True) for name in weights)
         rate = _rate(own) if changed else 0.0
         if changed and not found:
-            found = {
-                name: Leaf(f"−Δ{name} / lr", (weights[name] - after[name]) / (rate or 1.0)) for name in weights
-            }
+            found = {name: Leaf(f"−Δ{name} / lr", (weights[name] - after[name]) / (rate or 1.0)) for name in weights}
         values = {name: leaf.value for name, leaf in found.items()}
         names = {name: leaf.name or f"d{name}" for name, leaf in found.items()}
         return Returned(values, names, passed.get("x"), passed.get("h"), passed.get("c"), rate, changed)

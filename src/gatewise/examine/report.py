@@ -64,7 +64,10 @@ def fragment(examination: Examination) -> str:
     """Return everything as HTML without a page around it; what comes from somebody's code is escaped."""
     one = examination
     color = "yes" if one.ok else "no"
-    parts = [f"<h1>{escape(one.name)}: {escape(one.words)}</h1>", f'<p class="small">Taken as {escape(one.taken_as)}.</p>']
+    parts = [
+        f"<h1>{escape(one.name)}: {escape(one.words)}</h1>",
+        f'<p class="small">Taken as {escape(one.taken_as)}.</p>',
+    ]
     parts.append(f'<p class="verdict {color}">{escape(verdict(one)).capitalize()}.</p>')
     for slip in one.slips:
         parts.append(f'<div class="slip"><b>{escape(slip.array)}</b>: {escape(slip.what)}')
@@ -104,7 +107,9 @@ def _html_table(rows: list[Row]) -> str:
     for row in rows:
         array, gate, error, at, ok = map(escape, _cells(row))
         mark = "" if row.ok else ' class="wrong"'
-        lines.append(f'<tr{mark}><td>{array}</td><td>{gate}</td><td class="number">{error}</td><td>{at}</td><td>{ok}</td></tr>')
+        lines.append(
+            f'<tr{mark}><td>{array}</td><td>{gate}</td><td class="number">{error}</td><td>{at}</td><td>{ok}</td></tr>'
+        )
     head = "<tr><th>gradient</th><th>gate</th><th>relative error</th><th>at</th><th></th></tr>"
     return f"<table>{head}{''.join(lines)}</table>"
 

@@ -32,7 +32,13 @@ from gatewise.examine.slips import Change, changes
 Slip = Change | Handling
 Part = tuple[str, str, int]
 """A key and a step: -1, or the step alone to which a row of dx, or a column of dW, belongs."""
-FAILS = (ValueError, KeyError, NameError, IndexError, TypeError)  # shapes that do not fit: nobody's code could have run so
+FAILS = (
+    ValueError,
+    KeyError,
+    NameError,
+    IndexError,
+    TypeError,
+)  # shapes that do not fit: nobody's code could have run so
 WIDTH = 6  # explanations that are followed further, at each depth
 DEPTH = 4  # slips at once
 PAIRS = 12_000  # pairs tried where no change alone explains anything: about 2 s
@@ -77,7 +83,9 @@ class Search:
         self.right = backward(form)
         self.keys, self.parts = frozenset(given), frozenset(_parts(given, case))
         sizes = [float(np.max(np.abs(value), initial=0.0)) for value in given.values()]
-        self._known: dict[tuple[object, ...], tuple[tuple[Change, ...], tuple[Contributions, dict[str, Array]] | None]] = {}
+        self._known: dict[
+            tuple[object, ...], tuple[tuple[Change, ...], tuple[Contributions, dict[str, Array]] | None]
+        ] = {}
         self.floor = 1e-3 * float(np.median(sizes)) if sizes else 0.0
         self.catalogue: list[Slip] = [
             *sorted(changes(form, self.right), key=_rank),
@@ -169,7 +177,7 @@ class Search:
 
     def _widest(self, found: list[Explanation], best: Explanation) -> list[Explanation]:
         """Return the explanations that cover the most, each kind of coverage once."""
-        kept: dict[frozenset[Key], Explanation] = {}
+        kept: dict[frozenset[Part], Explanation] = {}
         for one in sorted(found, key=lambda one: (-len(one.matched), len(one.slips))):
             if len(one.matched) > len(best.matched) or best.slips == ():
                 kept.setdefault(one.matched, one)
@@ -204,7 +212,9 @@ class Search:
         ordered = sorted(complete, key=lambda one: sum(map(_likely, one.slips)))
         first = ordered[0]
         also = tuple(
-            one.slips[-1] for one in ordered[1:] if len(one.slips) == len(first.slips) and one.slips[:-1] == first.slips[:-1]
+            one.slips[-1]
+            for one in ordered[1:]
+            if len(one.slips) == len(first.slips) and one.slips[:-1] == first.slips[:-1]
         )
         return first._replace(also=also)
 

@@ -1,15 +1,15 @@
 """The catalogue of slips: every single change of a backward (or forward) pass that people make, made from its lines.
 
-Nothing here knows a cell. A line's tree is a sum of products; a slip leaves a term or a factor out, changes a sign, takes
-one gate for another, writes a slope wrongly, transposes a matrix, adds a factor. What concerns the loop over time or the
-arrays as they are handed over (divided by T, overwritten, in another order) is in `passes`.
+Nothing here knows a cell. A line's tree is a sum of products; a slip leaves a term or a factor out, changes a sign,
+takes one gate for another, writes a slope wrongly, transposes a matrix, adds a factor. What concerns the loop over time
+or the arrays as they are handed over (divided by T, overwritten, in another order) is in `passes`.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
 
 from gatewise.examine.equations import Form, Line, line, parse
 
@@ -72,13 +72,15 @@ ELSEWHERE: dict[str, dict[str, dict[str, str]]] = {
         "dr": {"(da_n @ U_n) * h_prev": _OTHER_RESET, "dq_n * q_n": ""},
         "dh_prev": {
             "{0} + da_r @ U_r.T + da_z @ U_z.T + dq_n @ U_n.T": _MISSING,
-            "{0} + {1} + {2} + (da_n @ U_n) * r": "{r} multiplies outside the product, which belongs to the other form of reset",
+            "{0} + {1} + {2} + (da_n @ U_n) * r":
+                "{r} multiplies outside the product, which belongs to the other form of reset",
             "{0} + da_r @ U_r.T + da_z @ U_z.T + {3}": "the transposes of {U_r} and {U_z} are missing",
         },
     },
     "lstm": {
         "dh_prev": {
-            "da_i @ U_i.T + da_f @ U_f.T + da_g @ U_g.T + da_o @ U_o.T": "the transposes of {U_i}, {U_f}, {U_g}, {U_o} are missing"
+            "da_i @ U_i.T + da_f @ U_f.T + da_g @ U_g.T + da_o @ U_o.T":
+                "the transposes of {U_i}, {U_f}, {U_g} and {U_o} are missing",
         },
         "dc_prev": {"dc_next * f": "{f} multiplies the cell's incoming gradient alone, without the way through {h}"},
     },
@@ -282,16 +284,17 @@ def _replace(tree: ast.expr, old: ast.expr, new: ast.expr) -> ast.expr:
     return _map(tree, lambda node: new if node is old else node)
 
 
-def _map(tree: ast.expr, function) -> ast.expr:  # type: ignore[no-untyped-def]
+def _map(tree: ast.expr, function: Callable[[ast.expr], ast.expr]) -> ast.expr:
     """Return a copy of `tree` with `function` applied to every node, the outermost first."""
     changed = function(tree)
     if changed is not tree:
-        return changed  # type: ignore[no-any-return]
-    fields = {}
+        return changed
+    fields: dict[str, Any] = {}
     for name, value in ast.iter_fields(tree):
         if isinstance(value, ast.expr):
             value = _map(value, function)
         elif isinstance(value, list):
             value = [_map(item, function) if isinstance(item, ast.expr) else item for item in value]
         fields[name] = value
-    return type(tree)(**fields)
+    copy: ast.expr = type(tree)(**fields)
+    return copy

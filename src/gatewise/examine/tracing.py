@@ -61,7 +61,7 @@ def watched(function: Callable[..., Any]) -> set[str]:
     """Return the files whose functions are followed: the one that `function` stands in."""
     code = getattr(getattr(function, "__func__", function), "__code__", None)
     if code is None:
-        code = getattr(getattr(type(function), "__call__", None), "__code__", None)
+        code = getattr(vars(type(function)).get("__call__"), "__code__", None)
     return {code.co_filename} if isinstance(code, CodeType) else set()
 
 

@@ -19,7 +19,7 @@ _HANDLINGS = {
     "forward in time": "the backward pass runs from the first step to the last instead of back",
     "only the last output": "only the last step's dh enters: the gradients of earlier outputs are left out",
     "no last": "the gradient of the final state is left out",
-    "updated inside": "weights change inside the backward pass, so that earlier steps get the gradients of another network",
+    "updated inside": "weights change inside the backward pass: earlier steps get the gradients of another network",
 }
 _RIGHT_HANDLINGS = {
     "overwritten": "sum over the steps: {what} += …",
@@ -66,11 +66,15 @@ def _handling(slip: Handling) -> str:
     what = slip.what if slip.what.startswith(("d", "the ", "every ", "any ")) else f"d{slip.what}"
     if slip.kind == "scaled":
         size = slip.amount[0]
-        return f"the sign of {what} is wrong" if size == "−1" else f"{what} has a factor {size} too many"
+        return f"the sign of {what} is wrong" if size == "−1" else f"{what} {_has(what)} a factor {size} too many"
     if slip.kind == "reordered":
         gates = [key[1] for key in slip.keys]
         return f"{what} holds its parts in another order than the weights: {' '.join(gates[k] for k in slip.amount)}"
     return _HANDLINGS[slip.kind].format(what=what)
+
+
+def _has(what: str) -> str:
+    return "have" if what.endswith("s of weights") or "gradients" in what else "has"
 
 
 def right(slip: Change | Handling, lines: dict[str, Line], printer: Printer) -> str:
