@@ -1,4 +1,4 @@
-"""`gatewise examine`: is a hand-written network right, and if not, which line?"""
+"""`gatewise examine`: whether a hand-written network is right, and if not, which line is wrong."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ def command(
 ) -> None:
     """Examine a recurrent network that somebody wrote by hand.
 
-    Which network is it, is every gradient right, and which line is not? NAME is a class, an object, or an expression such
-    as "GRU(3, 5)" or "forward, backward, weights", in the names of FILE.py; without it the file's only class, or its
-    functions and arrays. The code runs in a process of its own.
+    Which network is it, is every gradient right, and which line is not? NAME is a class, an object, or an expression
+    such as "GRU(3, 5)" or "forward, backward, weights", in the names of FILE.py; without it the file's only class, or
+    its functions and arrays. The code runs in a process of its own.
 
     With --exercise, prints a small network with one slip, or two at level 3; --answer checks which lines they are.
 
@@ -69,9 +69,10 @@ def _exercise(level: int, seed: int, answer: str | None, as_json: bool) -> int:
     """Print an exercise, or check an answer; return the exit code."""
     own = exercise(level, seed)
     if answer is None:
-        text = f"# {LEVELS[level]}. Which line is wrong? gatewise examine --exercise --level {level} --seed {seed} --answer LINES"
+        call = f"gatewise examine --exercise --level {level} --seed {seed} --answer LINES"
         plain = {"level": level, "seed": seed, "source": own.source}
-        click.echo(json.dumps(plain) if as_json else f"{text}\n{own.numbered()}")
+        text = f"# {LEVELS[level]}. Which line is wrong? {call}\n{own.numbered()}"
+        click.echo(json.dumps(plain) if as_json else text)
         return 0
     try:
         lines = [int(part) for part in answer.split(",")]

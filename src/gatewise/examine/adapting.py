@@ -281,8 +281,8 @@ def _readable(
                 return rest, {name: places[name] for name in rest}, found
     listed = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
     raise NotUnderstoodError(
-        f"the arrays {listed} are not the weights of one recurrent layer: need for each gate a matrix on the input, one on "
-        f"the state (or one on both) and perhaps biases; name them with adapter={{'weights': …}}."
+        f"the arrays {listed} are not the weights of one recurrent layer: need for each gate a matrix on the input, "
+        f"one on the state (or one on both) and perhaps biases; name them with adapter={{'weights': …}}."
     )
 
 

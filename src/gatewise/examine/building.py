@@ -1,4 +1,4 @@
-"""Objects of somebody's class: its constructor called with sizes, rates and weight arrays, by the names it gives them."""
+"""Objects of somebody's class: its constructor called with sizes, rates and weights, by the names it gives them."""
 
 from __future__ import annotations
 

@@ -19,14 +19,15 @@ FORWARD = (
     ("weights", r"params?|parameters|weights?|theta|w|p|model"),
 )  # fmt: skip
 BACKWARD = (
-    ("cache", r"cache|caches|cached|tape|ctx|context|saved|memory|store|history|values|fwd|forwardcache|stepcache|rec|record"),
+    ("cache", r"cache|caches|cached|tape|ctx|context|saved|memory|store|history|values|fwd|forwardcache|stepcache|"
+              r"rec|record"),
     ("dh_next", r"dhnext|dhnextstep|dnexth|nextdh|dhfuture|dhn|dhback|dhfromnext"),
     ("dc", r"dc|dcnext|dnextc|dcs|dct|dcell|dcnextt|dcellnext|dcout|dcprev|gradc|nextdc|deltac|dcellstate"),
     ("dstate", r"dstate|dstates|dstatenext|dnextstate|gradstate"),
     ("target", r"y|ys|ytrue|targets?|t|ts|labels?|truth|yt|true|expected|desired"),
     ("prediction", r"ypred|preds?|predictions?|yhat|outp|outputs?|hs|ypreds"),
-    ("dh", r"d?d?h|dhs|dht|dhtop|dout|douts|dy|dys|dyt|grads?|gradh|gradout|gradoutput|dldh|dlossdh|delta|deltah|deltas|upstream|g|"
-           r"err|error|errors?|eh|dl|dloss|gradh?next|dhidden|gh|gradients?|dhcur|dyh|dhout|outgrad"),
+    ("dh", r"d?d?h|dhs|dht|dhtop|dout|douts|dy|dys|dyt|grads?|gradh|gradout|gradoutput|dldh|dlossdh|delta|deltah|"
+           r"deltas|upstream|g|err|error|errors?|eh|dl|dloss|gradh?next|dhidden|gh|gradients?|dhcur|dyh|dhout|outgrad"),
 )  # fmt: skip
 FLAGS = r"learn|update|train|training|apply|step|doupdate|updateweights"
 _RATE = r"lr|learningrate|alpha|eta|rate|stepsize|epsilon|lrate|learnrate"

@@ -6,6 +6,7 @@ nowhere near it.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -31,15 +32,19 @@ def examined(target: str, kind: str | None, time_limit: float, seed: int) -> Exa
         request.write_text(json.dumps({"target": target, "kind": kind, "time_limit": time_limit, "seed": seed}))
         command = [sys.executable, "-m", "gatewise.examine.child", str(request), str(answer)]
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
             env=os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
-        )  # fmt: skip
+        )
         try:
             code = process.wait(time_limit + GRACE)
         except subprocess.TimeoutExpired:
             raise NotUnderstoodError(
-                f"the code ran for longer than the limit of {time_limit:g} s and was ended: a loop that does not end? Give "
-                f"more time with --time-limit."
+                f"the code ran for longer than the limit of {time_limit:g} s and was ended: a loop that does not end? "
+                f"Give more time with --time-limit."
             ) from None
         finally:
             _end(process)
@@ -49,10 +54,8 @@ def examined(target: str, kind: str | None, time_limit: float, seed: int) -> Exa
 def _end(process: subprocess.Popen[bytes]) -> None:
     """End the process and all that it started."""
     if hasattr(os, "killpg"):
-        try:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            pass
     process.kill()
     process.wait()
 

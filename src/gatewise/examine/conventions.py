@@ -1,4 +1,4 @@
-"""Which network is it? The forward pass held against every convention, then against every slip of one."""
+"""Which network it is: the forward pass held against every convention, then against every slip of one."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Identity(NamedTuple):
     """What each step computed."""
 
     def environment(self, weights: Weights) -> dict[str, Array]:
-        """Return the weights by letter and gate: `W_r`, `U_n`, …"""
+        """Return the weights by letter and gate: `W_r`, `U_n` and so on."""
         return {f"{matrix}_{gate}": block.read(weights[block.array]) for (matrix, gate), block in self.blocks.items()}
 
     def owners(self) -> dict[str, tuple[Key, ...]]:
@@ -58,8 +58,8 @@ class Observed(NamedTuple):
 def identities(network: Network, inputs: Inputs, outputs: Outputs) -> list[Identity]:
     """Return the networks that theirs may be, those without a slip alone if there are any.
 
-    Several have the same forward pass only where a slip hides their difference: without its reset gate a GRU is the same
-    in both forms.
+    Several have the same forward pass only where a slip hides their difference: without its reset gate a GRU is the
+    same in both forms.
     """
     tolerance = 1e-8 if outputs.dtype == np.float64 else 3e-5
     observed = Observed(network.weights, inputs, outputs.h, outputs.c, tolerance)

@@ -1,11 +1,11 @@
 """The equations of each cell as text, forward and backward: evaluated, changed term by term, and shown to readers.
 
-The lines are Python, in the letters of the mathematics, on row vectors: x (B, D), h_prev (B, H), W_g (H, D), U_g (H, H),
-b_g and c_g (H,) for each gate g. A line is parsed once; what `slips` changes in it is a node of its tree, and what
-`letters` prints is the same tree. Tests hold every line against the cells of the library.
+The lines are Python, in the letters of the mathematics, on row vectors: x (B, D), h_prev (B, H), W_g (H, D),
+U_g (H, H), b_g and c_g (H,) for each gate g. A line is parsed once; what `slips` changes in it is a node of its tree,
+and what `letters` prints is the same tree. Tests hold every line against the cells of the library.
 
-Functions of the lines: `sigmoid`, `tanh`, `relu`; `dsigmoid(z)` = z (1 − z), `dtanh(n)` = 1 − n² and `drelu(h)` = [h > 0],
-each of the *output*; `total(da)`, the sum over the batch; `dot(a, b)`, a matrix product where ⊙ is meant.
+Functions of the lines: `sigmoid`, `tanh`, `relu`; `dsigmoid(z)` = z (1 − z), `dtanh(n)` = 1 − n² and `drelu(h)` =
+[h > 0], each of the *output*; `total(da)`, the sum over the batch; `dot(a, b)`, a matrix product where ⊙ is meant.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Form(NamedTuple):
     nonlinearity: str = "tanh"
     """Of an Elman network: "tanh", "relu" or "sigmoid"."""
     biases: str = "b"
-    """"" none, "b" one a gate, "bc" two a gate, "c" one inside r ⊙ (·), "bcn" one a gate and a second for the candidate."""
+    """"" none, "b" one a gate, "bc" two a gate, "c" one inside r ⊙ (·), "bcn" one a gate and two for the candidate."""
 
     @property
     def gates(self) -> str:

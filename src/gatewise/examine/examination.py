@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import ast
-import linecache
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from gatewise.errors import Array, GatewiseTypeError, check_number
+from gatewise.errors import GatewiseTypeError, check_number
 from gatewise.examine import adapting, conventions, facts, letters, measuring, words
 from gatewise.examine.conventions import Identity
-from gatewise.examine.equations import backward, forward, run
+from gatewise.examine.equations import backward, forward
 from gatewise.examine.given import Given, gradients_given, upstream_of
 from gatewise.examine.guard import NotUnderstoodError, TheirError, held, limited
 from gatewise.examine.locating import Locator
 from gatewise.examine.mending import Mender
-from gatewise.examine.network import Inputs, Network, Outputs, Upstream
+from gatewise.examine.network import Inputs, Network, Outputs
 from gatewise.examine.origin import origin
 from gatewise.examine.passes import Case, Handling
 from gatewise.examine.result import Equation, Examination, Row, Slip
@@ -41,7 +40,7 @@ def examine(
     time_limit: float = 60.0,
     rng: int | np.random.Generator = 0,
 ) -> Examination:
-    """Examine a recurrent network that somebody wrote by hand: which is it, is its backward pass right, which line is not?
+    """Examine a recurrent network written by hand: say which it is, whether its gradients are right, which line is not.
 
     Its forward pass is held against every known convention and known slips; every gradient it gives against central
     differences of its own forward pass; and where these differ, against a catalogue of slips: each single change of the
@@ -57,9 +56,9 @@ def examine(
     kind : {"step", "sequence"}, optional
         What one call is; found out by trying unless given.
     adapter : dict of functions, optional
-        What cannot be found out: ``make()`` -> object; ``weights(own)`` -> dict of its arrays; ``forward(own, x, h)`` and
-        ``backward(own, dh)``, with parameters named as in the classes above; ``loss(y_true, y_pred)`` of a backward pass
-        that takes targets. `own` is a copy of `thing`.
+        What cannot be found out: ``make()`` -> object; ``weights(own)`` -> dict of its arrays; ``forward(own, x, h)``
+        and ``backward(own, dh)``, with parameters named as in the classes above; ``loss(y_true, y_pred)`` of a backward
+        pass that takes targets. `own` is a copy of `thing`.
     time_limit : float
         Seconds after which an endless loop in the code is ended.
     rng : int or Generator
@@ -226,6 +225,8 @@ class _Session:
             score = (not explanation.complete, len(explanation.slips), -len(explanation.matched))
             if best is None or score < best[0]:
                 best = score, (identity, explanation, case)
+            if explanation.complete and not explanation.slips:
+                break
         return best[1] if best else None
 
     def _named(
@@ -296,17 +297,9 @@ class _Session:
             return []
         function = self.network.holder.backward(self.network.holder.fresh())
         line, source = facts.update_line(function, [name.split("[")[0] for name in self.network.weights])
-        return [
-            Slip("the weights", "", "the backward step changes its own weights: over a sequence they change in the middle of "
-                 "the backward pass, and earlier steps get the gradients of another network",
-                 "all gradients first, summed over the steps, then one update", None, "loop", line, source,
-                 target="updated inside")
-        ]  # fmt: skip
-
-
-def last_step(lines: Any, case: Case) -> dict[str, Array]:
-    """Return what a backward pass computes in the last step, the first that it runs."""
-    return run(tuple(lines), {**case.steps[-1], **case.last, "dy": case.dy[-1]})
-
-
-__all__ = ["Upstream", "examine", "linecache"]
+        what = (
+            "the backward step changes its own weights: over a sequence they change in the middle of the backward "
+            "pass, and earlier steps get the gradients of another network"
+        )
+        right = "all gradients first, summed over the steps, then one update"
+        return [Slip("the weights", "", what, right, None, "loop", line, source, target="updated inside")]

@@ -1,6 +1,7 @@
 """Exercises: a small network with a planted slip, as source text, and the check of an answer.
 
-The network is written from the same lines that the catalogue changes; nothing tells an exercise from what a person wrote.
+The network is written from the same lines that the catalogue changes; no mark tells an exercise from what a person
+wrote.
 """
 
 from __future__ import annotations
@@ -172,7 +173,7 @@ def _python(target: str, line: Any) -> str:
 def _written(level: int, seed: int, form: Form, picked: list[Change]) -> Exercise:
     """Write the class of a form, with changed lines."""
     slots = [f"{matrix}_{gate}" for matrix, gate in form.slots()]
-    shapes = {"W": "hidden_size, input_size", "U": "hidden_size, hidden_size", "b": "hidden_size", "c": "hidden_size"}
+    shapes = {"W": "hidden_size, input_size", "U": "hidden_size, hidden_size", "b": "hidden_size,", "c": "hidden_size,"}
     states = [f"{state}_prev" for state in form.states]
     kept = [line.target for line in forward(form)]
     cache = ", ".join(["x", *states, *kept])
@@ -181,11 +182,12 @@ def _written(level: int, seed: int, form: Form, picked: list[Change]) -> Exercis
         "import numpy as np", "", "", "def sigmoid(a):", "    return 1 / (1 + np.exp(-a))", "", "", "class Network:",
         "    def __init__(self, input_size, hidden_size, seed=0):", "        rng = np.random.default_rng(seed)",
         "        self.weights = {",
-        *(f'            "{slot}": rng.normal(0, 0.5, ({shapes[slot[0]]}{"," if slot[0] in "bc" else ""})),' for slot in slots),
+        *(f'            "{slot}": rng.normal(0, 0.5, ({shapes[slot[0]]})),' for slot in slots),
         "        }", "", f"    def forward(self, x, {', '.join(states)}):", unpack,
         *(f"        {_python(line.target, line)}" for line in forward(form)),
         f"        return {', '.join(form.states)}, ({cache})", "",
-        f"    def backward(self, cache, dh{', dc_next' if form.cell == 'lstm' else ''}):", unpack, f"        {cache} = cache",
+        f"    def backward(self, cache, dh{', dc_next' if form.cell == 'lstm' else ''}):",
+        unpack, f"        {cache} = cache",
     ]  # fmt: skip
     changed = {change.target: change.line for change in picked}
     answers, right = [], []

@@ -48,7 +48,8 @@ class Given:
     def name(self, array: str) -> str:
         """Return what an array's gradient is called."""
         own = {"x": "dx", "h_prev": "dh_prev", "c_prev": "dc_prev"}.get(array)
-        return own or self.returned.names.get(array, f"d{array}")
+        name = self.returned.names.get(array, array)
+        return own or (f"d{array}" if name == array else name)
 
 
 def gradients_given(network: Network, returned: Returned) -> Given:
@@ -63,8 +64,8 @@ def gradients_given(network: Network, returned: Returned) -> Given:
             setattr(given, role, network.taken(value) if role == "x" else network.step.take(np.asarray(value, float)))
     if not returned.weights and given.x is None and given.h_prev is None:
         raise NotUnderstoodError(
-            "backward gives no gradients that can be read: none is returned, none stands in an attribute such as dWx or "
-            "grads, and no weight changes. Return them, or pass adapter= with a backward function that does "
+            "backward gives no gradients that can be read: none is returned, none stands in an attribute such as dWx "
+            "or grads, and no weight changes. Return them, or pass adapter= with a backward function that does "
             "(docs/examine.md)."
         )
     _missing(network, given)

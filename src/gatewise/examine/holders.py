@@ -28,8 +28,8 @@ class Holder:
             return objects.copied(self.original)
         except Exception as error:
             raise NotUnderstoodError(
-                f"{self.name} cannot be copied ({type(error).__name__}: {error}), and nothing is tried on the original: "
-                f"pass a function that makes one, as adapter={{'make': …}}."
+                f"{self.name} cannot be copied ({type(error).__name__}: {error}), and nothing is tried on the "
+                f"original: pass a function that makes one, as adapter={{'make': …}}."
             ) from error
 
     def forward(self, own: Any) -> Callable[..., Any]:

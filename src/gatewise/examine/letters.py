@@ -19,12 +19,12 @@ _WANTED = ("x", "h_prev", "c_prev", "r", "z", "n", "i", "f", "g", "o", "c", "tan
 def letters(identity: Identity, trace: Trace) -> dict[str, str]:
     """Return the reader's name of every value that one of their functions holds, by ours."""
     step = identity.steps[-1]
+    held = {event.name: event.value for event in trace.events}  # at the end, which is the last step
     chosen: dict[str, str] = {}
     for ours in _WANTED:
-        if ours in step:
-            for event in trace.letters(step[ours]):
-                if event.name not in chosen.values() and event.name.isidentifier():
-                    chosen.setdefault(ours, event.name)
+        for name, value in held.items():
+            if ours in step and name not in chosen.values() and alike(value, step[ours]):
+                chosen.setdefault(ours, name)
     return chosen
 
 

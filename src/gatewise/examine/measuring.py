@@ -56,12 +56,20 @@ def _parts(one: Measured, identity: Identity | None, network: Network) -> Iterat
 
 def unexplained(network: Network, own: list[Row], given: Given) -> list[Slip]:
     """Return a slip for each wrong array of a network that is not recognized, with the step where the error starts."""
+    unknown = "what is wrong is not known, for the network is not"
     return [
-        Slip(row.array, row.gate, f"differs from the measured gradient by {row.error:.1e} of its size, most at "
-             f"{list(row.at)}; what is wrong is not known, for the network is not", "", row.error, "unknown", target="unknown")
+        Slip(
+            row.array,
+            row.gate,
+            f"differs from the measured gradient by {row.error:.1e} of its size, most at {list(row.at)}; {unknown}",
+            "",
+            row.error,
+            "unknown",
+            target="unknown",
+        )
         for row in own
         if not row.ok and row.error is not None
-    ]  # fmt: skip
+    ]
 
 
 def unmatched(explanation: Explanation, given: Given, identity: Identity, case: Case) -> list[Slip]:

@@ -164,24 +164,27 @@ def _kinds(arrays: Mapping[str, tuple[Key, ...]]) -> Iterator[tuple[str, tuple[K
 def _orders(arrays: Mapping[str, tuple[Key, ...]]) -> Iterator[Handling]:
     """Gates handed over in another order than the weights'; recurrent gradients transposed."""
     for kind in ("W", "U", "b"):
-        kinds = [(name, tuple(key for key in keys if key[0] == kind)) for name, keys in arrays.items()]
-        for name, keys in kinds:
-            if kind == "U" and keys:
-                yield Handling("transposed", name, keys)
-            if len(keys) > 1:
-                for order in list(permutations(range(len(keys))))[1:]:
-                    yield Handling("reordered", name, keys, order)
+        for name, keys in arrays.items():
+            own = tuple(key for key in keys if key[0] == kind)
+            if kind == "U" and own:
+                yield Handling("transposed", name, own)
+            yield from (Handling("reordered", name, own, order) for order in _permutations(len(own)))
     recurrent = tuple(key for keys in arrays.values() for key in keys if key[0] == "U")
     if sum(any(key[0] == "U" for key in keys) for keys in arrays.values()) > 1:
         yield Handling("transposed", "every recurrent matrix", recurrent)
     packed = [keys for keys in arrays.values() if len(keys) > 1]
-    if len(packed) > 1:
+    every = tuple(key for keys in packed for key in keys)
+    if len(packed) > 1 and len({len(keys) for keys in packed}) == 1:
         gates = len(packed[0])
-        every = tuple(key for keys in packed for key in keys)
-        for order in list(permutations(range(gates)))[1:] if all(len(keys) == gates for keys in packed) else []:
+        for order in _permutations(gates):
             whole = tuple(k * gates + i for k in range(len(packed)) for i in order)
             yield Handling("reordered", "the gradients of weights", every, whole)
     for name, other in permutations(arrays, 2):
         pair = (*arrays[name], *arrays[other])
         if name < other and len(pair) == 2 and pair[0][0] == pair[1][0]:
             yield Handling("reordered", f"{name} and {other}", pair, (1, 0))
+
+
+def _permutations(count: int) -> list[tuple[int, ...]]:
+    """Return every order of a few parts but their own."""
+    return list(permutations(range(count)))[1:] if count <= 4 else []

@@ -11,15 +11,18 @@ STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; color: #1c1c1c;
   background: #fff; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2rem; }
-table { border-collapse: collapse; } th, td { text-align: left; padding: .2rem .9rem .2rem 0; border-bottom: 1px solid #ddd; }
+table { border-collapse: collapse; }
+th, td { text-align: left; padding: .2rem .9rem .2rem 0; border-bottom: 1px solid #ddd; }
 td.number { text-align: right; font-variant-numeric: tabular-nums; }
 code, pre { font: 14px/1.6 ui-monospace, monospace; overflow-wrap: anywhere; }
 .equations { overflow-x: auto; padding: .6rem .8rem; border: 1px solid #ddd; }
-.wrong { background: #fde3e1; } del { color: #a11; text-decoration-color: #a11; } ins { color: #06632b; text-decoration: none; }
+.wrong { background: #fde3e1; } del { color: #a11; text-decoration-color: #a11; }
+ins { color: #06632b; text-decoration: none; }
 .verdict { font-weight: 600; } .no { color: #a11; } .yes { color: #06632b; } .slip { margin: .7rem 0; }
 .small { color: #555; font-size: .9rem; }
 @media (prefers-color-scheme: dark) {
-  body { color: #e6e6e6; background: #151515; } th, td, .equations { border-color: #444; } .wrong { background: #4a1f1c; }
+  body { color: #e6e6e6; background: #151515; } th, td, .equations { border-color: #444; }
+  .wrong { background: #4a1f1c; }
   del { color: #ff9d95; } ins, .yes { color: #7fd8a0; } .no { color: #ff9d95; } .small { color: #aaa; }
 }
 """

@@ -27,7 +27,7 @@ from gatewise.examine.passes import (
     handlings,
     together,
 )
-from gatewise.examine.slips import Change, changes
+from gatewise.examine.slips import Change, catalogue, changes
 
 Slip = Change | Handling
 Part = tuple[str, str, int]
@@ -71,8 +71,9 @@ def equal(a: Array, b: Array, tolerance: float, floor: float) -> bool:
     """Whether two gradients agree, relative to the larger of the second and `floor`."""
     if np.shape(a) != np.shape(b):
         return False
-    scale = max(float(np.max(np.abs(b), initial=0.0)), floor)
-    return bool(np.max(np.abs(a - b), initial=0.0) <= tolerance * scale)
+    if not np.size(b):
+        return True
+    return bool(np.abs(a - b).max() <= tolerance * max(np.abs(b).max(), floor))
 
 
 class Search:
@@ -88,7 +89,7 @@ class Search:
         ] = {}
         self.floor = 1e-3 * float(np.median(sizes)) if sizes else 0.0
         self.catalogue: list[Slip] = [
-            *sorted(changes(form, self.right), key=_rank),
+            *sorted(catalogue(form), key=_rank),
             *(h for h in handlings(form, case) if self.keys & set(h.keys)),
         ]
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from typing import Any, NamedTuple
 
-from gatewise.examine.equations import Form, Line, line, parse
+from gatewise.examine.equations import Form, Line, backward, line, parse
 
 
 class Change(NamedTuple):
@@ -104,6 +105,12 @@ def changes(form: Form, lines: Iterable[Line]) -> Iterator[Change]:
             if key not in seen:
                 seen.add(key)
                 yield Change(right.target, kind, parts, line(right.target, tree))
+
+
+@cache
+def catalogue(form: Form) -> tuple[Change, ...]:
+    """Return every slip of the backward pass of a form."""
+    return tuple(changes(form, backward(form)))
 
 
 def _whole(right: Line) -> Iterator[Variant]:

@@ -7,7 +7,7 @@ departs from the right one.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
@@ -39,12 +39,6 @@ class Trace:
     def named(self, value: Any) -> str | None:
         """Return the local name that a returned value had."""
         return self.returned.get(id(value))
-
-    def letters(self, value: Array, tolerance: float = 1e-9) -> Iterator[Event]:
-        """Yield the events whose array has this value, in any orientation."""
-        for event in self.events:
-            if alike(event.value, value, tolerance):
-                yield event
 
 
 def alike(a: Array, b: Array, tolerance: float = 1e-9) -> bool:

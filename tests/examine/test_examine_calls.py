@@ -1,0 +1,422 @@
+"""How networks are called, and what is said of code that is slow, strange or hostile."""
+
+import sys
+import threading
+import time
+import types
+
+import numpy as np
+import pytest
+
+import gatewise as gw
+
+D, H = 4, 5
+
+
+def sigmoid(a):
+    return 1 / (1 + np.exp(-a))
+
+
+class Elman:
+    """Right, on row vectors, with weights in attributes; the others below change it."""
+
+    def __init__(self, input_size=D, hidden_size=H):
+        rng = np.random.default_rng(0)
+        self.W, self.U = rng.normal(size=(input_size, hidden_size)), rng.normal(size=(hidden_size, hidden_size))
+        self.b = rng.normal(size=hidden_size)
+
+    def forward(self, x, h_prev):
+        h = np.tanh(x @ self.W + h_prev @ self.U + self.b)
+        self.cache = x, h_prev, h
+        return h
+
+    def backward(self, dh):
+        x, h_prev, h = self.cache
+        da = dh * (1 - h**2)
+        self.dW, self.dU, self.db = x.T @ da, h_prev.T @ da, da.sum(axis=0)
+        return da @ self.W.T, da @ self.U.T
+
+
+class Sequence(Elman):
+    """Right, over (batch, time, size)."""
+
+    def forward(self, xs, h0=None):
+        h = np.zeros((len(xs), len(self.U))) if h0 is None else h0
+        self.steps = []
+        for t in range(xs.shape[1]):
+            h_prev, h = h, np.tanh(xs[:, t] @ self.W + h @ self.U + self.b)
+            self.steps.append((xs[:, t], h_prev, h))
+        return np.stack([h for _, _, h in self.steps], axis=1)
+
+    def backward(self, dhs):
+        self.dW, self.dU, self.db = np.zeros_like(self.W), np.zeros_like(self.U), np.zeros_like(self.b)
+        dxs, dh = np.zeros((*dhs.shape[:2], len(self.W))), 0.0
+        for t in reversed(range(dhs.shape[1])):
+            x, h_prev, h = self.steps[t]
+            da = (dhs[:, t] + dh) * (1 - h**2)
+            self.dW += x.T @ da
+            self.dU += h_prev.T @ da
+            self.db += da.sum(axis=0)
+            dxs[:, t], dh = da @ self.W.T, da @ self.U.T
+        return dxs, dh
+
+
+def said(thing, **options):
+    with pytest.raises(gw.GatewiseError) as caught:
+        gw.examine(thing, **options)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("thing", [Elman, Elman(), Elman(3, 7), Sequence, Sequence(2, 3)], ids=lambda t: str(type(t)))
+def test_a_right_network_is_right(thing):
+    examination = gw.examine(thing)
+    assert examination.ok, str(examination)
+    assert examination.words == "an Elman network, tanh, one bias"
+    assert max(row.error for row in examination.gradients) < 1e-8
+
+
+def test_nothing_of_the_users_is_changed():
+    own = Elman()
+    before = {name: value.copy() for name, value in vars(own).items()}
+    state = np.random.get_state()[1].copy()
+    gw.examine(own)
+    assert vars(own).keys() == before.keys()
+    for name, value in before.items():
+        np.testing.assert_array_equal(getattr(own, name), value)
+    np.testing.assert_array_equal(np.random.get_state()[1], state)
+    assert sys.gettrace() is None
+
+
+def test_float32_weights_are_examined_in_float64():
+    own = Elman()
+    for name in ("W", "U", "b"):
+        setattr(own, name, getattr(own, name).astype(np.float32))
+    examination = gw.examine(own)
+    assert examination.ok
+    assert max(row.error for row in examination.gradients) < 1e-8
+    assert own.W.dtype == np.float32
+
+
+def test_the_same_seed_gives_the_same_and_another_the_same_verdict():
+    first, second, other = gw.examine(Elman), gw.examine(Elman), gw.examine(Elman, rng=7)
+    assert first.gradients == second.gradients
+    assert first.gradients != other.gradients
+    assert other.ok
+
+
+def test_a_class_can_be_loaded_as_a_layer():
+    own = Elman(3, 7)
+    examination = gw.examine(own)
+    convention = examination.convention
+    layer = gw.RNN.from_weights(examination.weights, convention["layout"], **convention["hints"])
+    x, h = np.random.default_rng(1).normal(size=(2, 3)), np.random.default_rng(2).normal(size=(2, 7))
+    np.testing.assert_allclose(layer(x[:, None], h[None])[0][:, 0], own.forward(x, h), atol=1e-14)
+
+
+def test_functions_with_a_dict_of_weights():
+    def forward(p, x, h_prev):
+        h = np.tanh(x @ p["Wx"] + h_prev @ p["Wh"])
+        return h, (x, h_prev, h)
+
+    def backward(p, cache, dh):
+        x, h_prev, h = cache
+        da = dh * (1 - h**2)
+        return da @ p["Wx"].T, da @ p["Wh"], {"Wx": x.T @ da, "Wh": h_prev.T @ da}
+
+    weights = {"Wx": np.ones((D, H)), "Wh": np.ones((H, H))}
+    (slip,) = gw.examine((forward, backward, weights)).slips
+    assert (slip.target, slip.what) == ("dh_prev", "the transpose of Wh is wrong")
+    np.testing.assert_array_equal(weights["Wx"], 1)
+
+
+def test_a_module_whose_functions_read_its_arrays():
+    source = """
+import numpy as np
+W, U = np.ones((4, 5)), np.ones((5, 5))
+params = [W, U]
+cache = None
+def forward(x, h_prev):
+    global cache
+    h = np.tanh(x @ W + h_prev @ U)
+    cache = x, h_prev, h
+    return h
+def backward(dh):
+    x, h_prev, h = cache
+    da = dh * (1 - h**2)
+    dW, dU = x.T @ da, h_prev.T @ da
+    return da @ W.T, da @ U.T, (dW, dU)
+"""
+    module = types.ModuleType("plain")
+    exec(source, vars(module))
+    examination = gw.examine(module)
+    assert examination.ok, str(examination)
+    assert module.cache is None
+    np.testing.assert_array_equal(module.W, 1)
+
+
+def test_an_adapter_of_three_functions():
+    class Odd:
+        def __init__(self):
+            self.store = {"first": np.ones((D, H)), "second": np.ones((H, H))}
+
+        def go(self, a, b):
+            self.last = a, b, np.tanh(a @ self.store["first"] + b @ self.store["second"])
+            return self.last[2]
+
+        def come(self, d):
+            a, b, h = self.last
+            da = d * (1 - h) ** 2
+            return [a.T @ da, b.T @ da], da @ self.store["first"].T, da @ self.store["second"].T
+
+    def backward(own, dh):
+        (dfirst, dsecond), dx, dh_prev = own.come(dh)
+        return dx, dh_prev, {"first": dfirst, "second": dsecond}
+
+    adapter = {
+        "weights": lambda own: own.store,
+        "forward": lambda own, x, h: own.go(x, h),
+        "backward": backward,
+    }
+    (slip,) = gw.examine(Odd(), adapter=adapter).slips
+    assert slip.target == "da_n"
+    for wrong in ({"forwards": len}, {"forward": 3}, "forward"):
+        assert "need a dict of functions" in said(Odd(), adapter=wrong)
+
+
+def test_a_step_with_two_incoming_gradients():
+    class Two(Elman):
+        def backward(self, dy, dh_next):
+            return super().backward(dy + dh_next)
+
+    class One(Elman):
+        def backward(self, dy, dh_next):
+            return super().backward(dy)
+
+    assert gw.examine(Two).ok
+    (slip,) = gw.examine(One).slips
+    assert slip.what == "the gradient from the next step is left out"
+
+
+def test_missing_and_misshapen_gradients_are_named():
+    class Missing(Elman):
+        def backward(self, dh):
+            dx, dh_prev = super().backward(dh)
+            del self.dU
+            return dx, dh_prev
+
+    class Misshapen(Elman):
+        def backward(self, dh):
+            dx, dh_prev = super().backward(dh)
+            self.dW, self.db = self.dW.T, dh
+            return dx, dh_prev
+
+    (slip,) = gw.examine(Missing).slips
+    assert (slip.array, slip.target) == ("dU", "missing")
+    what = {slip.array: slip.what for slip in gw.examine(Misshapen).slips}
+    assert "transposed" in what["dW"]
+    assert "sum over the batch is missing" in what["db"]
+
+
+def test_no_gradient_at_all_is_not_understood():
+    class Silent(Elman):
+        def backward(self, dh):
+            return None
+
+    class Deaf(Elman):
+        def backward(self):
+            return None
+
+    assert "no gradients that can be read" in said(Silent)
+    assert "takes no gradient of its output" in said(Deaf)
+
+
+def test_an_exception_is_shown_as_theirs_with_its_line():
+    class Broken(Elman):
+        def forward(self, x, h_prev):
+            return np.tanh(x @ self.W) / self.nothing
+
+    message = said(Broken)
+    assert "AttributeError" in message
+    assert "nothing" in message
+    assert "test_examine_calls.py: return np.tanh(x @ self.W) / self.nothing" in message
+
+
+def test_a_product_whose_shapes_do_not_fit_is_mended_and_named():
+    class Columns(Elman):
+        def __init__(self, input_size, hidden_size):
+            self.W, self.U = np.ones((hidden_size, input_size)), np.ones((hidden_size, hidden_size))
+
+        def forward(self, x, h_prev):
+            h = np.tanh(self.W @ x + self.U @ h_prev)
+            self.cache = x, h_prev, h
+            return h
+
+        def backward(self, dh):
+            x, h_prev, h = self.cache
+            da = dh @ (1 - h**2)
+            self.dW, self.dU = da @ x.T, da @ h_prev.T
+            return self.W.T @ da, self.U.T @ da
+
+    (slip,) = gw.examine(Columns).slips
+    assert slip.kind == "code"
+    assert slip.source == "da = dh @ (1 - h**2)"
+    assert "element by element" in slip.what
+
+
+def test_names_that_nothing_defines():
+    class Unnamed:
+        def __init__(self, Wx, Wh):
+            self.Wx, self.Wh = Wx, Wh
+
+        def forward(self, x, h_prev):
+            Wx, Wk = self.Wx, self.Wh
+            self.cache = x, h_prev, np.tanh(x @ Wx + h_prev @ Wh)  # noqa: F821
+            return self.cache[2]
+
+        def backward(self, dh):
+            x, h_prev, h = self.cache
+            da = dh * (1 - h**2)
+            self.dWx, self.dWh = x.T @ da, h_prev.T @ da
+            return da @ self.Wx.T, da @ self.Wh.T
+
+    (slip,) = gw.examine(Unnamed).slips
+    assert (slip.kind, slip.array) == ("code", "Wh")
+    assert "Wk" in slip.what
+
+
+@pytest.mark.parametrize("place", ["forward", "backward", "__init__"])
+def test_an_endless_loop_ends_at_the_limit(place):
+    def endless(self, *arguments):
+        while True:
+            pass
+
+    started = time.perf_counter()
+    message = said(type("Endless", (Elman,), {place: endless}), time_limit=0.5)
+    assert "longer than the limit of 0.5 s" in message
+    assert time.perf_counter() - started < 10
+
+
+def test_the_limit_holds_outside_the_main_thread():
+    class Endless(Elman):
+        def forward(self, x, h_prev):
+            while True:
+                try:
+                    x = x + 0
+                except Exception:
+                    pass
+
+    messages = []
+    thread = threading.Thread(target=lambda: messages.append(said(Endless, time_limit=0.5)), daemon=True)
+    thread.start()
+    thread.join(20)
+    assert len(messages) == 1
+    assert "longer than the limit" in messages[0]
+
+
+def test_wrong_shapes_and_nan_are_said():
+    class Flat(Elman):
+        def forward(self, x, h_prev):
+            return super().forward(x, h_prev)[:, :2]
+
+    class NotANumber(Elman):
+        def forward(self, x, h_prev):
+            return super().forward(x, h_prev) * np.nan
+
+    assert "need an array of shape (2, 5)" in said(Flat, kind="step")
+    assert "nan or infinity for ordinary inputs" in said(NotANumber)
+
+
+def test_numbers_that_overflow_are_named():
+    def tanh(a):
+        return (np.exp(a) - np.exp(-a)) / (np.exp(a) + np.exp(-a))
+
+    class Ratio(Elman):
+        def forward(self, x, h_prev):
+            h = tanh(x @ self.W + h_prev @ self.U + self.b)
+            self.cache = x, h_prev, h
+            return h
+
+    (slip,) = gw.examine(Ratio).slips
+    assert (slip.kind, slip.right) == ("numbers", "np.tanh(a)")
+
+
+def test_state_between_calls_randomness_and_changed_inputs_are_said():
+    class Stateful(Sequence):
+        h = None
+
+        def forward(self, xs):
+            hs = super().forward(xs, self.h)
+            self.h = hs[:, -1]
+            return hs
+
+        def backward(self, dhs):
+            return super().backward(dhs)[0]
+
+    class Dropout(Elman):
+        def forward(self, x, h_prev):
+            self.mask = np.random.rand(*h_prev.shape) > 0.3
+            return super().forward(x, h_prev) * self.mask
+
+        def backward(self, dh):
+            return super().backward(dh * self.mask)
+
+    generator = np.random.default_rng(0)
+
+    class Wild(Elman):
+        def forward(self, x, h_prev):
+            return super().forward(x, h_prev) * generator.random()
+
+    class Overwriting(Elman):
+        def forward(self, x, h_prev):
+            h = super().forward(x, h_prev.copy())
+            h_prev[...] = h
+            return h
+
+    assert any("keeps state between calls" in note for note in gw.examine(Stateful).notes)
+    dropout = gw.examine(Dropout)
+    assert any("random" in note for note in dropout.notes)
+    assert all(row.ok for row in dropout.gradients)
+    assert dropout.ok
+    assert "draws from a generator of its own" in said(Wild)
+    assert any("changes h_prev in place" in note for note in gw.examine(Overwriting).notes)
+
+
+def test_a_network_that_is_none_is_still_measured():
+    class Sine(Elman):
+        def forward(self, x, h_prev):
+            a = x @ self.W + h_prev @ self.U + self.b
+            self.cache = x, h_prev, a
+            return np.sin(a)
+
+        def backward(self, dh):
+            x, h_prev, a = self.cache
+            da = dh * np.cos(a)
+            self.dW, self.dU, self.db = x.T @ da, h_prev.T @ da, 2 * da.sum(axis=0)
+            return da @ self.W.T, da @ self.U.T
+
+    examination = gw.examine(Sine)
+    assert (examination.convention, examination.words) == ({}, "no known network")
+    assert [(slip.array, slip.kind) for slip in examination.slips] == [("db", "unknown")]
+    assert any("no network in the table" in note for note in examination.notes)
+
+
+def test_arguments_are_checked():
+    assert "time_limit is 0" in said(Elman, time_limit=0)
+    assert "kind is 'steps'" in said(Elman, kind="steps")
+    assert "rng is 'a'" in said(Elman, rng="a")
+    assert "has no method 'forward'" in said(object())
+    assert "not the weights of one recurrent layer" in said(types.SimpleNamespace(W=np.ones((3, 7)), forward=len))
+
+
+def test_nothing_is_compiled(tmp_path):
+    import subprocess
+
+    script = (
+        "import sys, time\nimport gatewise as gw\nfrom gatewise.examine.exercise import exercise\n"
+        "network = exercise(3, 1).network()\nstarted = time.perf_counter()\ngw.examine(network)\n"
+        "print(time.perf_counter() - started, 'numba' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    seconds, numba = done.stdout.split()
+    assert numba == "False"
+    assert float(seconds) < 30  # 5 s on an idle machine; tests share theirs
