@@ -79,12 +79,7 @@ def networks(
             return
     if not failures:
         raise NotUnderstoodError(f"{name} is not called in any known way: pass adapter= (docs/examine.md).")
-    raise max(failures, key=_nearness)
-
-
-def _nearness(error: NotUnderstoodError) -> int:
-    """Return how far their code came before it failed."""
-    return error.depth if isinstance(error, TheirError) else -1
+    raise max(failures, key=lambda error: error.depth)
 
 
 def _holders(

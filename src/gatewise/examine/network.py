@@ -17,6 +17,7 @@ from gatewise.examine.shapes import Sequences, Sizes, Vectors, shaped
 from gatewise.examine.tracing import Trace, traced, watched
 
 Weights = dict[str, Array]
+ENDED = 10**6  # further than any line: a whole batch came through every product
 
 
 class Inputs(NamedTuple):
@@ -120,11 +121,13 @@ class Network:
         shape, step_shape = self.given(blank).shape, np.array(self.step.give(blank[0])).shape
         found = list(_states(raw, shape, (T, T + 1) if self.sequence else ()))
         if not found:
-            raise NotUnderstoodError(
+            error = NotUnderstoodError(
                 f"forward gives {_described(raw)}; need an array of shape {shape} among it, the state of "
                 f"{'every step' if self.sequence else 'the step'}, for an input of shape "
                 f"{self.given(np.empty((*blank.shape[:2], self.sizes.D))).shape} and H = {H}."
             )
+            error.depth = ENDED if self.layout.batch else -1
+            raise error
         if self.swapped and len(found) > 1:
             found[:2] = found[1::-1]
         c = found[1] if len(found) > 1 and not self.sequence and found[1].shape == step_shape else None

@@ -46,16 +46,25 @@ def sentence(slip: Change | Handling, printer: Printer) -> str:
     if slip.said:
         names = {name: printer.name(name) for name in printer.stored} | {g: printer.name(g) for g in "rzifgoh"}
         return slip.said.format(tree=part[0], right=part[-1], **names)
+    if slip.kind == "transposed":
+        return _transposed(slip, printer)
     return {
         "left out": "{0} is left out",
         "sign": "the sign of {0} is wrong",
         "instead": "{0} stands for {1}",
-        "transposed": "the transpose of {0} is wrong",
-        "all transposed": "the transposes of {all} are wrong",
+        "all transposed": "the transposes of {all} are wrong: where one belongs it is missing, and the reverse",
         "product": "the matrix product {0} @ {1} stands for {0} ⊙ {1}",
         "extra": "{0} is a factor too many",
         "factor": "there is a factor {0} too many",
     }[slip.kind].format(*part, all=", ".join(part))
+
+
+def _transposed(slip: Change, printer: Printer) -> str:
+    if slip.target[1:] in printer.stored:
+        return f"{printer.name(slip.target)} is given transposed"
+    name = printer.name(ast.unparse(slip.parts[0]))
+    missing = f"{name}ᵀ" not in printer.value(slip.target, slip.line.tree)
+    return f"the transpose of {name} is missing" if missing else f"{name} is transposed, and should not be"
 
 
 def _name(slip: Change) -> str:
