@@ -63,8 +63,8 @@ class Printer:
         return self.print(tree, self._turned(target))
 
     def part(self, target: str, tree: ast.expr) -> str:
-        """Return a part of a line."""
-        return self.print(tree, self._turned(target))
+        """Return a part of a line; vectors alone stand as the reader has them."""
+        return self.print(tree, self.columns if self._pointwise(tree) else self._turned(target))
 
     def name(self, name: str) -> str:
         """Return the reader's name of a value."""
@@ -88,6 +88,14 @@ class Printer:
         weight = target[1:]
         return self.stored[weight] if target[:1] == "d" and weight in self.stored else self.columns
 
+    def _pointwise(self, node: ast.expr) -> bool:
+        """Whether an expression has neither a matrix nor a product of matrices in it."""
+        return not any(
+            isinstance(inner, ast.MatMult)
+            or (isinstance(inner, ast.Name) and inner.id in {*self.stored, *self.inlined})
+            for inner in ast.walk(node)
+        )
+
     def print(self, node: ast.expr, turned: bool, strength: int = 0) -> str:
         """Return a tree, or its transpose if `turned`, as text."""
         if isinstance(node, ast.Name) and node.id in self.inlined:
@@ -104,6 +112,8 @@ class Printer:
             return f"−{self.print(node.operand, turned, 3)}"
         if isinstance(node, ast.Call):
             return self._call(node, turned, strength)
+        if isinstance(node, ast.BinOp) and turned != self.columns and self._pointwise(node):
+            return f"({self.print(node, self.columns)})ᵀ"
         if isinstance(node, ast.BinOp):
             return self._operation(node, turned, strength)
         return ast.unparse(node)

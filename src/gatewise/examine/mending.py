@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import ast
 import builtins
-import inspect
 import linecache
 import os
 import symtable
 import sys
-import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Any
 
@@ -51,20 +49,9 @@ class Mender:
         self.notes: list[str] = []
         self._original = thing
         self._cls = thing if isinstance(thing, type) else type(thing)
-        self._tree: ast.Module | None = None
-        try:
-            lines, first = inspect.getsourcelines(self._cls)
-        except (OSError, TypeError, IndentationError):
-            return
-        self._file = inspect.getsourcefile(self._cls) or "<source>"
-        self._text = textwrap.dedent("".join(lines))
-        self._indent = len(lines[0]) - len(lines[0].lstrip())
-        self._first = first
-        try:
-            self._tree = ast.increment_lineno(ast.parse(self._text), first - 1)
-        except SyntaxError:
-            return
         self._supplied: dict[str, Any] = {}
+        self._file = _file_of(self._cls)
+        self._tree = _tree_of(self._cls, self._file)
 
     def at_once(self) -> None:
         """Mend what can be seen without running anything."""
@@ -161,7 +148,7 @@ class Mender:
     def _node_at(self, traceback: TracebackType) -> ast.expr | None:
         """Return the innermost expression of the tree that the failing instruction belongs to."""
         code = traceback.tb_frame.f_code
-        if os.path.abspath(code.co_filename) != os.path.abspath(self._file) or self._tree is None:
+        if code.co_filename != self._file or self._tree is None:
             return None
         positions = list(code.co_positions())[traceback.tb_lasti // 2]
         line, _, column, end = positions
@@ -194,7 +181,7 @@ class Mender:
             code, cells = getattr(value, "__code__", None), getattr(value, "__closure__", None) or ()
             for name, cell in zip(code.co_freevars if code else (), cells, strict=False):
                 names.setdefault(name, cell.cell_contents)
-        return names | self._supplied if hasattr(self, "_supplied") else names
+        return names | self._supplied
 
     def _rebuild(self) -> None:
         assert self._tree is not None
@@ -213,6 +200,26 @@ class Mender:
             return
         source = linecache.getline(self._file, line).strip()
         self.slips.append(Slip(array, "", what, right, kind="code", line=line, source=source))
+
+
+def _file_of(cls: type) -> str:
+    """Return the file in which the methods of a class stand, as their code names it: a cell of a notebook too."""
+    codes = [getattr(value, "__code__", None) for value in vars(cls).values()]
+    return next((code.co_filename for code in codes if code is not None), "")
+
+
+def _tree_of(cls: type, file: str) -> ast.Module | None:
+    """Return a module with the definition of a class alone, its line numbers those of the file."""
+    try:
+        whole = ast.parse("".join(linecache.getlines(file)))
+    except SyntaxError:
+        return None
+    starts = {value.__code__.co_firstlineno for value in vars(cls).values() if hasattr(value, "__code__")}
+    for node in ast.walk(whole):
+        if isinstance(node, ast.ClassDef) and node.name == cls.__name__:
+            if any(node.lineno <= start <= (node.end_lineno or 0) for start in starts):
+                return ast.Module([node], [])
+    return None
 
 
 def _operands(node: ast.expr | None) -> tuple[ast.expr, ast.expr] | None:
@@ -239,6 +246,3 @@ def _shape(node: ast.expr, traceback: TracebackType) -> Any:
 def _elementwise(a: Any, b: Any) -> bool:
     """Whether two vectors of a step multiply element by element: equal shapes."""
     return bool(a == b and len(a) >= 1)
-
-
-Repeat = Callable[[], Any]

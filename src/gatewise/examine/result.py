@@ -53,7 +53,8 @@ class Slip:
     change: str = ""
 
     def __str__(self) -> str:
-        where = f" (line {self.line}: {self.source})" if self.line else ""
+        source = f": {self.source}" if self.source else ""
+        where = f" (line {self.line}{source})" if self.line else ""
         equals = f" (difference {self.difference:.0e})" if self.difference is not None else ""
         right = f" Right: {self.right}" if self.right else ""
         also = f" Or, with the same gradients: {'; '.join(self.also)}." if self.also else ""
