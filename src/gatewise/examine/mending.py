@@ -154,15 +154,10 @@ class Mender:
         line, _, column, end = positions
         if line is None or column is None or end is None:
             return None
-        for shift in (0, self._indent):
-            for node in ast.walk(self._tree):
-                where = (
-                    getattr(node, "lineno", 0),
-                    getattr(node, "col_offset", -1),
-                    getattr(node, "end_col_offset", -1),
-                )
-                if where == (line, column - shift, end - shift) and isinstance(node, ast.BinOp | ast.Call):
-                    return node
+        for node in ast.walk(self._tree):
+            where = tuple(getattr(node, name, -1) for name in ("lineno", "col_offset", "end_col_offset"))
+            if where == (line, column, end) and isinstance(node, ast.BinOp | ast.Call):
+                return node
         return None
 
     def _replace(self, old: ast.expr, new: ast.expr) -> None:
@@ -216,9 +211,10 @@ def _tree_of(cls: type, file: str) -> ast.Module | None:
         return None
     starts = {value.__code__.co_firstlineno for value in vars(cls).values() if hasattr(value, "__code__")}
     for node in ast.walk(whole):
-        if isinstance(node, ast.ClassDef) and node.name == cls.__name__:
-            if any(node.lineno <= start <= (node.end_lineno or 0) for start in starts):
-                return ast.Module([node], [])
+        if not isinstance(node, ast.ClassDef) or node.name != cls.__name__:
+            continue
+        if any(node.lineno <= start <= (node.end_lineno or 0) for start in starts):
+            return ast.Module([node], [])
     return None
 
 
