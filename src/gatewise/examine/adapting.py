@@ -6,6 +6,7 @@ import functools
 import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from gatewise.errors import Array, GatewiseValueError
 from gatewise.examine import blocks, building, objects
 from gatewise.examine.calling import BACKWARD, FORWARD, Plan, parameters, plan, role_of, simple
 from gatewise.examine.guard import NotUnderstoodError, TheirError, theirs
-from gatewise.examine.holders import Functions, Holder, Namespace, holder
+from gatewise.examine.holders import Functions, Holder, Namespace, Spread, holder, is_pair
 from gatewise.examine.network import Inputs, Network, Outputs
 from gatewise.examine.shapes import SEQUENCE, STEP, Sequences, Sizes, Vectors
 
@@ -99,8 +100,19 @@ def _holders(
                 failures.append(error)
         if not failures:
             failures.append(NotUnderstoodError(f"{name} cannot be made: pass an object of it, {name}(…)."))
+    elif is_pair(thing) and len(thing) == 2 and spread_names(thing[0]):
+        names = spread_names(thing[0])
+        for weights in building.guesses(names, SIZES, rng):
+            yield Spread(thing[0], thing[1], weights, name)
     else:
         yield holder(thing, name)
+
+
+def spread_names(forward: Callable[..., Any]) -> list[str]:
+    """Return the parameters of a forward function that are weights: those that must be given and are no x and no state."""
+    own = [p.name for p in parameters(forward) if p.default is p.empty]
+    rest = [name for name in own if role_of(name, FORWARD) in (None, "weights")]
+    return rest if len(rest) > 1 else []
 
 
 def _networks(
@@ -130,7 +142,7 @@ def _networks(
         sizes = Sizes(D, H, B if layout.batch else 1, T)
         for state in ("h", "hc", "ch"):
             try:
-                network = Network(own, layout, sizes, weights, places, _forward_plan(forward), state)
+                network = Network(own, layout, sizes, weights, places, _forward_plan(forward, own.named), state)
                 _check(network, rng)
                 yield network
                 break
@@ -161,8 +173,8 @@ def _layouts(forward: Callable[..., Any], kind: str | None) -> list[Vectors | Se
     return [*steps, *sequences] if needed and not plural else [*sequences, *steps]
 
 
-def _forward_plan(forward: Callable[..., Any]) -> Plan:
-    return plan(forward, "forward", FORWARD, ("x", "h", "c", "state", "weights"))
+def _forward_plan(forward: Callable[..., Any], named: tuple[str, ...]) -> Plan:
+    return plan(forward, "forward", FORWARD, ("x", "h", "c", "state", "weights"), named)
 
 
 def _backward_plan(network: Network) -> Plan:
@@ -171,7 +183,7 @@ def _backward_plan(network: Network) -> Plan:
     cached = isinstance(raw, tuple | list) and len(raw) > 1
     order = ("dh", "dc", "dstate", *(["cache"] if cached else []), "dh_next", "x", "h", "c", "target", "prediction")
     table = [*BACKWARD[:1], *BACKWARD[1:], *FORWARD]
-    return plan(function, "backward", table, (*order, "weights"))
+    return plan(function, "backward", table, (*order, "weights"), network.holder.named)
 
 
 def example(network: Network, rng: np.random.Generator) -> Inputs:
@@ -268,9 +280,10 @@ def _readable(
     """Leave out the arrays that belong to something else, such as an output layer."""
     hints = _hints(first)
     for count in (1, 2):
-        names = list(shapes)
-        for k in range(len(names) - count, -1, -1):
-            rest = {name: shapes[name] for name in names if name not in names[k : k + count]}
+        for others in sorted(
+            combinations(shapes, count), key=lambda names: -sum("y" in name.lower() for name in names)
+        ):
+            rest = {name: shape for name, shape in shapes.items() if name not in others}
             found = blocks.sizes(rest, hints) if rest else None
             if found is not None:
                 return rest, {name: places[name] for name in rest}, found

@@ -50,13 +50,18 @@ def arguments(cls: type, sizes: Sizes, rng: np.random.Generator) -> Iterator[dic
     if not weights:
         yield plain
         return
+    yield from (plain | own for own in guesses(weights, sizes, rng))
+
+
+def guesses(weights: list[str], sizes: Sizes, rng: np.random.Generator) -> Iterator[dict[str, Array]]:
+    """Yield arrays for parameters that are weights, in every shape that they may have."""
     gates = (1, 3, 4) if len(weights) < 4 else (1,)
     for count, columns, bias, swapped in product(gates, (True, False), ("flat", "row", "column"), (False, True)):
         guess = Guess(count, columns, bias, swapped)
-        yield plain | {name: _weight(name, weights, guess, sizes, rng) for name in weights}
+        yield {name: _weight(name, weights, guess, sizes, rng) for name in weights}
     for columns, bias in product((True, False), ("flat", "row", "column")):  # [x, h] joined
         joined = Guess(1, columns, bias, False)
-        yield plain | {name: _weight(name, weights, joined, sizes, rng, joined=True) for name in weights}
+        yield {name: _weight(name, weights, joined, sizes, rng, joined=True) for name in weights}
 
 
 def _is_flag(value: Any) -> bool:

@@ -27,7 +27,7 @@ BACKWARD = (
     ("target", r"y|ys|ytrue|targets?|t|ts|labels?|truth|yt|true|expected|desired"),
     ("prediction", r"ypred|preds?|predictions?|yhat|outp|outputs?|hs|ypreds"),
     ("dh", r"d?d?h|dhs|dht|dhtop|dout|douts|dy|dys|dyt|grads?|gradh|gradout|gradoutput|dldh|dlossdh|delta|deltah|"
-           r"deltas|upstream|g|err|error|errors?|eh|dl|dloss|gradh?next|dhidden|gh|gradients?|dhcur|dyh|dhout|outgrad"),
+           r"deltas|upstream|g|err|error|errors?|eh|dl|dloss|da|dat|danext|gradh?next|dhidden|gh|gradients?|dhcur|dyh|dhout|outgrad"),
 )  # fmt: skip
 FLAGS = r"learn|update|train|training|apply|step|doupdate|updateweights"
 _RATE = r"lr|learningrate|alpha|eta|rate|stepsize|epsilon|lrate|learnrate"
@@ -82,11 +82,17 @@ def role_of(name: str, table: Iterable[tuple[str, str]]) -> str | None:
     return next((role for role, pattern in table if re.fullmatch(pattern, short)), None)
 
 
-def plan(function: Callable[..., Any], what: str, table: Sequence[tuple[str, str]], order: Sequence[str]) -> Plan:
+def plan(
+    function: Callable[..., Any],
+    what: str,
+    table: Sequence[tuple[str, str]],
+    order: Sequence[str],
+    named: Iterable[str] = (),
+) -> Plan:
     """Return which value goes into which parameter; those whose name says nothing take what is left, in `order`.
 
     A parameter with a default is left alone unless its name says that it is one of `order`; a flag such as `learn` is
-    switched off.
+    switched off. The parameters in `named` are roles of their own.
     """
     chosen: list[tuple[str, str | None]] = []
     taken: set[str] = set()
@@ -94,7 +100,9 @@ def plan(function: Callable[..., Any], what: str, table: Sequence[tuple[str, str
     for parameter in own:
         role = role_of(parameter.name, table)
         needed = parameter.default is parameter.empty
-        if role is not None and role in order and role not in taken:
+        if parameter.name in named:
+            chosen.append((parameter.name, parameter.name))
+        elif role is not None and role in order and role not in taken:
             taken.add(role)
             chosen.append((parameter.name, role))
         elif re.fullmatch(FLAGS, simple(parameter.name)):

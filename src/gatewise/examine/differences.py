@@ -13,8 +13,8 @@ import numpy as np
 from gatewise.errors import Array
 from gatewise.examine.network import Inputs, Network, Outputs, Upstream, Weights
 
-EVERY = 60  # an array of up to so many elements is measured element by element
-SAMPLE = 12  # of a larger one so many, and along one direction through all
+EVERY = 160  # an array of up to so many elements is measured element by element
+SAMPLE = 24  # of a larger one so many, and along one direction through all
 STEP, SINGLE_STEP = 2e-3, 3e-2  # in float64; where rounding to float32 would hide a smaller difference
 
 

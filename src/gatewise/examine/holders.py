@@ -19,6 +19,9 @@ BACKWARD_NAMES = ("backward", "backward_step", "step_backward", "backward_pass",
 class Holder:
     """An original that stays as it is, and fresh copies of it to work on."""
 
+    named: tuple[str, ...] = ()
+    """Parameters that are weights."""
+
     def __init__(self, original: Any, name: str):
         self.original, self.name = original, name
 
@@ -63,6 +66,18 @@ class Functions(Holder):
     def extra(self, own: Any) -> dict[str, Any]:
         """Return the weights, which both functions take."""
         return {"weights": own["weights"]}
+
+
+class Spread(Functions):
+    """Two functions whose weights are parameters of their own, and random arrays for these."""
+
+    def __init__(self, forward: Callable[..., Any], backward: Callable[..., Any], weights: dict[str, Any], name: str):
+        super().__init__(forward, backward, weights, name)
+        self.named = tuple(weights)
+
+    def extra(self, own: Any) -> dict[str, Any]:
+        """Return every weight by the name of its parameter."""
+        return dict(own["weights"])
 
 
 class Namespace(Holder):

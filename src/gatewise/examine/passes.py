@@ -137,11 +137,11 @@ def handlings(form: Form, case: Case) -> Iterator[Handling]:
     if np.any([np.any(value) for value in case.last.values()]):
         yield Handling("no last", "", everything)
     groups = [("the gradients of weights", weights), *_kinds(arrays), *arrays.items()]
-    groups += [("dx", (X,)), ("dh_prev", (H_PREV,))] + [("dc_prev", (C_PREV,))] * (form.cell == "lstm")
     if case.sequence:
-        for what, keys in groups[:-3]:
+        for what, keys in groups:
             yield Handling("overwritten", what, keys)
             yield Handling("never summed", what, keys)
+    groups += [("dx", (X,)), ("dh_prev", (H_PREV,))] + [("dc_prev", (C_PREV,))] * (form.cell == "lstm")
     for what, keys in [("every gradient", everything), *groups]:
         for name, size in [*sizes, ("2", 2)]:
             yield Handling("scaled", what, keys, (f"1/{name}", 1 / size))

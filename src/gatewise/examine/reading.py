@@ -14,7 +14,7 @@ from gatewise.examine.calling import is_rate
 from gatewise.examine.tracing import Trace
 
 _X = r"x|xs|xt|inputs?|xseq|X"
-_H = r"h|hprev|h0|hs|ht|hnext|prevh|hidden|hprevt|hm1|htm1|hnextt|hin|s|sprev|state|hinit|hpre|hlast"
+_H = r"a|aprev|a0|anext|h|hprev|h0|hs|ht|hnext|prevh|hidden|hprevt|hm1|htm1|hnextt|hin|s|sprev|state|hinit|hpre|hlast"
 _C = r"c|cprev|c0|ct|cnext|prevc|cell|ctm1|cin|cellprev|cinit|clast"
 
 

@@ -60,6 +60,8 @@ SEQUENCE = (
     Sequences("batch first (batch, time, size)", lambda a: a.swapaxes(0, 1), lambda a: a.swapaxes(0, 1), True, ROWS),
     Sequences("time first, columns (time, size, batch)", lambda a: a.swapaxes(1, 2), lambda a: a.swapaxes(1, 2), True,
               COLUMNS),
+    Sequences("time last (size, batch, time)", lambda a: a.transpose(2, 1, 0), lambda a: a.transpose(2, 1, 0), True,
+              COLUMNS),
     Sequences("time first (time, 1, size)", lambda a: a[:, :1], lambda a: a, False, ROW),
     Sequences("time first, columns (time, size, 1)", lambda a: a[:, :1].swapaxes(1, 2), lambda a: a.swapaxes(1, 2),
               False, COLUMN),

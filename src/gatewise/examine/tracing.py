@@ -98,9 +98,9 @@ def _record(frame: FrameType, trace: Trace, seen: dict[str, tuple[int, Array]], 
 def _name(value: Any, frame: FrameType, trace: Trace, depth: int = 0) -> None:
     """Remember under which local names the parts of a returned value were known."""
     trace._kept.append(value)
-    for name, own in frame.f_locals.items():
-        if own is value and name != "self":
-            trace.returned[id(value)] = name  # the outermost function names it last
+    names = [name for name, own in frame.f_locals.items() if own is value and name != "self"]
+    if names:  # the outermost function names it last; of several names the one of a gradient counts
+        trace.returned[id(value)] = max(names, key=lambda name: (name.startswith(("d", "g")), len(name)))
     if isinstance(value, tuple | list) and depth < 3:
         for part in value:
             _name(part, frame, trace, depth + 1)
