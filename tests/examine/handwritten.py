@@ -14,10 +14,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 LETTERS = [
-    {"r": "r", "z": "z", "n": "h_hat", "x": "x", "h_prev": "h_prev", "dh": "dh", "i": "i", "f": "f", "g": "g", "o": "o"},
-    {"r": "rt", "z": "zt", "n": "h_tilde", "x": "xt", "h_prev": "h_tm1", "dh": "dht", "i": "it", "f": "ft", "g": "gt", "o": "ot"},
-    {"r": "reset", "z": "update", "n": "cand", "x": "x_t", "h_prev": "prev_h", "dh": "dh_next", "i": "inp", "f": "forget",
-     "g": "c_bar", "o": "out"},
+    {"r": "r", "z": "z", "n": "h_hat", "x": "x", "h_prev": "h_prev", "dh": "dh", "i": "i", "f": "f", "g": "g",
+     "o": "o"},
+    {"r": "rt", "z": "zt", "n": "h_tilde", "x": "xt", "h_prev": "h_tm1", "dh": "dht", "i": "it", "f": "ft", "g": "gt",
+     "o": "ot"},
+    {"r": "reset", "z": "update", "n": "cand", "x": "x_t", "h_prev": "prev_h", "dh": "dh_next", "i": "inp",
+     "f": "forget", "g": "c_bar", "o": "out"},
 ]  # fmt: skip
 SEPARATE = [("W_{}", "U_{}", "b_{}", "c_{}"), ("Wx{}", "Wh{}", "b{}", "bh{}"), ("W{}", "U{}", "b{}", "c{}"),
             ("W_x{}", "W_h{}", "b_{}", "b_h{}")]  # fmt: skip
@@ -370,9 +372,11 @@ class Writer:
         full = {"time": "(T, B, H)", "batch": "(B, T, H)", "single": "(T, H)"}[one.sequence]
         full = "(T, H, B)" if one.vectors == "columns" else full
         out = [f"class Time{one.cell.upper()}:", "    def __init__(self, input_size, hidden_size):",
-               "        D, H = input_size, hidden_size", "        self.D, self.H = D, H", *(f"        {line}" for line in init)]  # fmt: skip
+               "        D, H = input_size, hidden_size", "        self.D, self.H = D, H",
+               *(f"        {line}" for line in init)]  # fmt: skip
         out += ["", "    def forward(self, xs):", "        D, H = self.D, self.H", f"        {shape}",
-                *(f"        {line}" for line in self.unpack(access)), f"        h = np.zeros({zero})", *["        c = np.zeros_like(h)"] * lstm,
+                *(f"        {line}" for line in self.unpack(access)), f"        h = np.zeros({zero})",
+                *["        c = np.zeros_like(h)"] * lstm,
                 f"        hs, self.caches = np.zeros({full}), []", "        for t in range(T):",
                 f"            {L['x']}, {L['h_prev']} = xs{at}, h", *["            c_prev = c"] * lstm,
                 *(f"            {line}" for line in self.forward_lines()), f"            hs{at} = h",
@@ -380,8 +384,9 @@ class Writer:
                 "        self.x_shape = xs.shape", "        return hs"]  # fmt: skip
         steps = "range(self.T)" if "loop forward" in self.loops else "reversed(range(self.T))"
         dh = f"dhs{at}" if "loop next" in self.loops else f"dhs{at} + dh_prev"
-        out += ["", "    def backward(self, dhs):", "        D, H = self.D, self.H", *(f"        {line}" for line in self.unpack(access)),
-                "        dxs = np.zeros(self.x_shape)", "        dh_prev = self.zero", *["        dc_next = self.zero"] * lstm,
+        out += ["", "    def backward(self, dhs):", "        D, H = self.D, self.H",
+                *(f"        {line}" for line in self.unpack(access)), "        dxs = np.zeros(self.x_shape)",
+                "        dh_prev = self.zero", *["        dc_next = self.zero"] * lstm,
                 f"        total = {{name: 0 for name in {names}}}", f"        for t in {steps}:",
                 f"            {self.record()} = self.caches[t]", f"            {L['dh']} = {dh}",
                 *(f"            {target} = {text}" for target, text in self.backward_lines().items()),
@@ -398,103 +403,6 @@ class Writer:
         return "\n".join([*out, f"        return dxs{', total' if one.interface == 'returned' else ''}", ""])
 
 
-def slips(one: Spec) -> list[tuple]:
-    """Every slip that may be planted: target, the text, and the line as the library should name it."""
-    w = Writer(one)
-    L, loc = w.L, w.local
-    dh, h_prev = L["dh"], L["h_prev"]
-    rows = w.backward_lines()
-    result = []
-
-    def add(target, text, *said):
-        result.append((target, text, tuple(said)))
-
-    if one.cell == "gru":
-        r, z, n = L["r"], L["z"], L["n"]
-        keeps = one.update == "keeps"
-        add("da_n", f"dn * (1 - {n}) ** 2", "dn * (1 - n) ** 2")
-        add("da_n", "dn", "dn")
-        add("da_n", f"dn * {n} * (1 - {n})", "dn * (n * (1 - n))")
-        add("da_n", f"dn * (1 - np.tanh({n}) ** 2)", "dn * (1 - tanh(n) ** 2)")
-        add("da_z", f"dz * (1 - {z})", "dz * (1 - z)")
-        add("da_z", "dz", "dz")
-        add("da_z", f"dz * sigmoid({z}) * (1 - sigmoid({z}))", "dz * (sigmoid(z) * (1 - sigmoid(z)))")
-        add("da_r", "dr", "dr")
-        add("da_r", f"dr * {r}", "dr * r")
-        add("da_r", f"dr * (1 - {r} ** 2)", "dr * (1 - r ** 2)")
-        add("dn", f"{dh} * {z}" if keeps else f"{dh} * (1 - {z})", "dh * z" if keeps else "dh * (1 - z)")
-        add("dn", f"{dh}", "dh")
-        add("dz", f"{dh} * ({n} - {h_prev})" if keeps else f"{dh} * ({h_prev} - {n})", "dh * (n - h_prev)" if keeps else "dh * (h_prev - n)",
-            "-(dh * (h_prev - n))", "-(dh * (n - h_prev))")  # fmt: skip
-        add("dz", f"{dh} * {n}", "dh * n")
-        if one.reset == "before":
-            add("ds", w.wrong_back("da_n", loc("U", "n")), "da_n @ U_n.T")
-            add("dU_n", w.outer("da_n", h_prev), "da_n.T @ h_prev")
-            add("dr", "ds", "ds")
-            add("dr", f"da_n * ({w.times(h_prev, loc('U', 'n'))})", "da_n * (h_prev @ U_n.T)")
-            add("dh_prev", rows["dh_prev"].replace(f" + ds * {r}", " + ds"), "ds")
-            add("dh_prev", rows["dh_prev"].replace(f" + ds * {r}", ""), "without ds")
-        else:
-            add("dq_n", "da_n", "da_n")
-            add("dr", f"({w.back('da_n', loc('U', 'n'))}) * {h_prev}", "da_n @ U_n * h_prev")
-            add("dr", f"da_n * {h_prev}", "da_n * h_prev")
-        first = rows["dh_prev"].split(" + ")[0]
-        add("dh_prev", rows["dh_prev"].replace(f"{first} + ", "", 1), "without direct")
-        right = w.back("da_z", loc("U", "z"))
-        add("dh_prev", rows["dh_prev"].replace(right, w.wrong_back("da_z", loc("U", "z"))), "da_z @ U_z.T")
-        add("dh_prev", rows["dh_prev"].replace(right, w.back("da_z", loc("U", "r"))), "da_z @ U_r")
-        add("dx", rows["dx"].replace(f" + {w.back('da_n', loc('W', 'n'))}", ""), "without da_n")
-        if one.biases:
-            add("db_z", w.total("dz"), "total(dz)")
-    elif one.cell == "lstm":
-        o, f, g, i = (L[k] for k in "ofgi")
-        add("da_g", f"dg * (1 - {g}) ** 2", "dg * (1 - g) ** 2")
-        add("da_g", f"dg * {g} * (1 - {g})", "dg * (g * (1 - g))")
-        add("da_f", f"df * {f}", "df * f")
-        add("da_o", "do", "do")
-        add("da_i", f"di * sigmoid({i}) * (1 - sigmoid({i}))", "di * (sigmoid(i) * (1 - sigmoid(i)))")
-        add("dc", f"{dh} * {o} * (1 - tanh_c ** 2)", "dh * o * dtanh(tanh_c)")
-        add("dc", f"dc_next + {dh} * (1 - tanh_c ** 2)", "dc_next + dh * dtanh(tanh_c)")
-        add("dc", f"dc_next + {dh} * {o}", "dc_next + dh * o")
-        add("df", "dc * c", "dc * c") if False else add("df", f"dc * {g}", "dc * g")
-        add("di", "dc * c_prev", "dc * c_prev") if False else add("di", f"dc * {i}", "dc * i")
-        add("do", f"{dh} * np.arctanh(tanh_c)", "dh * c")
-        add("dc_prev", "dc", "dc")
-        add("dc_prev", f"dc * {i}", "dc * i")
-        add("dh_prev", rows["dh_prev"].replace(f" + {w.back('da_o', loc('U', 'o'))}", ""), "without da_o")
-        right = w.back("da_f", loc("U", "f"))
-        add("dh_prev", rows["dh_prev"].replace(right, w.wrong_back("da_f", loc("U", "f"))), "da_f @ U_f.T")
-        add("dx", rows["dx"].replace(w.back("da_i", loc("W", "i")), w.back("da_f", loc("W", "i"))), "da_f @ W_i")
-    else:
-        if one.nonlinearity == "tanh":
-            add("da_n", f"{dh} * (1 - h) ** 2", "dh * (1 - h) ** 2")
-            add("da_n", "(1 - h ** 2)", "dtanh(h)")
-            add("da_n", f"{dh} * (1 - np.tanh(h) ** 2)", "dh * (1 - tanh(h) ** 2)")
-        add("da_n", dh, "dh")
-        add("dh_prev", w.wrong_back("da_n", loc("U", "n")), "da_n @ U_n.T")
-        add("dU_n", w.outer("da_n", "h"), "da_n.T @ h")
-    if one.sequence:
-        add("loop next", "", "dy")
-        add("loop mean", "", "scaled")
-        add("loop overwritten", "", "overwritten")
-    return result
-
-
-HIDDEN = ({"loop next", "dh_prev"}, {"da_z", "db_z"})  # the second may have no effect beside the first
-
-
-def planted(rng: random.Random, count: int, sequence: bool | None = None) -> Spec:
-    """Return a spec with `count` slips on different lines."""
-    while True:
-        one = spec(rng, sequence)
-        chosen = rng.sample(slips(one), count)
-        targets = {target for target, *_ in chosen}
-        ignored = "loop next" in targets and any(text == "(1 - h ** 2)" for _, text, _ in chosen)
-        if len(targets) == count and targets not in HIDDEN and not ignored:
-            one.slips = chosen
-            return one
-
-
 _counter = [0]
 
 
@@ -505,10 +413,10 @@ def build(one: Spec):
     file = f"<handwritten {_counter[0]}>"
     linecache.cache[file] = (len(source), None, source.splitlines(True), file)
     names = {"__name__": f"handwritten_{_counter[0]}"}
-    state = np.random.get_state()
-    np.random.seed(_counter[0])
+    state = np.random.get_state()  # noqa: NPY002
+    np.random.seed(_counter[0])  # noqa: NPY002
     exec(compile(textwrap.dedent(source), file, "exec"), names)
-    np.random.set_state(state)
+    np.random.set_state(state)  # noqa: NPY002
     if one.interface == "functions":
         return names["NETWORK"]
     return next(value for name, value in names.items() if isinstance(value, type))

@@ -1,5 +1,6 @@
 """How networks are called, and what is said of code that is slow, strange or hostile."""
 
+import contextlib
 import sys
 import threading
 import time
@@ -78,12 +79,12 @@ def test_a_right_network_is_right(thing):
 def test_nothing_of_the_users_is_changed():
     own = Elman()
     before = {name: value.copy() for name, value in vars(own).items()}
-    state = np.random.get_state()[1].copy()
+    state = np.random.get_state()[1].copy()  # noqa: NPY002
     gw.examine(own)
     assert vars(own).keys() == before.keys()
     for name, value in before.items():
         np.testing.assert_array_equal(getattr(own, name), value)
-    np.testing.assert_array_equal(np.random.get_state()[1], state)
+    np.testing.assert_array_equal(np.random.get_state()[1], state)  # noqa: NPY002
     assert sys.gettrace() is None
 
 
@@ -269,7 +270,7 @@ def test_names_that_nothing_defines():
             self.Wx, self.Wh = Wx, Wh
 
         def forward(self, x, h_prev):
-            Wx, Wk = self.Wx, self.Wh
+            Wx, Wk = self.Wx, self.Wh  # noqa: F841
             self.cache = x, h_prev, np.tanh(x @ Wx + h_prev @ Wh)  # noqa: F821
             return self.cache[2]
 
@@ -300,10 +301,8 @@ def test_the_limit_holds_outside_the_main_thread():
     class Endless(Elman):
         def forward(self, x, h_prev):
             while True:
-                try:
+                with contextlib.suppress(Exception):
                     x = x + 0
-                except Exception:
-                    pass
 
     messages = []
     thread = threading.Thread(target=lambda: messages.append(said(Endless, time_limit=0.5)), daemon=True)
@@ -354,7 +353,7 @@ def test_state_between_calls_randomness_and_changed_inputs_are_said():
 
     class Dropout(Elman):
         def forward(self, x, h_prev):
-            self.mask = np.random.rand(*h_prev.shape) > 0.3
+            self.mask = np.random.rand(*h_prev.shape) > 0.3  # noqa: NPY002
             return super().forward(x, h_prev) * self.mask
 
         def backward(self, dh):

@@ -53,7 +53,7 @@ def test_conventions_are_told_in_words():
 
 
 FORWARD = [
-    ("(r * h_prev) @", "h_prev @", "s", "r is left out"),
+    ("(r * h_prev) @", "h_prev @", "s", "its candidate ignores the reset gate; with s = r ⊙ h_prev it is one"),
     ("h_hat = np.tanh(", "h_hat = sigmoid(", "n", "σ(a_h_hat) stands for tanh(a_h_hat)"),
     ("z * h_prev + (1 - z) * h_hat", "z * h_prev + (1 - r) * h_hat", "h", "1 − r stands for 1 − z"),
     ("z = sigmoid(x @ Wx_z + h_prev @ Wh_z", "z = sigmoid(x @ Wx_z + h_prev @ Wh_r", "a_z", ""),
@@ -69,7 +69,8 @@ def test_slips_of_forward_passes(old, new, target, what):
     assert [slip.target for slip in forward] == [f"forward {target}"], str(examination)
     assert what in forward[0].what
     assert len(examination.slips) == 1, str(examination)
-    assert examination.words.startswith("not a GRU, reset before, z keeps")
+    assert examination.words.startswith("not a GRU: ")
+    assert "it is one (reset before, z keeps" in examination.words
 
 
 def test_a_gate_that_takes_anothers_matrix_is_crossed():

@@ -3,6 +3,7 @@
 import random
 
 import handwritten
+import planted
 import pytest
 
 import gatewise as gw
@@ -17,7 +18,7 @@ def named(examination):
     return sorted(slip.target for slip in examination.slips if slip.target != "updated inside")
 
 
-def planted(one):
+def expected(one):
     return sorted(LOOPS.get(target, target) for target, *_ in one.slips)
 
 
@@ -38,10 +39,10 @@ def missed(seeds, count):
     """The networks whose slips are not exactly those that were planted."""
     wrong = []
     for seed in seeds:
-        one = handwritten.planted(random.Random(seed), count)
+        one = planted.planted(random.Random(seed), count)
         examination = gw.examine(handwritten.build(one))
         assert not examination.ok
-        if named(examination) != planted(one):
+        if named(examination) != expected(one):
             wrong.append((one, examination))
     return wrong
 

@@ -109,7 +109,7 @@ def _holders(
 
 
 def spread_names(forward: Callable[..., Any]) -> list[str]:
-    """Return the parameters of a forward function that are weights: those that must be given and are no x and no state."""
+    """Return the parameters of a forward function that are weights: those that must be given, but x and states."""
     own = [p.name for p in parameters(forward) if p.default is p.empty]
     rest = [name for name in own if role_of(name, FORWARD) in (None, "weights")]
     return rest if len(rest) > 1 else []

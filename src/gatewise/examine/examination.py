@@ -197,7 +197,7 @@ class _Session:
         convention, weights = origin(identity, self.network) if identity else ({}, {})
         said = conventions.described(identity) if identity else "no known network"
         if identity is not None and identity.change is not None:
-            said = f"not {said}, but nearly"
+            said = next(slip.what for slip in slips if slip.kind == "forward")
         return Examination(not slips, self.name, adapting.taken_as(self.network), convention, said, slips, rows,
                            notes, equations, weights)  # fmt: skip
 
@@ -262,6 +262,7 @@ class _Session:
         change = printer.value(slip.target, slip.line.tree) if isinstance(slip, Change) else ""
         also = tuple(words.sentence(one, printer) for one in explanation.also) if slip is explanation.slips[-1] else ()
         array = printer.name(slip.target) if isinstance(slip, Change) else slip.what or "the weights"
+        array = self.given.name(array) if array in self.network.weights else array
         said = words.sentence(slip, printer)
         if isinstance(slip, Handling) and slip.what == "every gradient" and self.network.loss is not None:
             said = f"the loss averages, its gradient does not: {said}"
@@ -274,9 +275,12 @@ class _Session:
         assert change is not None
         right = next(line for line in forward(identity.form) if line.target == change.target)
         line, source = locator.forward(change)
-        what = f"the forward pass is not that of {conventions.described(identity)}: {words.sentence(change, printer)}"
+        kind, *others = conventions.described(identity).split(", ")
+        said = words.sentence(change, printer)
         if change.kind == "left out" and ast.unparse(change.parts[0]) == "r":
-            what += "; the candidate ignores the reset gate"
+            said = "its candidate ignores the reset gate"
+        line_right = printer.line(change.target, right.tree)
+        what = f"not {kind}: {said}; with {line_right} it is one ({', '.join(others)})"
         return Slip(printer.name(change.target), words.gate_of(change), what, printer.line(change.target, right.tree),
                     None, "forward", line, source, (), f"forward {change.target}",
                     printer.value(change.target, change.line.tree))  # fmt: skip
