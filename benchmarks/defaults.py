@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from sets import SETS, Forecasting, Labelled, MissingSetError, Set, load, validation
 
 import gatewise as gw
+from gatewise.printing import text_table
 from gatewise.progress import progress_bar
-from gatewise.tables import text_table
 
 Array = NDArray[Any]
 QUANTILES = (0.1, 0.5, 0.9)

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import gatewise as gw
-from gatewise import dayahead, storage
+from gatewise import dayahead, files
 from gatewise.dayahead import DAY, TEST_DAYS, WEEK
 
 FRAME = gw.datasets.i94()
@@ -29,7 +29,7 @@ def demo(tmp_path_factory):
 @pytest.fixture
 def quick(monkeypatch):
     """Fits of the demo take a second."""
-    options = {"max_iter": 20, "n_networks": 1, "hidden_size": 8}
+    options = {"max_updates": 20, "n_networks": 1, "hidden_size": 8}
     monkeypatch.setattr(gw.RecurrentForecaster.__init__, "__kwdefaults__", _defaults() | options)
 
 
@@ -61,7 +61,7 @@ def test_what_the_command_writes(demo):
     assert json.loads((out / "metrics.json").read_text()) == printed
     assert printed.keys() == {*dayahead.METHODS, "coverage", "seconds", "seed"}
     assert printed["seed"] == 3
-    assert storage.read_info(out / "model.safetensors")["metrics"] == printed
+    assert files.read_info(out / "model.safetensors")["metrics"] == printed
     page = (out / "report.html").read_text()
     assert f"{printed['model']['mae']:.0f}" in page
     assert "John Hogue" in page

@@ -146,7 +146,7 @@ STRANGERS = {
 def test_the_tape_of_another_layer(stranger):
     stranger, gru = STRANGERS[stranger](), gw.GRU(D, H)
     y, _, tape = stranger.forward(X)
-    with refused(ValueError, "the tape is another layer's: it does not fit GRU(input_size=3, hidden_size=5"):
+    with refused(ValueError, "the tape is another layer's: it was not made by this GRU(input_size=3, hidden_size=5"):
         gru.backward(tape, y)
     y, _, tape = gru.forward(X)
     with refused(ValueError, "the tape is another layer's"):

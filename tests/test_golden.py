@@ -8,21 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from forms import FORMS, pack, parts
 
 from gatewise import losses
 from gatewise.layers.dense import Dense
-from gatewise.layers.recurrent import GRU, LSTM, RNN, LSTMState
+from gatewise.layers.recurrent import GRU, LSTM
 from gatewise.layers.sequential import Sequential
 from gatewise.optimizers import SGD, Adagrad, Adam, AdamW, RMSprop, clip_by_global_norm
 
 GOLDEN = Path(__file__).parent / "golden"
 B, T, D, H = 3, 4, 2, 3
-CELLS = {
-    "gru": (GRU, {}),
-    "lstm": (LSTM, {}),
-    "rnn_tanh": (RNN, {"nonlinearity": "tanh"}),
-    "rnn_relu": (RNN, {"nonlinearity": "relu"}),
-}
+CELLS = {"gru": FORMS["gru_after"]} | {name: FORMS[name] for name in ("lstm", "rnn_tanh", "rnn_relu")}
 CASES = list(itertools.product(CELLS, (1, 2), (1, 2), (0, 1), (0, 1)))
 OPTIMIZERS = {
     "sgd": lambda: SGD(lr=0.1),
@@ -74,24 +70,21 @@ def assert_equal(named, tolerance=1e-9):
 @pytest.mark.parametrize(("cell", "num_layers", "directions", "bias", "ragged"), CASES)
 def test_forward_and_every_gradient_equal_pytorch(golden, cell, num_layers, directions, bias, ragged):
     data = golden["layers"]
-    kind, options = CELLS[cell]
-    options = options | {"num_layers": num_layers, "bidirectional": directions == 2, "dtype": np.float64}
-    full, layer = kind(D, H, **options), kind(D, H, bias=bool(bias), **options)
+    options = {"num_layers": num_layers, "bidirectional": directions == 2, "dtype": np.float64}
+    full, layer = CELLS[cell].make(D, H, **options), CELLS[cell].make(D, H, bias=bool(bias), **options)
     fill(full.params, data[f"weights/{cell}/{num_layers}/{directions}"])
     layer.params.update({name: full.params[name] for name in layer.params})
 
     rows = num_layers * directions
-    state, dstate = ([data[name][:rows] for name in names] for names in (("h0", "c0"), ("dh", "dc")))
-    two = cell == "lstm"
-    pack = (lambda parts: LSTMState(*parts)) if two else (lambda parts: parts[0])
-    unpack = tuple if two else (lambda part: (part,))
-    y, final, tape = layer.forward(data["x"], pack(state), lengths=data["lengths"] if ragged else None)
-    dx, dinitial, grads = layer.backward(tape, data["dy"][:, :, : directions * H].copy(), pack(dstate))
+    states = ["h", "c"][: len(layer.cell.states)]
+    state = pack([data[f"{name}0"][:rows] for name in states])
+    dstate = pack([data[f"d{name}"][:rows] for name in states])
+    y, final, tape = layer.forward(data["x"], state, lengths=data["lengths"] if ragged else None)
+    dx, dinitial, grads = layer.backward(tape, data["dy"][:, :, : directions * H].copy(), dstate)
 
     assert list(grads) == list(layer.params)
-    got = [y, *unpack(final), dx, *unpack(dinitial), *grads.values()]
+    got = [y, *parts(final), dx, *parts(dinitial), *grads.values()]
     need = take(data[f"result/{cell}/{num_layers}/{directions}/{bias}/{ragged}"], [a.shape for a in got])
-    states = ["h", "c"][: 1 + two]
     names = ["y", *(f"{s}_n" for s in states), "dx", *(f"d{s}_0" for s in states), *grads]
     assert_equal({name: pair for name, *pair in zip(names, got, need, strict=True)})
 

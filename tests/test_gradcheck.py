@@ -1,4 +1,6 @@
+import re
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -285,3 +287,45 @@ def test_wrong_arguments():
         gw.gradcheck(layer, np.ones((2, 5, 3)), lengths=[9, 1])
     with pytest.raises(gw.GatewiseError, match=r"state has shape \(1, 1, 4\); need \(1, 2, 4\)"):
         gw.gradcheck(layer, np.ones((2, 5, 3)), state=np.ones((1, 1, 4)))
+
+
+def tables(*counts):
+    return [gw.Sequential(gw.Embedding(count, 3, rng=count), gw.GRU(3, 4, rng=1)) for count in counts]
+
+
+MODELS = {
+    "tables side by side": lambda: gw.Parallel(*tables(7, 5)),
+    "tables side by side, without a network": lambda: gw.Parallel(gw.Embedding(4, 2, rng=0), gw.Embedding(9, 3, rng=1)),
+    "tables side by side, then layers": lambda: gw.Sequential(
+        gw.Parallel(gw.Parallel(*tables(7)), *tables(5)), gw.Last(), gw.Dense(8, 2, rng=2)
+    ),
+    "numbers side by side": lambda: gw.Parallel(gw.LSTM(3, 4, rng=0), gw.Sequential(gw.Dense(3, 2, rng=1))),
+    "any size side by side": lambda: gw.Parallel(gw.Dropout(0.2), gw.Dropout(0.3)),
+    "a size that only an inner branch has": lambda: gw.Parallel(gw.Dropout(0.2), gw.Sequential(gw.GRU(5, 2, rng=0))),
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_models_of_branches_get_an_input_that_all_branches_take(name):
+    report = gw.gradcheck(MODELS[name]())
+    assert report.ok, report
+    assert ("x" in {check.name for check in report.checks}) == (not name.startswith("tables"))
+
+
+def test_integers_are_those_of_the_smallest_table():
+    from gatewise.layers.parts import example_input
+
+    rng = np.random.default_rng(0)
+    x = example_input(MODELS["tables side by side, then layers"](), rng, (50, 9))
+    assert x.shape == (50, 9)
+    assert set(x.ravel().tolist()) == set(range(5))
+    assert example_input(gw.GRU(3, 4, rng=0), rng, (2, 5)).shape == (2, 5, 3)
+    assert example_input(gw.Dropout(0.1), rng, (2, 5), any_size=6).shape == (2, 5, 6)
+    with pytest.raises(gw.GatewiseError, match=r"x is None and Dropout\(.* takes any size"):
+        example_input(gw.Dropout(0.1), rng, (2, 5))
+
+
+@pytest.mark.parametrize("page", ["certificate.md", "index.md"])
+def test_the_documentation_counts_the_configurations(page):
+    text = (Path(__file__).parents[1] / "docs" / page).read_text(encoding="utf-8")
+    assert re.findall(r"(\d+) configurations", text) == [str(module.CONFIGURATIONS)]

@@ -13,23 +13,25 @@ ROOT = Path(gatewise.__file__).parent
 # Lowest first; a module may import from its own floor and from those below it.
 FLOORS = [
     {"errors"},
-    {"progress", "tables", "threads"},
+    {"arrays", "printing", "progress", "threads"},
+    {"comparison"},
     {"activations"},
     {"layouts"},
     {"cells"},
     {"kernels"},
     {"recurrence"},
     {"layers"},
+    {"descriptions"},
     {"optimizers", "losses", "schedules", "batches"},
-    {"doctor"},
-    {"training", "gradcheck", "storage", "streaming"},
-    {"trace", "flow", "pencil"},
-    {"examine"},
+    {"sight"},
+    {"training", "gradcheck", "streaming"},
     {"datasets"},
+    {"examine"},
     {"interop"},
     {"forecasting"},
     {"estimators"},
-    {"dayahead", "reading"},
+    {"files"},
+    {"dayahead", "tables"},
     {"pages", "bench"},
     {"distributed"},
     {"cli"},
@@ -48,23 +50,35 @@ def modules(root):
 
 
 def imports(name, path, known, *, top_only=False):
-    """The modules of `known` that the module `name` imports; with `top_only`, those that loading it loads."""
+    """The modules of `known` that the module `name` imports; with `top_only`, those that loading it loads.
+
+    A module's name in a string counts as an import of it, one that runs later: that is how `import_module` and tables
+    of names to be loaded look.
+    """
     tree = ast.parse(path.read_text(encoding="utf-8"))
     found = set()
     for node in loaded(tree) if top_only else ast.walk(tree):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            if node.level:
-                package = name.split(".") if path.name == "__init__.py" else name.split(".")[:-1]
-                base = ".".join([*package[: len(package) + 1 - node.level], *filter(None, [node.module])])
+            base = absolute("." * node.level + (node.module or ""), name, path)
             # `from gatewise import __version__` takes a fact about the package, not one of its modules.
             members = {f"{base}.{alias.name}" for alias in node.names if not alias.name.startswith("__")}
             found |= {member for member in members if member in known}
             if any(member not in known for member in members):
                 found.add(base)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and not top_only:
+            found |= {absolute(node.value, name, path)} - {"gatewise"}
     return {module for module in found if module in known}
+
+
+def absolute(target, name, path):
+    """`gatewise.layers.stack` for `.stack` in the module `gatewise.layers.sequential`; other names as they are."""
+    level = len(target) - len(target.lstrip("."))
+    if not level:
+        return target
+    package = name.split(".") if path.name == "__init__.py" else name.split(".")[:-1]
+    return ".".join([*package[: len(package) + 1 - level], *filter(None, [target[level:]])])
 
 
 def loaded(tree):
@@ -141,6 +155,10 @@ def test_no_modules_import_each_other_in_a_loop():
         ({"errors.py": "from .layers.stack import A"}, ["gatewise.errors -> gatewise.layers.stack"], []),
         ({"cells/gru.py": "import gatewise.recurrence"}, ["gatewise.cells.gru -> gatewise.recurrence"], []),
         ({"cells/gru.py": "def f():\n    from ..cli import x"}, ["gatewise.cells.gru -> gatewise.cli"], []),
+        ({"errors.py": "import_module('gatewise.layers')"}, ["gatewise.errors -> gatewise.layers"], []),
+        ({"errors.py": "LATER = {'a': 'gatewise.cli'}"}, ["gatewise.errors -> gatewise.cli"], []),
+        ({"cells/gru.py": "import_module('..cli', __package__)"}, ["gatewise.cells.gru -> gatewise.cli"], []),
+        ({"cells/gru.py": 'KIND = "gatewise.errors"', "errors.py": '"""See gatewise.cells."""'}, [], []),
         ({"losses.py": "import gatewise"}, ["gatewise.losses -> gatewise"], []),
         ({"cli/__init__.py": "from gatewise.errors import A\nimport numpy\nfrom gatewise import __version__"}, [], []),
         (

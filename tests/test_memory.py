@@ -2,17 +2,16 @@
 
 import gc
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
+from forms import FORMS
 
 import gatewise as gw
 
 MODELS = {
-    "gru": lambda: gw.GRU(2, 3, rng=0),
-    "gru_before": lambda: gw.GRU(2, 3, reset="before", rng=0),
-    "lstm": lambda: gw.LSTM(2, 3, rng=0),
-    "rnn": lambda: gw.RNN(2, 3, rng=0),
+    **{name: partial(form.make, 2, 3, rng=0) for name, form in FORMS.items()},
     "stack": lambda: gw.GRU(2, 3, num_layers=2, bidirectional=True, dropout=0.2, rng=0),
     "sequential": lambda: gw.Sequential(gw.GRU(2, 3, rng=0), gw.Last(), gw.Dense(3, 1, rng=1)),
 }

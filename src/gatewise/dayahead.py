@@ -1,4 +1,4 @@
-"""The demo: traffic of the next 24 hours, issued at midnight, by a `RecurrentForecaster` that is told of holidays."""
+"""The demo: traffic of the next 24 hours, issued at midnight, by a `RecurrentForecaster` that knows the holidays."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from gatewise.errors import Array
-from gatewise.forecasting.references import middle
+from gatewise.forecasting.references import median
 from gatewise.training import History
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def _usual(volume: Array, quiet: Array, weekday: Array) -> Array:
     usable = np.where(quiet, np.nan, volume)
     first = np.where(quiet, DAY * (weekday + 1), WEEK)
     rows = np.arange(len(volume))[:, None] - first[:, None] - WEEK * np.arange(USUAL_WEEKS)
-    return middle(np.where(rows >= 0, usable[np.maximum(rows, 0)], np.nan))
+    return median(np.where(rows >= 0, usable[np.maximum(rows, 0)], np.nan))
 
 
 def holidays(index: Any) -> DataFrame:

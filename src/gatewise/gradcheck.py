@@ -12,16 +12,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from gatewise.cells.derivatives import derivative_errors
 from gatewise.errors import Array, GatewiseTypeError, check_number
-from gatewise.layers import GRU, LSTM, RNN, Embedding, Layer, Sequential
+from gatewise.layers import RECURRENT, Layer
 from gatewise.layers.cell import RecurrentCell
 from gatewise.layers.layer import Rng, generator
 from gatewise.layers.padding import valid_steps
+from gatewise.layers.parts import example_input, plain_layers
 from gatewise.layers.stack import Recurrent
 from gatewise.recurrence import Run
 
@@ -29,6 +32,7 @@ TOLERANCE = 1e-7
 # ε shrinks while a check fails: a smaller step may stay clear of a kink of relu, a wrong gradient fails at each.
 STEPS = (1e-3, 1e-5, 1e-6)
 CLEARANCE = 1e-3
+_HEADER = ("array", "shape", "direction", "element", "worst at", "")
 
 
 class ArrayCheck(NamedTuple):
@@ -39,6 +43,8 @@ class ArrayCheck(NamedTuple):
     direction: float
     element: float
     where: tuple[int, ...]
+    part: str = ""
+    """Of a recurrent layer's weights that fail: which line of its cell's backward step is wrong, as "gate update"."""
 
     @property
     def worst(self) -> float:
@@ -48,7 +54,7 @@ class ArrayCheck(NamedTuple):
 
 @dataclass(frozen=True)
 class Report:
-    """What `gradcheck` found, one row an array."""
+    """The outcome of `gradcheck`, one row an array."""
 
     checks: tuple[ArrayCheck, ...]
     tolerance: float = TOLERANCE
@@ -65,16 +71,33 @@ class Report:
 
     def table(self) -> str:
         """Return one line an array: name, shape, both errors, and the worst element."""
-        from gatewise.tables import text_table
+        from gatewise.printing import text_table
 
-        rows = [
-            (c.name, c.shape, f"{c.direction:.1e}", f"{c.element:.1e}", c.where, _verdict(c.worst, self.tolerance))
+        return text_table(_HEADER, self._rows())
+
+    def _rows(self) -> list[tuple[Any, ...]]:
+        return [
+            (
+                ", ".join(filter(None, (c.name, c.part))),
+                c.shape,
+                f"{c.direction:.1e}",
+                f"{c.element:.1e}",
+                c.where,
+                _verdict(c.worst, self.tolerance),
+            )
             for c in self.checks
         ]
-        return text_table(("array", "shape", "direction", "element", "worst at", ""), rows)
+
+    def _summary(self) -> str:
+        return f"worst relative error {self.worst:.1e}, tolerance {self.tolerance:.0e}"
 
     def __str__(self) -> str:
-        return f"{self.table()}\nworst relative error {self.worst:.1e}, tolerance {self.tolerance:.0e}"
+        return f"{self.table()}\n{self._summary()}"
+
+    def _repr_html_(self) -> str:
+        from gatewise.printing import html_table
+
+        return html_table(_HEADER, self._rows(), caption=self._summary())
 
 
 def gradcheck(
@@ -132,15 +155,26 @@ def gradcheck(
         _check_array(problem.loss, name, array, claimed.get(name), samples, rng, tolerance)
         for name, array in problem.arrays.items()
     ]
-    return Report(tuple(checks), tolerance)
+    return Report(tuple(_blamed(layer, check, tolerance) for check in checks), tolerance)
+
+
+def _blamed(layer: Layer | RecurrentCell, check: ArrayCheck, tolerance: float) -> ArrayCheck:
+    """`check` with the part of the cell that is wrong, if it fails for a weight of a recurrent layer."""
+    if check.worst <= tolerance:
+        return check
+    for prefix, plain, _ in plain_layers(layer.layer if isinstance(layer, RecurrentCell) else layer):
+        if isinstance(plain, Recurrent) and check.name.startswith((f"{prefix}weight_", f"{prefix}bias_")):
+            side = "q" if "_hh" in check.name else "p"
+            errors = {key: e for key, e in derivative_errors(plain.cell).items() if not e <= tolerance}
+            key = max((k for k in errors if k[0] == side), key=lambda k: errors[k], default=next(iter(errors), None))
+            return check if key is None else check._replace(part=f"{'state' if key[0] == 'state' else 'gate'} {key[1]}")
+    return check
 
 
 _BUILDERS: dict[str, Callable[..., Recurrent]] = {
-    "GRU after": lambda **options: GRU(reset="after", **options),
-    "GRU before": lambda **options: GRU(reset="before", **options),
-    "LSTM": LSTM,
-    "RNN tanh": lambda **options: RNN(nonlinearity="tanh", **options),
-    "RNN relu": lambda **options: RNN(nonlinearity="relu", **options),
+    " ".join([layer.__name__, *options.values()]): partial(layer, **options)
+    for layer in RECURRENT.values()
+    for options in layer.form_options().values()
 }
 _OPTIONS = list(product(_BUILDERS, (1, 2), (1, 2), *[(False, True)] * 3))
 CONFIGURATIONS = len(_OPTIONS)
@@ -148,7 +182,7 @@ CONFIGURATIONS = len(_OPTIONS)
 
 def certificate(samples: int = 3, seed: int = 0) -> Iterator[tuple[dict[str, Any], Report]]:
     """Check every cell × reset × layers × direction × lengths × bias × initial state; yield options and report."""
-    for cell, layers, directions, ragged, bias, given in _OPTIONS:
+    for cell, layers, directions, ragged, bias, random_state in _OPTIONS:
         layer = _BUILDERS[cell](
             input_size=3,
             hidden_size=5,
@@ -161,24 +195,24 @@ def certificate(samples: int = 3, seed: int = 0) -> Iterator[tuple[dict[str, Any
         )
         rng = np.random.default_rng(seed)
         lengths = [4, 1, 3] if ragged else None
-        x, state = _clear_data(layer, lengths, given, rng)
+        x, state = _clear_data(layer, lengths, random_state, rng)
         options = {
             "cell": cell,
             "layers": layers,
             "directions": directions,
             "lengths": ragged,
             "bias": bias,
-            "initial state": "random" if given else "zero",
+            "initial state": "random" if random_state else "zero",
         }
         yield options, gradcheck(layer, x, state=state, lengths=lengths, samples=samples, rng=rng)
 
 
-def _clear_data(layer: Recurrent, lengths: Any, given: bool, rng: np.random.Generator) -> tuple[Array, Any]:
+def _clear_data(layer: Recurrent, lengths: Any, random_state: bool, rng: np.random.Generator) -> tuple[Array, Any]:
     """Random x and initial state (or zeros) that keep relu clear of its kink, where it has no derivative."""
     for _ in range(1000):
         x = rng.standard_normal((3, 4, layer.input_size))
         state = layer(x[:, :0])[1]
-        if given:
+        if random_state:
             state = _map(lambda a: rng.standard_normal(a.shape), state)
         runs = layer.forward(x, state, lengths=lengths, training=True, rng=0)[2].runs
         if getattr(layer, "nonlinearity", None) != "relu" or min(map(_distance_to_kink, runs)) > CLEARANCE:
@@ -307,12 +341,7 @@ def _central_difference(loss: Callable[[], float], array: Array, v: Array, step:
 def _example_input(layer: Layer | RecurrentCell, rng: np.random.Generator) -> Array:
     if isinstance(layer, RecurrentCell):
         return rng.standard_normal((3, layer.layer.input_size))
-    first = layer
-    while isinstance(first, Sequential):
-        first = first.layers[0]
-    if isinstance(first, Embedding):
-        return rng.integers(0, first.count, (3, 5))
-    return rng.standard_normal((3, 5, getattr(layer, "input_size", None) or 4))
+    return example_input(layer, rng, (3, 5), any_size=4)
 
 
 def _leaves(tree: Any, path: str = "") -> Iterator[tuple[str, Array]]:

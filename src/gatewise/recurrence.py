@@ -9,9 +9,6 @@ Shapes, with B sequences, T steps, D inputs, H units, G gates:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import NamedTuple
 
 import numpy as np
@@ -26,9 +23,9 @@ class Weights(NamedTuple):
     """The arrays of one direction of one layer, or their gradients."""
 
     W: Array  # (G·H, D)
-    U: Array  # (G·H, H)
+    U: Array  # (G·H, H); (0, H) if the cell has none
     b: Array  # (G·H,)
-    c: Array  # (G·H,)
+    c: Array  # (G·H,); (0,) if the cell has no U
 
 
 class Run(NamedTuple):
@@ -74,50 +71,34 @@ def forward(
     return Run(cell, x, weights, initial, lengths, states, kept, final)
 
 
+class Pass(NamedTuple):
+    """One backward pass, and what it carried from step to step."""
+
+    run: Run
+    dstates: State  # (B, T, H) each: what reached each state from its output and from the next step; 0 past each length
+    dinitial: State  # (B, H) each
+    gradients: Weights
+
+
 def backward(run: Run, dh: Array, dfinal: State) -> tuple[Array, State, Weights]:
     """Carry the gradients dh (B, T, H) of every output and `dfinal` of the final state back through `run`.
 
     Returns dx (B, T, D), the gradient of the initial state, and those of the weights. dh must be 0 where a sequence has
     ended.
     """
-    passes = _watched_passes.get()
+    dx, passed = backward_pass(run, dh, dfinal, keep_dstates=False)
+    return dx, passed.dinitial, passed.gradients
+
+
+def backward_pass(run: Run, dh: Array, dfinal: State, *, keep_dstates: bool = True) -> tuple[Array, Pass]:
+    """As `backward`, with the gradients that reached each state, unless not to `keep_dstates`."""
     kernel = kernels.find(run.cell) if len(run.x) else None
     if kernel:
-        x, weights, initial, lengths, states, record = run[1:7]
-        dx, dinitial, parts, dstates = kernel.backward(
-            x, weights, initial, lengths, states, record, dh, dfinal, passes is not None
-        )
-        gradients = Weights(*parts)
-    else:
-        dstates = () if passes is None else tuple(np.zeros_like(s) for s in run.states)
-        dx, dinitial, gradients = _backward(run._replace(record=recorded(run)), dh, dfinal, dstates)
-    if passes is not None:
-        passes.append(Pass(run, dstates, dx, dinitial, gradients))
-    return dx, dinitial, gradients
-
-
-class Pass(NamedTuple):
-    """One backward pass, and what it carried from step to step."""
-
-    run: Run
-    dstates: State  # (B, T, H) each: what reached each state from its output and from the next step; 0 past each length
-    dx: Array  # (B, T, D)
-    dinitial: State  # (B, H) each
-    gradients: Weights
-
-
-_watched_passes: ContextVar[list[Pass] | None] = ContextVar("watched_passes", default=None)
-
-
-@contextmanager
-def watched() -> Iterator[list[Pass]]:
-    """Let every backward pass inside the block be kept in the list it is given, in the order they are made."""
-    passes: list[Pass] = []
-    token = _watched_passes.set(passes)
-    try:
-        yield passes
-    finally:
-        _watched_passes.reset(token)
+        dx, dinitial, parts, dstates = kernel.backward(*run[1:7], dh, dfinal, keep_dstates)
+        return dx, Pass(run, dstates, dinitial, Weights(*parts))
+    dstates = tuple(np.zeros_like(s) for s in run.states) if keep_dstates else ()
+    dx, dinitial, gradients = _backward(run._replace(record=recorded(run)), dh, dfinal, dstates)
+    return dx, Pass(run, dstates, dinitial, gradients)
 
 
 def recorded(run: Run) -> Record:
@@ -133,7 +114,7 @@ def _forward(
 ) -> tuple[State, Record, State]:
     W, U, b, c = weights
     B, T, _ = x.shape
-    H = U.shape[1]
+    H = state[0].shape[-1]
     p = _by_time(x) @ W.T + b
     states = tuple(np.zeros((B, T, H), x.dtype) for _ in cell.states)
     record = tuple(np.zeros((B, T, H), x.dtype) for _ in cell.recorded)
@@ -155,8 +136,7 @@ def _forward(
 def _backward(run: Run, dh: Array, dstate: State, dstates: State = ()) -> tuple[Array, State, Weights]:
     cell, x, (W, U, _, _), _, lengths, states, record, _ = run
     B, T, _ = dh.shape
-    dp = np.empty((T, B, len(W)), x.dtype)
-    dq = np.empty_like(dp)
+    dp, dq = (np.empty((T, B, len(weight)), x.dtype) for weight in (W, U))
     previous = run.previous()
     for t in reversed(range(T)):
         dstate = (dstate[0] + dh[:, t], *dstate[1:])
@@ -183,7 +163,8 @@ def _by_time(a: Array) -> Array:
 
 def _rows(a: Array) -> Array:
     """(T, B, N) as (T·B, N)."""
-    return a.reshape(-1, a.shape[-1])
+    T, B, N = a.shape
+    return a.reshape(T * B, N)
 
 
 def _at(arrays: tuple[Array, ...], t: int) -> tuple[Array, ...]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 
-from handwritten import Spec, Writer, spec
+from handwritten import Writer
+from specs import Spec, spec
 
 
 def slips(one: Spec) -> list[tuple]:

@@ -5,18 +5,19 @@ import random
 import handwritten
 import numpy as np
 import pytest
+import specs
 
 import gatewise as gw
 
 
 def build(**options):
-    one = handwritten.Spec(**{"order": ("r", "z", "n"), **options})
+    one = specs.Spec(**{"order": ("r", "z", "n"), **options})
     return one, handwritten.build(one)
 
 
 def source_changed(old, new, **options):
     """The network of a spec with a line of its source replaced."""
-    one = handwritten.Spec(**{"order": ("r", "z", "n"), **options})
+    one = specs.Spec(**{"order": ("r", "z", "n"), **options})
     text = handwritten.Writer(one).source()
     assert old in text, text
     names = {"__name__": "changed"}
@@ -27,7 +28,7 @@ def source_changed(old, new, **options):
 @pytest.mark.parametrize("seed", range(12))
 def test_from_weights_gives_the_same_network(seed):
     rng = random.Random(seed)
-    one = handwritten.spec(rng, sequence=False)
+    one = specs.spec(rng, sequence=False)
     one.interface, one.slips = "attributes", []
     cls = handwritten.build(one)
     own = cls(3, 5)

@@ -5,6 +5,7 @@ import random
 import handwritten
 import planted
 import pytest
+import specs
 
 import gatewise as gw
 
@@ -25,7 +26,7 @@ def expected(one):
 @pytest.mark.parametrize("first", range(0, RIGHT, CHUNK))
 def test_no_right_network_is_called_wrong(first):
     for seed in range(first, first + CHUNK):
-        one = handwritten.spec(random.Random(seed))
+        one = specs.spec(random.Random(seed))
         examination = gw.examine(handwritten.build(one))
         assert named(examination) == [], f"{one}\n{examination}"
         assert all(row.ok for row in examination.gradients)
@@ -58,7 +59,7 @@ def test_two_slips_are_named(first):
 
 
 def test_what_matches_nothing_is_said_to():
-    one = handwritten.Spec("gru", "before", "keeps", order=("r", "z", "n"))
+    one = specs.Spec("gru", "before", "keeps", order=("r", "z", "n"))
     one.slips = [("da_r", "dr * np.cos(r) * 0.37 + 0.1 * dz ** 3", ())]
     examination = gw.examine(handwritten.build(one))
     assert not examination.ok
@@ -69,7 +70,7 @@ def test_what_matches_nothing_is_said_to():
 
 
 def test_the_step_where_an_unknown_error_starts_is_said():
-    one = handwritten.Spec("rnn", sequence="time", interface="returned", order=("n",))
+    one = specs.Spec("rnn", sequence="time", interface="returned", order=("n",))
     one.slips = [("dx", "da_n @ Wx_h.T * (1 + 0.3 * (t < 2))", ())]
     (slip,) = gw.examine(handwritten.build(one)).slips
     assert slip.array == "dx"
@@ -77,7 +78,7 @@ def test_the_step_where_an_unknown_error_starts_is_said():
 
 
 def test_the_line_and_the_letters_are_the_readers():
-    one = handwritten.Spec("gru", "before", "writes", order=("r", "z", "n"), letters=1)
+    one = specs.Spec("gru", "before", "writes", order=("r", "z", "n"), letters=1)
     one.slips = [("da_n", "dn * (1 - h_tilde) ** 2", ())]
     (slip,) = gw.examine(handwritten.build(one)).slips
     assert slip.source == "da_n = dn * (1 - h_tilde) ** 2"

@@ -12,7 +12,7 @@ from typing import Any
 
 from gatewise.bench.results import Memory, Outcome, Race, Series, Start
 from gatewise.bench.systems import OURS
-from gatewise.tables import text_table
+from gatewise.printing import text_table
 
 MIB = 2**20
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import click
@@ -39,13 +41,28 @@ class _Verbs(click.Group):
         verb: click.Command = importlib.import_module(VERBS[cmd_name]).command
         return verb
 
+    def make_context(self, *args: Any, **options: Any) -> click.Context:
+        """Read the arguments, which prints what `--help` and `--version` ask for."""
+        with _reader_may_leave():
+            return super().make_context(*args, **options)
+
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a verb; that nobody reads the rest of what it prints is no failure."""
-        try:
+        """Run a verb."""
+        with _reader_may_leave():
             return super().invoke(ctx)
-        except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 0
+
+
+@contextmanager
+def _reader_may_leave() -> Iterator[None]:
+    """End with exit code 0 where nobody reads the rest of what is printed, as in `gatewise check | head -1`.
+
+    click would make 1 of it. What the interpreter still flushes at its end then goes nowhere.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise click.exceptions.Exit(0) from None
 
 
 @click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})

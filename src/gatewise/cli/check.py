@@ -13,8 +13,8 @@ from typing import Any
 import click
 
 from gatewise.gradcheck import CONFIGURATIONS, TOLERANCE, Report, certificate
+from gatewise.printing import text_table
 from gatewise.progress import progress_bar
-from gatewise.tables import text_table
 
 Checked = tuple[dict[str, Any], Report]
 

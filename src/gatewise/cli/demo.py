@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from gatewise import datasets, dayahead, pages, storage
-from gatewise.cli import tables
-from gatewise.tables import text_table
+from gatewise import datasets, dayahead, files, pages
+from gatewise.cli import options, output
+from gatewise.printing import text_table
 
 NAMES = {
     "model": "RecurrentForecaster",
@@ -32,9 +32,7 @@ FACTS = {
 @click.option(
     "--out", default="gatewise-demo", show_default=True, type=click.Path(path_type=Path), help="Folder to write to."
 )
-@click.option(
-    "--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of starting weights and order."
-)
+@options.seed_option
 @click.option("--json", "as_json", is_flag=True, help="Print metrics.json on stdout.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def command(out: Path, seed: int, as_json: bool, quiet: bool) -> None:
@@ -44,7 +42,7 @@ def command(out: Path, seed: int, as_json: bool, quiet: bool) -> None:
     report.html.
     """
     pages.require()
-    tables.make_folder(out)
+    output.make_folder(out)
     outcome = dayahead.run(datasets.i94(), seed, progress=not quiet)
     metrics = outcome.metrics
     federal_holidays = dayahead.federal_holidays(outcome.forecast.index)
@@ -56,10 +54,11 @@ def command(out: Path, seed: int, as_json: bool, quiet: bool) -> None:
         facts=FACTS,
         named_days={f"{day:%Y-%m-%d}": name for day, name in federal_holidays.items()},
         model=outcome.model,
+        level=80,
     )
-    storage.save(outcome.model, out / "model.safetensors", info={"metrics": metrics})
-    storage.write_whole(out / "metrics.json", (json.dumps(metrics, indent=2) + "\n").encode())
-    storage.write_whole(out / "report.html", page.encode())
+    files.save(outcome.model, out / "model.safetensors", info={"metrics": metrics})
+    files.write_whole(out / "metrics.json", (json.dumps(metrics, indent=2) + "\n").encode())
+    files.write_whole(out / "report.html", page.encode())
     click.echo(json.dumps(metrics) if as_json else _summary(metrics, out))
 
 

@@ -11,10 +11,11 @@ import click
 import numpy as np
 
 from gatewise import pages
-from gatewise.cli import tables
-from gatewise.errors import GatewiseTypeError, GatewiseValueError
+from gatewise.cli import options, output
+from gatewise.errors import GatewiseValueError
+from gatewise.files import load, read_info
 from gatewise.layers import Layer
-from gatewise.storage import load, read_info
+from gatewise.tables import read_inputs
 
 if TYPE_CHECKING:
     from gatewise.errors import Array
@@ -26,15 +27,15 @@ NAMES = ("x", "y", "lengths")
 
 @click.command(epilog=EPILOG)
 @click.argument("model", type=click.Path())
-@click.argument("data", type=tables.FILE, required=False)
+@click.argument("data", type=options.FILE, required=False)
 @click.option(
     "-o", "--out", default="report.html", show_default=True, type=click.Path(path_type=Path), help="Page to write."
 )
 @click.option("--title", help="Name of the page. Default: that of the model.")
 @click.option("--loss", metavar="NAME", help="For a layer with y: mse, cross_entropy, …; its gradients are shown.")
 @click.option("--compare", type=click.Choice(["rnn"]), help="Gradient flow beside an Elman network of the same size.")
-@tables.json_option
-@tables.quiet_option
+@options.json_option
+@options.quiet_option
 def command(
     model: str,
     data: str | None,
@@ -55,12 +56,12 @@ def command(
     info, fitted = read_info(model), load(model)
     if data is None and not isinstance(fitted, Layer):
         raise GatewiseValueError(f"{model} holds a {type(fitted).__name__}; need data to look at it with: pass DATA.")
-    given, notes = _read(fitted, info, model, data)
-    tables.say(quiet, *notes)
+    arguments, notes = _read(fitted, info, model, data)
+    output.say(quiet, *notes)
     facts = {"Files": f"{Path(model).name}" + ("" if data is None else f", {Path(data).name}")}
     if loss is not None:
-        given["loss"] = loss
-    page = pages.report(fitted, **given, title=title, facts=facts, compare=compare, path=out)
+        arguments["loss"] = loss
+    page = pages.report(fitted, **arguments, title=title, facts=facts, compare=compare, path=out)
     size = len(page.encode())
     click.echo(json.dumps({"page": str(out), "bytes": size, "notes": notes}) if as_json else str(out))
 
@@ -71,32 +72,28 @@ def _read(fitted: Any, info: dict[str, Any], model: str, data: str | None) -> tu
         return {}, []
     if data.lower().endswith(ARRAYS):
         return _arrays(fitted, data), []
-    way = {"forecast": _panel, "classify": _recordings, "regress": _recordings}.get(str(info.get("command")))
-    if way is None:
+    inputs = read_inputs(model, info, data)
+    if inputs is None:
         raise GatewiseValueError(
             f"{data}: {model} was not written by gatewise forecast, classify or regress, so it does not know the "
             f"columns of a table; need an .npz with x, y and lengths, or an .npy with x."
         )
-    try:
-        return way(info, data)
-    except (KeyError, TypeError, AttributeError) as error:
-        if isinstance(error, GatewiseTypeError):
-            raise
-        raise GatewiseValueError(f"{model}: its description of the columns cannot be used ({error!r}).") from error
+    return {"x": inputs.x, "y": inputs.y}, inputs.notes
 
 
 def _arrays(fitted: Any, path: str) -> dict[str, Any]:
     """Return the arrays of a file by their names; x of floats in the dtype of a layer."""
     try:
         with open(path, "rb") as file:
-            found = np.load(file, allow_pickle=False)
-            arrays = {"x": found} if isinstance(found, np.ndarray) else {name: found[name] for name in found.files}
+            content = np.load(file, allow_pickle=False)
+            single = isinstance(content, np.ndarray)
+            arrays = {"x": content} if single else {name: content[name] for name in content.files}
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
         raise GatewiseValueError(f"{path} cannot be read as arrays ({error}); need an .npy or .npz.") from error
     unknown = [name for name in arrays if name not in NAMES]
     if unknown or "x" not in arrays:
-        held = ", ".join(arrays) or "nothing"
-        raise GatewiseValueError(f"{path} holds {held}; need x and, if known, y and lengths.")
+        names = ", ".join(arrays) or "nothing"
+        raise GatewiseValueError(f"{path} holds {names}; need x and, if known, y and lengths.")
     if not isinstance(fitted, Layer):
         return arrays
     return {name: _cast(array, fitted) for name, array in arrays.items()}
@@ -104,43 +101,3 @@ def _arrays(fitted: Any, path: str) -> dict[str, Any]:
 
 def _cast(array: Array, layer: Layer) -> Array:
     return array.astype(layer.dtype) if array.dtype.kind == "f" else array
-
-
-def _tuples(described: dict[str, Any]) -> dict[str, Any]:
-    """Return a description with tuples, which JSON lacks, for its lists."""
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in described.items()}
-
-
-def _panel(info: dict[str, Any], path: str) -> tuple[dict[str, Any], list[str]]:
-    from gatewise.cli import forecast
-    from gatewise.reading import Roles, read_panel, read_table
-
-    table = read_table(path)
-    roles = Roles(**_tuples(info["roles"]))
-    panel = read_panel(table, roles)
-    return {"x": list(panel.y), "y": forecast.covariates(panel)}, tables.said(table, forecast.described(panel, roles))
-
-
-def _recordings(info: dict[str, Any], path: str) -> tuple[dict[str, Any], list[str]]:
-    from gatewise.reading import (
-        StepRoles,
-        columns_from_json,
-        labeled,
-        read_recordings,
-        read_table,
-        with_labels,
-        with_targets,
-    )
-
-    table = read_table(path)
-    roles = StepRoles(**_tuples(info["roles"]))
-    known = roles.outcome in table.names
-    columns = columns_from_json(info["columns"])
-    found = read_recordings(table, roles if known else roles._replace(outcome=None), columns)
-    if not known:
-        return {"x": found.X}, tables.said(table, [])
-    if info["command"] == "classify":
-        found = labeled(table, with_labels(table, roles, found))
-        return {"x": found.X, "y": found.labels}, tables.said(table, [])
-    found = labeled(table, with_targets(table, roles, found))
-    return {"x": found.X, "y": found.targets}, tables.said(table, [])

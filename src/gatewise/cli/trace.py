@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
 
-from gatewise import pencil, storage
+from gatewise import files
 from gatewise.errors import Array, GatewiseValueError
-from gatewise.layers import GRU, LSTM, RNN, Layer
-from gatewise.layers.stack import Recurrent
-from gatewise.tables import text_table
-from gatewise.trace import trace
+from gatewise.layers import RECURRENT, Layer
+from gatewise.printing import text_table
+from gatewise.sight import pencil
+from gatewise.sight.trace import trace
 
 if TYPE_CHECKING:
     from xarray import Dataset
 
-BUILDERS: dict[str, Callable[..., Recurrent]] = {"gru": GRU, "lstm": LSTM, "rnn": RNN}
 SMALL = click.IntRange(1, 8)
 
 
@@ -30,7 +28,7 @@ SMALL = click.IntRange(1, 8)
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Write the trace to this .nc, .npz or .csv file.")
 @click.option("--steps", is_flag=True, help="Print a small pass, every equation with its numbers.")
-@click.option("--cell", type=click.Choice(list(BUILDERS)), default="gru", show_default=True, help="With --steps.")
+@click.option("--cell", type=click.Choice(list(RECURRENT)), default="gru", show_default=True, help="With --steps.")
 @click.option("--reset", type=click.Choice(["after", "before"]), default="after", show_default=True, help="Of a GRU.")
 @click.option(
     "--nonlinearity", type=click.Choice(["tanh", "relu"]), default="tanh", show_default=True, help="Of an RNN."
@@ -62,19 +60,21 @@ def command(
     elif model is None or file is None:
         raise click.UsageError("need --steps, or MODEL and FILE.")
     else:
-        loaded = storage.load(model)
+        loaded = files.load(model)
         if not isinstance(loaded, Layer):
             raise GatewiseValueError(f"{model} holds a {type(loaded).__name__}; need a layer or a Sequential.")
         seen = trace(loaded, _read(file, loaded.dtype))
         if out is not None:
-            storage.write_whole(out, _content(seen, out))
+            files.write_whole(out, _content(seen, out))
         click.echo(json.dumps(_summary(seen)) if as_json else _table(seen))
 
 
-def _steps(as_json: bool, cell: str, reset: str, nonlinearity: str, digits: int, **sizes: int) -> str:
-    option: dict[str, Any] = {"gru": {"reset": reset}, "rnn": {"nonlinearity": nonlinearity}}.get(cell, {})
+def _steps(as_json: bool, cell: str, digits: int, reset: str, nonlinearity: str, **sizes: int) -> str:
+    build: Any = RECURRENT[cell]
+    forms = {"reset": reset, "nonlinearity": nonlinearity}
+    option = {build.option: forms[build.option]} if build.option in forms else {}
     rng = np.random.default_rng(sizes["seed"])
-    layer = BUILDERS[cell](sizes["inputs"], sizes["hidden"], dtype=np.float64, rng=rng, **option)
+    layer = build(sizes["inputs"], sizes["hidden"], dtype=np.float64, rng=rng, **option)
     for name, value in layer.params.items():
         layer.params[name] = value.round(1)
     lines, check = pencil.passes(layer, rng.normal(size=(1, sizes["time"], sizes["inputs"])).round(1))
@@ -86,8 +86,7 @@ def _steps(as_json: bool, cell: str, reset: str, nonlinearity: str, digits: int,
 
 def _read(path: Path, dtype: np.dtype[Any]) -> Array:
     if path.suffix != ".npy":
-        from gatewise.reading import read_table
-        from gatewise.reading.columns import number_column
+        from gatewise.tables import number_column, read_table
 
         table = read_table(path)
         return np.stack([number_column(table, name) for name in table.names], axis=1)[None].astype(dtype)

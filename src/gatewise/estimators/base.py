@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
-from typing import Any, NamedTuple, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 
-from gatewise import storage
+from gatewise import descriptions
 from gatewise.batches import Samples
-from gatewise.errors import Array, GatewiseError, GatewiseTypeError, GatewiseValueError, check_number
-from gatewise.estimators import network
+from gatewise.errors import Array, GatewiseValueError, check_number
+from gatewise.estimators import builder, fitting
 from gatewise.estimators.callbacks import CallbackSupportMixin, Epochs, with_callbacks
+from gatewise.estimators.inspection import Inspection, input_names
+from gatewise.estimators.parameters import CONSTRAINTS, CheckedParameters
 from gatewise.estimators.sequences import Inputs, Sequences, read_sequences
-from gatewise.layers import Layer, Parallel
+from gatewise.estimators.summaries import Summarized, form_of
+from gatewise.estimators.targets import Targets, weight_per_row, with_weight
+from gatewise.layers import Layer
 from gatewise.layers.layer import prefixed
+from gatewise.layers.registry import cell_name
 from gatewise.losses import Loss
 from gatewise.optimizers import Optimizer
 from gatewise.training import History, train
@@ -27,22 +31,67 @@ _SEEN = ("n_channels_in_", "n_features_in_", "n_steps_in_")
 _TRAINING = ("loss_curve_", "loss_", "n_iter_", "validation_scores_", "best_validation_score_")
 
 
-class Targets(NamedTuple):
-    """What the network is to give, one row a sequence or one a step, and what each counts; None if all the same."""
-
-    values: Array
-    weights: Array | None
-
-
-class RecurrentEstimator(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):  # type: ignore[misc]
+class RecurrentEstimator(CallbackSupportMixin, Summarized, CheckedParameters, metaclass=ABCMeta):  # type: ignore[misc]
     """A recurrent network with scikit-learn's contract; see `RecurrentClassifier` and `RecurrentRegressor`."""
 
+    _parameter_constraints = CONSTRAINTS
+    _renamed: ClassVar = {"members": "n_networks"}
     _loss: Loss
-    automatic_disturbance: bool
-    """Whether "auto" disturbs the input in training."""
+    automatic_noise: bool
+    """Whether "auto" adds noise to the input in training."""
     _inputs: Inputs
     _optimizer: Optimizer | None
-    model_: network.Network
+    model_: builder.Network
+
+    def __init__(
+        self,
+        cell: Any = "gru",
+        hidden_size: int = 64,
+        num_layers: int = 1,
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+        solver: str = "adam",
+        alpha: float = 1e-2,
+        batch_size: int | str = "auto",
+        learning_rate_init: float = 1e-2,
+        max_iter: int | None = None,
+        random_state: Any = None,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        tol: float = 1e-4,
+        verbose: bool = False,
+        warm_start: bool = False,
+        pooling: str = "all",
+        segments: int = 16,
+        n_networks: int | str = "auto",
+        input_dropout: float | str = "auto",
+        noise: float | str = "auto",
+        output: str = "last",
+    ) -> None:
+        self.cell = cell
+        self.hidden_size = hidden_size
+        self.num_layers = num_layers
+        self.bidirectional = bidirectional
+        self.dropout = dropout
+        self.solver = solver
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate_init = learning_rate_init
+        self.max_iter = max_iter
+        self.random_state = random_state
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.pooling = pooling
+        self.segments = segments
+        self.n_networks = n_networks
+        self.input_dropout = input_dropout
+        self.noise = noise
+        self.output = output
 
     @with_callbacks
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
@@ -66,17 +115,16 @@ class RecurrentEstimator(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta)
         """
         return self._fit(X, y, sample_weight, again=bool(self.warm_start) and hasattr(self, "model_"))
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any, *, again: bool, once: bool = False, **told: Any) -> Self:
-        network.check_parameters(self)
+    def _fit(self, X: Any, y: Any, sample_weight: Any, *, again: bool, once: bool = False, **known: Any) -> Self:
+        self._check_parameters()
         rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31))
         sequences = read_sequences(self, X, reset=not again)
-        targets = self._targets(y, sequences, sample_weight, reset=not again, **told)
-        if targets.weights is not None:
-            sequences, targets = _with_weight(sequences, targets)
+        targets = self._targets(y, sequences, sample_weight, reset=not again, **known)
+        sequences, targets = with_weight(sequences, targets)
         if not again:
             self._inputs = Inputs.of(sequences)
             sizes = (sequences.values.shape[2], self._inputs.size, self._output_count())
-            self.model_ = network.build(self, *sizes, sequences.lengths, rng)
+            self.model_ = builder.build(self, *sizes, sequences.lengths, rng)
             self._optimizer = None
         samples = Samples(self._inputs.encode(sequences), targets.values, sequences.lengths, targets.weights)
         if once:
@@ -102,13 +150,13 @@ class RecurrentEstimator(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta)
         """Return one output from those of all networks, (networks, ...)."""
 
     def _answers(self, x: Array, lengths: Array | None) -> Array:
-        return self._combined(network.outputs(self.model_, x, lengths))
+        return self._combined(builder.outputs(self.model_, x, lengths))
 
     @abstractmethod
     def _score_outputs(self, outputs: Array, samples: Samples) -> float:
         """Return `score` for outputs of the network and their targets."""
 
-    def _train(self, samples: Samples, rng: np.random.Generator, **given: Any) -> None:
+    def _train(self, samples: Samples, rng: np.random.Generator, **fit_arguments: Any) -> None:
         held_out = None
         if self.early_stopping:
             samples, held_out = self._split(samples, rng)
@@ -119,11 +167,11 @@ class RecurrentEstimator(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta)
             if held_out is not None:
                 scores.append(self._score_outputs(self._answers(held_out.x, held_out.lengths), held_out))
 
-        epochs = Epochs(self, plan.epochs, **given)
+        epochs = Epochs(self, plan.epochs, **fit_arguments)
         history = self._learn(
             samples,
             rng,
-            optimizer=network.optimizer(self, plan.updates),
+            optimizer=fitting.optimizer(self, plan.updates),
             epochs=plan.epochs,
             batch_size=plan.batch_size,
             validation=held_out,
@@ -137,7 +185,7 @@ class RecurrentEstimator(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta)
     def _train_once(self, samples: Samples, rng: np.random.Generator) -> None:
         """One pass at a constant rate with the optimizer of the pass before."""
         if self._optimizer is None:
-            self._optimizer = network.optimizer(self, None)
+            self._optimizer = fitting.optimizer(self, None)
         batch_size = self._plan(samples).batch_size
         history = self._learn(samples, rng, optimizer=self._optimizer, epochs=1, batch_size=batch_size)
         history[:0] = [{"loss": loss} for loss in getattr(self, "loss_curve_", [])]
@@ -150,25 +198,25 @@ class RecurrentEstimator(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta)
             samples.y,
             lengths=samples.lengths,
             weights=samples.weights,
-            loss=self._weighed(samples),
+            loss=self._training_loss(samples),
             clip=1.0,
             rng=rng,
             progress=bool(self.verbose),
             **options,
         )
 
-    def _plan(self, samples: Samples) -> network.Plan:
+    def _plan(self, samples: Samples) -> fitting.Plan:
         assert samples.lengths is not None
-        count = len(self.model_.layers) if isinstance(self.model_, Parallel) else 1
-        return network.plan(self, len(samples.x), count * int(samples.lengths.sum()))
+        count = len(builder.networks_of(self.model_))
+        return fitting.plan(self, len(samples.x), count * int(samples.lengths.sum()))
 
-    def _weighed(self, samples: Samples) -> Loss:
-        loss = self._loss
-        if isinstance(self.model_, Parallel):
-            loss = network.Together(loss, len(self.model_.layers))
+    def _training_loss(self, samples: Samples) -> Loss:
+        loss, count = self._loss, len(builder.networks_of(self.model_))
+        if count > 1:
+            loss = fitting.LossOverNetworks(loss, count)
         if samples.weights is None:
             return loss
-        return network.Weighed(loss, float(_weight_a_row(samples.weights).mean()))
+        return fitting.WeightedLoss(loss, float(weight_per_row(samples.weights).mean()))
 
     def _note_history(self, history: History, scores: list[float] | None) -> None:
         self.loss_curve_ = history["loss"]
@@ -188,32 +236,92 @@ class RecurrentEstimator(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta)
             )
         options = {"test_size": held_out, "random_state": int(rng.integers(2**31))}
         try:
-            kept, out = train_test_split(rows, stratify=self._strata(samples), **options)
+            train_rows, test_rows = train_test_split(rows, stratify=self._strata(samples), **options)
         except ValueError:
-            kept, out = train_test_split(rows, **options)
-        return samples.rows(kept, self._per_step), samples.rows(out, self._per_step)
+            train_rows, test_rows = train_test_split(rows, **options)
+        return samples.rows(train_rows, self._per_step), samples.rows(test_rows, self._per_step)
 
     def _strata(self, samples: Samples) -> Array | None:
         return None
 
     def _outputs(self, X: Any) -> tuple[Sequences, Array]:
         """Return X as it was read and the network's outputs, (n, outputs) or (n, time, outputs)."""
-        if not hasattr(self, "model_"):
-            name = type(self).__name__
-            raise NotFittedError(f"This {name} instance is not fitted yet: call fit before this method.")
+        self._check_fitted()
         sequences = read_sequences(self, X, reset=False)
         n, T, _ = sequences.values.shape
-        found = np.zeros((n, T, self._output_count()) if self._per_step else (n, self._output_count()))
+        outputs = np.zeros((n, T, self._output_count()) if self._per_step else (n, self._output_count()))
         order = np.argsort(sequences.lengths, kind="stable")
-        for start in range(0, n, network.ROWS_AT_ONCE):
-            rows = order[start : start + network.ROWS_AT_ONCE]
+        for start in range(0, n, builder.ROWS_AT_ONCE):
+            rows = order[start : start + builder.ROWS_AT_ONCE]
             some = sequences.rows(rows)
             y = self._answers(self._inputs.encode(some), some.lengths)
             if self._per_step:
-                found[rows, : y.shape[1]] = y
+                outputs[rows, : y.shape[1]] = y
             else:
-                found[rows] = y
-        return sequences, found
+                outputs[rows] = y
+        return sequences, outputs
+
+    def inspect(self, X: Any, y: Any = None) -> Inspection:
+        """Return what the networks read of X and what they answer, for whoever wants to look inside.
+
+        Parameters
+        ----------
+        X : as in `fit`
+        y : as in `fit`, optional
+
+        Returns
+        -------
+        Inspection
+            The networks, their input and its names, outputs, and with y the targets in the form of the loss.
+
+        Raises
+        ------
+        GatewiseError
+            If X or y does not fit what was seen in `fit`.
+        NotFittedError
+            Before `fit`.
+
+        Examples
+        --------
+        >>> import numpy as np, gatewise as gw
+        >>> X = np.random.default_rng(0).normal(size=(20, 7, 2))
+        >>> model = gw.RecurrentRegressor(hidden_size=4, max_iter=1, random_state=0).fit(X, X[:, 0, 0])
+        >>> seen = model.inspect(X)
+        >>> seen.x.shape, seen.features, seen.outputs.shape, len(seen.networks)
+        ((20, 7, 2), ('Channel 1', 'Channel 2'), (20, 1), 3)
+        """
+        sequences, outputs = self._outputs(X)
+        target = None if y is None else self._targets(y, sequences, None, reset=False).values
+        return Inspection(
+            networks=builder.networks_of(self.model_),
+            x=self._inputs.encode(sequences),
+            features=input_names(self, self._inputs.gaps),
+            values=sequences.values,
+            lengths=sequences.lengths,
+            outputs=outputs,
+            prediction=self._in_units(outputs),
+            loss=self._loss,
+            target=target,
+            truth=None if target is None else self._true_values(target),
+        )
+
+    @abstractmethod
+    def _in_units(self, outputs: Array) -> Array:
+        """Return what outputs of the network mean: probabilities, or values in the unit of y."""
+
+    @abstractmethod
+    def _true_values(self, target: Array) -> Array:
+        """Return targets as `_in_units` has the outputs: numbers of classes, or values in the unit of y."""
+
+    def _parts_for_summary(self) -> tuple[tuple[Layer, ...], tuple[str, ...]]:
+        self._check_fitted()
+        networks = builder.networks_of(self.model_)
+        return networks, (f"{type(self).__name__}: {form_of(networks)}",)
+
+    def _check_fitted(self) -> None:
+        if not hasattr(self, "model_"):
+            name = type(self).__name__
+            raise NotFittedError(f"This {name} instance is not fitted yet: call fit before this method.")
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -226,11 +334,12 @@ class RecurrentEstimator(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta)
             raise GatewiseValueError(f"this {type(self).__name__} is not fitted, so there is nothing to save: fit it.")
         names = getattr(self, "feature_names_in_", None)
         targets, arrays = self._target_parts()
+        params = self.get_params(deep=False) | {"cell": cell_name(self.cell)}
         description = {
-            "params": storage.params_to_json(self.get_params(deep=False)),
-            "network": storage.describe(self.model_),
+            "params": descriptions.params_to_json(params),
+            "network": descriptions.describe(self.model_),
             "seen": {name: getattr(self, name) for name in _SEEN if hasattr(self, name)},
-            "names": None if names is None else storage.values_to_json(names),
+            "names": None if names is None else descriptions.values_to_json(names),
             "training": {name: getattr(self, name) for name in _TRAINING},
             "targets": targets,
         }
@@ -239,12 +348,12 @@ class RecurrentEstimator(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta)
 
     @classmethod
     def _from_parts(cls, description: dict[str, Any], arrays: dict[str, Array]) -> Self:
-        self = cls(**storage.params_from_json(description["params"], cls))
-        network.check_parameters(self)
-        self._inputs = Inputs.checked(storage.under("inputs.", arrays))
-        self._restore_targets(description["targets"], storage.under("targets.", arrays))
-        model = storage.rebuild(description["network"], storage.under("network.", arrays))
-        self.model_ = network.checked(model, self._inputs.size, self._output_count(), self._per_step)
+        model = descriptions.rebuild(description["network"], descriptions.under("network.", arrays))
+        self = cls(**descriptions.params_from_json(cls._with_new_names(description["params"]), cls))
+        self._check_parameters()
+        self._inputs = Inputs.checked(descriptions.under("inputs.", arrays))
+        self._restore_targets(description["targets"], descriptions.under("targets.", arrays))
+        self.model_ = builder.checked(model, self._inputs.size, self._output_count(), self._per_step)
         self._optimizer = None
         for name in _SEEN:
             if name in description["seen"]:
@@ -253,7 +362,7 @@ class RecurrentEstimator(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta)
         if self.n_channels_in_ != len(self._inputs.mean):
             raise GatewiseValueError(f"it has {self.n_channels_in_} channels and means of {len(self._inputs.mean)}.")
         if description["names"] is not None:
-            self.feature_names_in_ = storage.values_from_json(description["names"])
+            self.feature_names_in_ = descriptions.values_from_json(description["names"])
         for name in _TRAINING:
             setattr(self, name, description["training"][name])
         return self
@@ -265,77 +374,3 @@ class RecurrentEstimator(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta)
     @abstractmethod
     def _restore_targets(self, described: dict[str, Any], arrays: dict[str, Array]) -> None:
         """Take back what `_target_parts` gave; it may be hostile."""
-
-
-def _with_weight(sequences: Sequences, targets: Targets) -> tuple[Sequences, Targets]:
-    """Leave out the sequences whose weights are all 0."""
-    weights = targets.weights
-    assert weights is not None
-    keep = _weight_a_row(weights) > 0
-    if keep.all():
-        return sequences, targets
-    kept = sequences.rows(keep)
-    at = keep if weights.ndim == 1 else (keep, slice(kept.values.shape[1]))
-    return kept, Targets(targets.values[at], weights[at])
-
-
-def _weight_a_row(weights: Array) -> Array:
-    found: Array = weights.reshape(len(weights), -1).sum(axis=1)
-    return found
-
-
-def row_weights(sample_weight: Any, rows: int) -> Array | None:
-    """Return `sample_weight` as float64 (rows,); raise unless it can be one."""
-    if sample_weight is None:
-        return None
-    try:
-        weights = np.array(sample_weight, dtype=np.float64)
-    except (ValueError, TypeError) as error:
-        raise GatewiseTypeError(f"sample_weight cannot be read as numbers ({error}); need one a sequence.") from error
-    if weights.shape != (rows,):
-        raise GatewiseValueError(f"sample_weight has shape {weights.shape}; need ({rows},), one weight a sequence.")
-    if not (np.isfinite(weights) & (weights >= 0)).all():
-        raise GatewiseValueError("sample_weight holds numbers below 0 or not finite; need 0 or more for each sequence.")
-    if not weights.any():
-        raise GatewiseValueError("sample_weight is zero for every sequence; need one that is more.")
-    return weights
-
-
-def targets_a_sequence(y: Any, rows: int, *, kind: Any) -> Array:
-    """Return y with `rows` rows, read by `kind` (a function of y); raise with scikit-learn's words if it cannot be."""
-    try:
-        found: Array = kind(y)
-    except (ValueError, TypeError) as error:
-        if isinstance(error, GatewiseError):
-            raise
-        raise (GatewiseTypeError if isinstance(error, TypeError) else GatewiseValueError)(str(error)) from error
-    if len(found) != rows:
-        raise GatewiseValueError(f"y has {len(found)} targets and X has {rows} sequences; need one target a sequence.")
-    return found
-
-
-def targets_a_step(y: Any, sequences: Sequences) -> Array:
-    """Return the targets of all steps of all sequences, one after the other; raise unless there is one for each step.
-
-    A row of a table or array may go on past the end of its sequence.
-    """
-    n, T, _ = sequences.values.shape
-    if len(y) != n:
-        raise GatewiseValueError(f"y has {len(y)} rows and X has {n} sequences; need one row of targets a sequence.")
-    rows = [np.asarray(row) for row in y]
-    for i, (row, length) in enumerate(zip(rows, sequences.lengths, strict=True)):
-        longest = length if sequences.form == "list" else T
-        if row.ndim < 1 or len(row) not in (length, longest) or row.shape[1:] != rows[0].shape[1:]:
-            raise GatewiseValueError(
-                f"y[{i}] has shape {row.shape} and X[{i}] has {length} steps; output='all' needs one target a step, of "
-                f"the same shape in all."
-            )
-    return np.concatenate([row[:length] for row, length in zip(rows, sequences.lengths, strict=True)])
-
-
-def by_step(flat: Array, sequences: Sequences) -> Array:
-    """Return values of all steps, one after the other, as (n, time, ...) with 0 past each end."""
-    inside = sequences.inside()
-    found = np.zeros((*inside.shape, *flat.shape[1:]), flat.dtype)
-    found[inside] = flat
-    return found

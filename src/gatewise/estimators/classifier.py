@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, overload
 
 import numpy as np
+from scipy.special import softmax
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
-from gatewise import losses, storage
+from gatewise import descriptions, losses
 from gatewise.batches import Samples
 from gatewise.errors import Array, GatewiseValueError
-from gatewise.estimators.base import (
-    RecurrentEstimator,
+from gatewise.estimators.base import RecurrentEstimator
+from gatewise.estimators.parameters import CONSTRAINTS
+from gatewise.estimators.sequences import Sequences
+from gatewise.estimators.targets import (
     Targets,
     by_step,
     row_weights,
-    targets_a_sequence,
-    targets_a_step,
+    targets_per_sequence,
+    targets_per_step,
+    unmasked_labels,
 )
-from gatewise.estimators.sequences import Sequences
 from gatewise.layers.padding import valid_steps
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 
 class RecurrentClassifier(ClassifierMixin, RecurrentEstimator):  # type: ignore[misc]
@@ -32,13 +39,13 @@ class RecurrentClassifier(ClassifierMixin, RecurrentEstimator):  # type: ignore[
 
     X is an array (n, time) of one channel, an array (n, time, channels), or a list of sequences (time_i,) or
     (time_i, channels), arrays or frames. Lengths may differ. NaN is a missing value; steps at the end of an array's row
-    that hold nothing else are past the end of that sequence. y holds one label a
-    sequence, or with `output="all"` one a step.
+    that hold nothing else are past the end of that sequence. y holds one label per
+    sequence, or with `output="all"` one per step.
 
     Parameters
     ----------
-    cell : {"gru", "lstm", "rnn"}
-        Kind of recurrent layer.
+    cell : str or class
+        A recurrent layer: "gru", "lstm", "rnn" or another name, or the class of one, such as `gw.define_cell` returns.
     hidden_size, num_layers : int
         Units of a layer, and layers stacked.
     bidirectional : bool
@@ -73,7 +80,7 @@ class RecurrentClassifier(ClassifierMixin, RecurrentEstimator):  # type: ignore[
     segments : int
         Beside the hidden states a linear path reads the means of the input over so many parts of each sequence, which
         helps where there are few sequences to learn from; 0 for none.
-    members : int or "auto"
+    n_networks : int or "auto"
         Networks trained side by side, whose answers are averaged; "auto" is 3 up to 5,000 sequences, and 1 for
         more or very long ones.
     input_dropout, noise : float or "auto"
@@ -81,7 +88,7 @@ class RecurrentClassifier(ClassifierMixin, RecurrentEstimator):  # type: ignore[
         standardized. "auto" drops up to 0.3 where there are several channels, and adds noise of 0.2 to a single one,
         both less from 300 sequences on.
     output : {"last", "all"}
-        Whether there is one label a sequence or one a step; with "all", `pooling` and `segments` mean nothing.
+        Whether there is one label per sequence or one per step; with "all", `pooling` and `segments` mean nothing.
     class_weight : dict, "balanced" or None
         Weight of each class by its label; "balanced" is n / (classes · count).
 
@@ -95,8 +102,8 @@ class RecurrentClassifier(ClassifierMixin, RecurrentEstimator):  # type: ignore[
         Training loss of each epoch.
     validation_scores_ : list of float or None
         Score on what was held out after each epoch.
-    model_ : Sequential
-        The network.
+    model_ : Parallel or Sequential
+        The networks, side by side; a single one stands alone.
     n_channels_in_, n_features_in_ : int
         Channels; steps of a table, else channels.
     feature_names_in_ : ndarray of str
@@ -125,12 +132,13 @@ class RecurrentClassifier(ClassifierMixin, RecurrentEstimator):  # type: ignore[
     (array(['down', 'up'], dtype='<U4'), True)
     """
 
-    automatic_disturbance = True
+    _parameter_constraints: ClassVar = CONSTRAINTS | {"class_weight": [dict, StrOptions({"balanced"}), None]}
+    automatic_noise = True
     _loss = staticmethod(losses.cross_entropy)
 
     def __init__(
         self,
-        cell: str = "gru",
+        cell: Any = "gru",
         hidden_size: int = 64,
         num_layers: int = 1,
         bidirectional: bool = False,
@@ -149,36 +157,38 @@ class RecurrentClassifier(ClassifierMixin, RecurrentEstimator):  # type: ignore[
         warm_start: bool = False,
         pooling: str = "all",
         segments: int = 16,
-        members: int | str = "auto",
+        n_networks: int | str = "auto",
         input_dropout: float | str = "auto",
         noise: float | str = "auto",
         class_weight: Any = None,
         output: str = "last",
     ) -> None:
-        self.cell = cell
-        self.hidden_size = hidden_size
-        self.num_layers = num_layers
-        self.bidirectional = bidirectional
-        self.dropout = dropout
-        self.solver = solver
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate_init = learning_rate_init
-        self.max_iter = max_iter
-        self.random_state = random_state
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.tol = tol
-        self.verbose = verbose
-        self.warm_start = warm_start
-        self.pooling = pooling
-        self.segments = segments
-        self.members = members
-        self.input_dropout = input_dropout
-        self.noise = noise
+        super().__init__(
+            cell,
+            hidden_size,
+            num_layers,
+            bidirectional,
+            dropout,
+            solver,
+            alpha,
+            batch_size,
+            learning_rate_init,
+            max_iter,
+            random_state,
+            early_stopping,
+            validation_fraction,
+            n_iter_no_change,
+            tol,
+            verbose,
+            warm_start,
+            pooling,
+            segments,
+            n_networks,
+            input_dropout,
+            noise,
+            output,
+        )
         self.class_weight = class_weight
-        self.output = output
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Pass once over sequences X and classes y, going on from where the network stands.
@@ -200,11 +210,15 @@ class RecurrentClassifier(ClassifierMixin, RecurrentEstimator):  # type: ignore[
             If X or y cannot be used, or y holds a class that is not among `classes`.
         """
         if classes is not None:
-            classes = np.unique(np.asarray(classes))
+            classes = np.unique(np.asarray(unmasked_labels(classes)))
             if hasattr(self, "model_") and not np.array_equal(classes, self.classes_):
                 raise GatewiseValueError(f"classes is {classes}; need those of the first call, {self.classes_}.")
         return self._fit(X, y, sample_weight, again=hasattr(self, "model_"), once=True, classes=classes)
 
+    @overload
+    def predict(self, X: Array | DataFrame) -> Array: ...
+    @overload
+    def predict(self, X: Any) -> Array | Any: ...
     def predict(self, X: Any) -> Any:
         """Return the most probable class.
 
@@ -221,10 +235,14 @@ class RecurrentClassifier(ClassifierMixin, RecurrentEstimator):  # type: ignore[
         NotFittedError
             Before `fit`.
         """
-        sequences, found = self._outputs(X)
-        labels = self.classes_[np.argmax(found, axis=-1)]
+        sequences, outputs = self._outputs(X)
+        labels = self.classes_[np.argmax(outputs, axis=-1)]
         return sequences.like_input(labels) if self._per_step else labels
 
+    @overload
+    def predict_proba(self, X: Array | DataFrame) -> Array: ...
+    @overload
+    def predict_proba(self, X: Any) -> Array | Any: ...
     def predict_proba(self, X: Any) -> Any:
         """Return the probability of each class, in the order of `classes_`.
 
@@ -243,15 +261,19 @@ class RecurrentClassifier(ClassifierMixin, RecurrentEstimator):  # type: ignore[
         """
         return self._probabilities(X, np.exp)
 
+    @overload
+    def predict_log_proba(self, X: Array | DataFrame) -> Array: ...
+    @overload
+    def predict_log_proba(self, X: Any) -> Array | Any: ...
     def predict_log_proba(self, X: Any) -> Any:
         """Return the logarithms of `predict_proba`, finite however improbable a class is."""
-        return self._probabilities(X, lambda found: found)
+        return self._probabilities(X, lambda logarithms: logarithms)
 
-    def _probabilities(self, X: Any, of_logarithm: Callable[[Array], Array]) -> Any:
-        sequences, found = self._outputs(X)
-        found -= found.max(axis=-1, keepdims=True)
-        found -= np.log(np.exp(found).sum(axis=-1, keepdims=True))
-        return sequences.like_input(of_logarithm(found)) if self._per_step else of_logarithm(found)
+    def _probabilities(self, X: Any, of_logarithms: Callable[[Array], Array]) -> Any:
+        sequences, outputs = self._outputs(X)
+        outputs -= outputs.max(axis=-1, keepdims=True)
+        outputs -= np.log(np.exp(outputs).sum(axis=-1, keepdims=True))
+        return sequences.like_input(of_logarithms(outputs)) if self._per_step else of_logarithms(outputs)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the share of right classes: of all sequences or, with `output="all"`, of all their steps.
@@ -262,11 +284,12 @@ class RecurrentClassifier(ClassifierMixin, RecurrentEstimator):  # type: ignore[
             As in `fit`.
         """
         if not self._per_step:
-            return float(super().score(X, y, sample_weight))
-        sequences, found = self._outputs(X)
+            weights = row_weights(sample_weight, len(y))
+            return float(super().score(X, unmasked_labels(y), weights))
+        sequences, outputs = self._outputs(X)
         labels, weights = self._read(y, sequences, sample_weight)
-        right = self.classes_[np.argmax(found, axis=-1)][sequences.inside()]
-        return float(accuracy_score(labels, right, sample_weight=weights))
+        predicted = self.classes_[np.argmax(outputs, axis=-1)][sequences.inside()]
+        return float(accuracy_score(labels, predicted, sample_weight=weights))
 
     def _targets(self, y: Any, sequences: Sequences, sample_weight: Any, reset: bool, classes: Any = None) -> Targets:
         labels, weights = self._read(y, sequences, sample_weight)
@@ -288,38 +311,45 @@ class RecurrentClassifier(ClassifierMixin, RecurrentEstimator):  # type: ignore[
         weights = row_weights(sample_weight, len(sequences.lengths))
         if y is None:
             raise GatewiseValueError("RecurrentClassifier requires y to be passed, but the target y is None.")
+        y = unmasked_labels(y)
         if not self._per_step:
-            return targets_a_sequence(y, len(sequences.lengths), kind=_labels), weights
-        labels = targets_a_step(y, sequences)
+            return targets_per_sequence(y, len(sequences.lengths), kind=_labels), weights
+        labels = targets_per_step(y, sequences)
         weights = None if weights is None else np.repeat(weights, sequences.lengths)
-        return targets_a_sequence(labels, len(labels), kind=_labels), weights
+        return targets_per_sequence(labels, len(labels), kind=_labels), weights
 
     def _output_count(self) -> int:
         return len(self.classes_)
 
     def _combined(self, outputs: Array) -> Array:
         """Logarithms of the mean probabilities."""
-        odds = np.exp(outputs - outputs.max(axis=-1, keepdims=True))
-        odds /= odds.sum(axis=-1, keepdims=True)
-        return _logarithm(odds.mean(axis=0)) if len(odds) > 1 else outputs[0]
+        probabilities = np.exp(outputs - outputs.max(axis=-1, keepdims=True))
+        probabilities /= probabilities.sum(axis=-1, keepdims=True)
+        return _logarithm(probabilities.mean(axis=0)) if len(probabilities) > 1 else outputs[0]
+
+    def _in_units(self, outputs: Array) -> Array:
+        return np.asarray(softmax(outputs, axis=-1))
+
+    def _true_values(self, target: Array) -> Array:
+        return target
 
     def _score_outputs(self, outputs: Array, samples: Samples) -> float:
-        found, weights = np.argmax(outputs, axis=-1), samples.weights
+        predicted, weights = np.argmax(outputs, axis=-1), samples.weights
         if not self._per_step:
-            return float(accuracy_score(samples.y, found, sample_weight=weights))
+            return float(accuracy_score(samples.y, predicted, sample_weight=weights))
         assert samples.lengths is not None
         inside = valid_steps(samples.lengths, samples.y.shape[1])
         weights = None if weights is None else weights[inside]
-        return float(accuracy_score(samples.y[inside], found[inside], sample_weight=weights))
+        return float(accuracy_score(samples.y[inside], predicted[inside], sample_weight=weights))
 
     def _strata(self, samples: Samples) -> Array | None:
         return None if self._per_step else samples.y
 
     def _target_parts(self) -> tuple[dict[str, Any], dict[str, Array]]:
-        return {"classes": storage.values_to_json(self.classes_)}, {}
+        return {"classes": descriptions.values_to_json(self.classes_)}, {}
 
     def _restore_targets(self, described: dict[str, Any], arrays: dict[str, Array]) -> None:
-        self.classes_ = storage.values_from_json(described["classes"])
+        self.classes_ = descriptions.values_from_json(described["classes"])
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -327,9 +357,8 @@ class RecurrentClassifier(ClassifierMixin, RecurrentEstimator):  # type: ignore[
         return tags
 
 
-def _logarithm(odds: Array) -> Array:
-    found: Array = np.log(np.maximum(odds, np.finfo(float).tiny))
-    return found
+def _logarithm(probabilities: Array) -> Array:
+    return np.asarray(np.log(np.maximum(probabilities, np.finfo(float).tiny)))
 
 
 def _labels(y: Any) -> Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self, overload
 
 import numpy as np
 from sklearn.base import RegressorMixin
@@ -11,18 +11,16 @@ from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_array
 
 from gatewise import losses
+from gatewise.arrays import LARGEST, binary_exponent, unmasked
 from gatewise.batches import Samples
 from gatewise.errors import Array, GatewiseValueError, check_names
 from gatewise.errors import check_array as check_exact
-from gatewise.estimators.base import (
-    RecurrentEstimator,
-    Targets,
-    by_step,
-    row_weights,
-    targets_a_sequence,
-    targets_a_step,
-)
+from gatewise.estimators.base import RecurrentEstimator
 from gatewise.estimators.sequences import Sequences
+from gatewise.estimators.targets import Targets, by_step, row_weights, targets_per_sequence, targets_per_step
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 
 class RecurrentRegressor(RegressorMixin, RecurrentEstimator):  # type: ignore[misc]
@@ -31,12 +29,12 @@ class RecurrentRegressor(RegressorMixin, RecurrentEstimator):  # type: ignore[mi
     X is an array (n, time) of one channel, an array (n, time, channels), or a list of sequences (time_i,) or
     (time_i, channels), arrays or frames. Lengths may differ. NaN is a missing value; steps at the end of an array's row
     that hold nothing else are past the end of that sequence. y holds one number or
-    several (n, targets) a sequence; with `output="all"` one or several a step, NaN where there is none.
+    several (n, targets) per sequence; with `output="all"` one or several per step, NaN where there is none.
 
     Parameters
     ----------
-    cell : {"gru", "lstm", "rnn"}
-        Kind of recurrent layer.
+    cell : str or class
+        A recurrent layer: "gru", "lstm", "rnn" or another name, or the class of one, such as `gw.define_cell` returns.
     hidden_size, num_layers : int
         Units of a layer, and layers stacked.
     bidirectional : bool
@@ -71,14 +69,14 @@ class RecurrentRegressor(RegressorMixin, RecurrentEstimator):  # type: ignore[mi
     segments : int
         Beside the hidden states a linear path reads the means of the input over so many parts of each sequence, which
         helps where there are few sequences to learn from; 0 for none.
-    members : int or "auto"
+    n_networks : int or "auto"
         Networks trained side by side, whose answers are averaged; "auto" is 3 up to 5,000 sequences, and 1 for
         more or very long ones.
     input_dropout, noise : float or "auto"
         Share of the input's values dropped in training, and standard deviation of the noise added to them once
         standardized. "auto" is 0.
     output : {"last", "all"}
-        Whether there is one target a sequence or one a step; with "all", `pooling` and `segments` mean nothing.
+        Whether there is one target per sequence or one per step; with "all", `pooling` and `segments` mean nothing.
 
     Attributes
     ----------
@@ -88,8 +86,8 @@ class RecurrentRegressor(RegressorMixin, RecurrentEstimator):  # type: ignore[mi
         Training loss of each epoch.
     validation_scores_ : list of float or None
         Score on what was held out after each epoch.
-    model_ : Sequential
-        The network.
+    model_ : Parallel or Sequential
+        The networks, side by side; a single one stands alone.
     n_channels_in_, n_features_in_ : int
         Channels; steps of a table, else channels.
     feature_names_in_ : ndarray of str
@@ -118,61 +116,11 @@ class RecurrentRegressor(RegressorMixin, RecurrentEstimator):  # type: ignore[mi
     True
     """
 
-    automatic_disturbance = False
+    automatic_noise = False
     _loss = staticmethod(losses.mse)
     _single: bool
     _mean: Array
     _scale: Array
-
-    def __init__(
-        self,
-        cell: str = "gru",
-        hidden_size: int = 64,
-        num_layers: int = 1,
-        bidirectional: bool = False,
-        dropout: float = 0.0,
-        solver: str = "adam",
-        alpha: float = 1e-2,
-        batch_size: int | str = "auto",
-        learning_rate_init: float = 1e-2,
-        max_iter: int | None = None,
-        random_state: Any = None,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 10,
-        tol: float = 1e-4,
-        verbose: bool = False,
-        warm_start: bool = False,
-        pooling: str = "all",
-        segments: int = 16,
-        members: int | str = "auto",
-        input_dropout: float | str = "auto",
-        noise: float | str = "auto",
-        output: str = "last",
-    ) -> None:
-        self.cell = cell
-        self.hidden_size = hidden_size
-        self.num_layers = num_layers
-        self.bidirectional = bidirectional
-        self.dropout = dropout
-        self.solver = solver
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate_init = learning_rate_init
-        self.max_iter = max_iter
-        self.random_state = random_state
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.tol = tol
-        self.verbose = verbose
-        self.warm_start = warm_start
-        self.pooling = pooling
-        self.segments = segments
-        self.members = members
-        self.input_dropout = input_dropout
-        self.noise = noise
-        self.output = output
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Pass once over sequences X and targets y, going on from where the network stands.
@@ -195,6 +143,10 @@ class RecurrentRegressor(RegressorMixin, RecurrentEstimator):  # type: ignore[mi
         """
         return self._fit(X, y, sample_weight, again=hasattr(self, "model_"), once=True)
 
+    @overload
+    def predict(self, X: Array | DataFrame) -> Array: ...
+    @overload
+    def predict(self, X: Any) -> Array | Any: ...
     def predict(self, X: Any) -> Any:
         """Return the predicted targets.
 
@@ -211,11 +163,11 @@ class RecurrentRegressor(RegressorMixin, RecurrentEstimator):  # type: ignore[mi
         NotFittedError
             Before `fit`.
         """
-        sequences, found = self._outputs(X)
-        found = found * self._scale + self._mean
+        sequences, outputs = self._outputs(X)
+        values = self._in_units(outputs)
         if self._single:
-            found = found[..., 0]
-        return sequences.like_input(found) if self._per_step else found
+            values = values[..., 0]
+        return sequences.like_input(values) if self._per_step else values
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return R² over all sequences or, with `output="all"`, over all steps that have a target.
@@ -231,22 +183,35 @@ class RecurrentRegressor(RegressorMixin, RecurrentEstimator):  # type: ignore[mi
             1 is best, 0 what the mean of y reaches.
         """
         if not self._per_step:
-            return float(super().score(X, y, sample_weight))
-        sequences, found = self._outputs(X)
+            truth = targets_per_sequence(y, len(y), kind=_numbers)
+            return _r2(truth, self.predict(X), row_weights(sample_weight, len(y)))
+        sequences, outputs = self._outputs(X)
         targets = self._targets(y, sequences, sample_weight, reset=False)
-        return _r2(targets.values, found, targets.weights)
+        return _r2(targets.values, outputs, targets.weights)
 
     def _targets(self, y: Any, sequences: Sequences, sample_weight: Any, reset: bool) -> Targets:
         weights = row_weights(sample_weight, len(sequences.lengths))
         if y is None:
             raise GatewiseValueError("RecurrentRegressor requires y to be passed, but the target y is None.")
         if self._per_step:
-            values, weights = _with_gaps(_numbers_or_gaps(targets_a_step(y, sequences)), sequences, weights)
+            values, weights = _with_gaps(_numbers_or_gaps(targets_per_step(y, sequences)), sequences, weights)
         else:
-            values = targets_a_sequence(y, len(sequences.lengths), kind=_numbers)
+            values = targets_per_sequence(y, len(sequences.lengths), kind=_numbers)
         self._note_targets(values, weights, reset)
         values = values[..., None] if self._single else values
-        return Targets(((values - self._mean) / self._scale).astype(np.float32), weights)
+        return Targets(self._standardized(values), weights)
+
+    def _standardized(self, values: Array) -> Array:
+        """Targets in units of their spread, in float32; raise if one is out of its range."""
+        targets = (values - self._mean) / self._scale
+        bad = np.argwhere(np.abs(targets) > np.finfo(np.float32).max)
+        if len(bad):
+            value = values[tuple(bad[0])]
+            raise GatewiseValueError(
+                f"y holds {value}, which is out of all proportion to the first fit, whose targets spread by "
+                f"{self._scale[bad[0][-1]]:g}; need targets in the same unit."
+            )
+        return np.asarray(targets, np.float32)
 
     def _note_targets(self, values: Array, weights: Array | None, reset: bool) -> None:
         """Remember shape, mean and spread of the targets, or raise unless the shape is that of the fit."""
@@ -258,9 +223,12 @@ class RecurrentRegressor(RegressorMixin, RecurrentEstimator):  # type: ignore[mi
             return
         self._single = single
         known = values[weights > 0] if weights is not None else values
-        self._mean = known.reshape(-1, count).mean(axis=0)
-        spread = known.reshape(-1, count).std(axis=0)
-        self._scale = np.where(spread > 10 * np.finfo(float).eps * np.abs(self._mean), spread, 1.0)
+        exponent = binary_exponent(known.reshape(-1, count))
+        scaled = np.ldexp(known.reshape(-1, count), -exponent)
+        self._mean = np.ldexp(scaled.mean(axis=0), exponent)
+        spread, size = np.ldexp(scaled.std(axis=0), exponent), np.abs(self._mean)
+        unit = np.where(size > 0, np.clip(1.0, 1e-30 * size, size), 1.0)  # of a constant
+        self._scale = np.where(spread > 10 * np.finfo(float).eps * size, spread, unit)
 
     def _output_count(self) -> int:
         return len(self._mean)
@@ -268,6 +236,13 @@ class RecurrentRegressor(RegressorMixin, RecurrentEstimator):  # type: ignore[mi
     def _combined(self, outputs: Array) -> Array:
         mean: Array = outputs.mean(axis=0)
         return mean
+
+    def _in_units(self, outputs: Array) -> Array:
+        values: Array = outputs * self._scale + self._mean
+        return values
+
+    def _true_values(self, target: Array) -> Array:
+        return self._in_units(target)
 
     def _score_outputs(self, outputs: Array, samples: Samples) -> float:
         return _r2(samples.y, outputs, samples.weights)
@@ -288,14 +263,22 @@ class RecurrentRegressor(RegressorMixin, RecurrentEstimator):  # type: ignore[mi
 
 
 def _numbers(y: Any) -> Array:
-    found: Array = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
-    return found
+    options: dict[str, Any] = {"ensure_2d": False, "dtype": np.float64, "input_name": "y"}
+    return _within(check_array(unmasked(y), **options))
 
 
 def _numbers_or_gaps(y: Array) -> Array:
-    return targets_a_sequence(
-        y, len(y), kind=partial(check_array, ensure_2d=False, dtype=np.float64, ensure_all_finite="allow-nan")
-    )
+    options: dict[str, Any] = {"ensure_2d": False, "dtype": np.float64, "ensure_all_finite": "allow-nan"}
+    return _within(targets_per_sequence(y, len(y), kind=partial(check_array, **options)))
+
+
+def _within(y: Array) -> Array:
+    """Return targets; raise if one is too large for sums of squares."""
+    bad = np.argwhere(np.abs(y) > LARGEST)
+    if len(bad):
+        value, row = y[tuple(bad[0])], int(bad[0][0])
+        raise GatewiseValueError(f"y holds {value} in row {row}; need numbers up to {LARGEST:g}: change the unit.")
+    return y
 
 
 def _with_gaps(flat: Array, sequences: Sequences, weights: Array | None) -> tuple[Array, Array]:
@@ -313,4 +296,8 @@ def _r2(targets: Array, outputs: Array, weights: Array | None) -> float:
         assert weights is not None
         known = weights > 0
         targets, outputs, weights = targets[known], outputs[known], weights[known]
-    return float(r2_score(targets, outputs, sample_weight=weights)) if len(targets) > 1 else float("nan")
+    if len(targets) < 2:
+        return float("nan")
+    exponent = binary_exponent(targets)
+    scaled = [np.ldexp(values, -exponent) for values in (targets, outputs)]
+    return float(r2_score(*scaled, sample_weight=weights))

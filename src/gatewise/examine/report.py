@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from gatewise.examine.result import Examination, Row
-from gatewise.tables import text_table
+from gatewise.printing import text_table
 
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; color: #1c1c1c;

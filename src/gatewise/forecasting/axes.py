@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from gatewise.errors import Array, GatewiseTypeError, GatewiseValueError
+from gatewise.forecasting.frequency import date_range, exact_frequency, months_of
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Axis:
     ----------
     kind : "dates", "periods" or "numbers"
     frequency : str
-        pandas' alias; of numbers, the difference between two steps.
+        pandas' alias, or that of `frequency.date_range`; of numbers, the difference between two steps.
     last : Timestamp, Period or int
         The last step.
     length : int
@@ -41,7 +42,7 @@ class Axis:
             return pd.RangeIndex(self.last + step, self.last + (steps + 1) * step, step, name=self.name)
         if self.kind == "periods":
             return pd.period_range(self.last, periods=steps + 1, freq=self.frequency, name=self.name)[1:]
-        return pd.date_range(self.last, periods=steps + 1, freq=self.frequency, name=self.name)[1:]
+        return date_range(self.last, periods=steps + 1, frequency=self.frequency, name=self.name)[1:]
 
     def past(self, steps: int) -> Any:
         """The index of the last `steps` steps, the last one included."""
@@ -50,13 +51,16 @@ class Axis:
             return pd.RangeIndex(self.last - (steps - 1) * step, self.last + step, step, name=self.name)
         if self.kind == "periods":
             return pd.period_range(end=self.last, periods=steps, freq=self.frequency, name=self.name)
-        return pd.date_range(end=self.last, periods=steps, freq=self.frequency, name=self.name)
+        return date_range(None, self.last, periods=steps, frequency=self.frequency, name=self.name)
 
     def number_of_first(self, steps: int) -> int:
         """Number of the first of the last `steps` steps on a scale that series of one frequency share."""
         first = self.past(steps)[:1]
         if self.seconds is None:
             return int(first[0]) // int(self.frequency)
+        months = months_of(first.freq if self.kind == "periods" else self.frequency)
+        if months is not None:  # of unequal lengths: their seconds would not keep January in its place
+            return int(first[0].year * 12 + first[0].month - 1) // months
         began: float = stamps(first).as_unit("ns").asi8[0] / 1e9
         return round(began / self.seconds)
 
@@ -76,10 +80,12 @@ class Axis:
         if index.has_duplicates:
             raise GatewiseValueError(f"{name} has {index[index.duplicated()][0]} twice; need each step once.")
         grid = self._until(index.max())
-        found = place(index, grid)
-        if (found < 0).any():
-            raise GatewiseValueError(f"{name} has {index[found < 0][0]}, which is off the steps of {self.frequency!r}.")
-        return found + 1
+        places = place(index, grid)
+        if (places < 0).any():
+            raise GatewiseValueError(
+                f"{name} has {index[places < 0][0]}, which is off the steps of {self.frequency!r}."
+            )
+        return places + 1
 
     def _until(self, last: Any) -> Any:
         """Every step after the last known one, up to `last`."""
@@ -87,7 +93,7 @@ class Axis:
             return pd.RangeIndex(self.last, last + 1, int(self.frequency))[1:]
         if self.kind == "periods":
             return pd.period_range(self.last, last, freq=self.frequency)[1:]
-        return pd.date_range(self.last, last, freq=self.frequency)[1:]
+        return date_range(self.last, last, frequency=self.frequency)[1:]
 
     @property
     def seconds(self) -> float | None:
@@ -141,8 +147,8 @@ def _numbers(ordered: Any) -> tuple[Axis, Any]:
 
 
 def _dates(ordered: Any, name: str) -> tuple[Axis, Any]:
-    frequency = _frequency(ordered, name)
-    grid = pd.date_range(ordered[0], ordered[-1], freq=frequency, name=ordered.name)
+    frequency = exact_frequency(ordered, name)
+    grid = date_range(ordered[0], ordered[-1], frequency=frequency, name=ordered.name)
     off = ordered.difference(grid)
     if len(off) or len(grid) > 1000 * len(ordered):
         where = off[0] if len(off) else ordered[1]
@@ -151,40 +157,3 @@ def _dates(ordered: Any, name: str) -> tuple[Axis, Any]:
             f"need even steps: bring it to them with {name.split()[0]}.resample({frequency!r}).mean()."
         )
     return Axis("dates", frequency, grid[-1], len(grid), ordered.name), grid
-
-
-def _frequency(ordered: Any, name: str) -> str:
-    """The alias of the longest steps on which all dates fall; gaps are allowed."""
-    if ordered.freq is not None:
-        return str(ordered.freqstr)
-    if len(ordered) >= 3 and (found := _inferred(ordered)):
-        return found
-    if len(ordered) < 2:
-        raise GatewiseValueError(f"{name} has one date and no frequency; need both: set it with .asfreq(...).")
-    grids = {alias: pd.date_range(ordered[0], ordered[-1], freq=alias) for alias in _guesses(ordered)}
-    fitting = [alias for alias, grid in grids.items() if ordered.isin(grid).all()]
-    if fitting:
-        return min(fitting, key=lambda alias: len(grids[alias]))
-    return _alias(pd.Series(ordered).diff().min())
-
-
-def _inferred(index: Any) -> str | None:
-    found = pd.DatetimeIndex(index, freq="infer").freq
-    return None if found is None else str(found.freqstr)
-
-
-def _alias(step: pd.Timedelta) -> str:
-    """Whole days as days, so that a change of the clock moves nothing."""
-    days = step / pd.Timedelta(days=1)
-    return f"{int(days)}D" if days == int(days) else str(pd.tseries.frequencies.to_offset(step).freqstr)
-
-
-def _guesses(ordered: Any) -> list[str]:
-    """Aliases that some stretch of the dates suggests, the most common difference first."""
-    step = pd.Series(ordered).diff().mode().iloc[0]
-    found = [_alias(step)]
-    for first in range(0, min(len(ordered) - 2, 200)):
-        alias = _inferred(ordered[first : first + 3])
-        if alias and alias not in found:
-            found.append(alias)
-    return found

@@ -1,4 +1,4 @@
-"""What the time stamp of a step tells: hour, weekday, month or place in the season; and the seasons it suggests."""
+"""What the time stamp of a step tells: hour, weekday, month or place in the season."""
 
 from __future__ import annotations
 
@@ -7,28 +7,12 @@ from typing import Any
 import numpy as np
 
 from gatewise.errors import Array
+from gatewise.forecasting.frequency import DAY_SECONDS as DAY
+from gatewise.forecasting.frequency import YEAR_SECONDS as YEAR
 
-MINUTE, HOUR, DAY, WEEK, YEAR = 60.0, 3600.0, 86400.0, 604800.0, 31556952.0
-LONGEST_SEASON = 2016
+MINUTE, HOUR = 60.0, 3600.0
 
 Part = tuple[str, int]
-
-
-def natural_seasons(seconds: float | None) -> tuple[int, ...]:
-    """Steps of a day, a week and a year for steps of this length, where they are few and whole."""
-    if seconds is None:
-        return ()
-    cycles = [cycle / seconds for cycle in (DAY, WEEK) if seconds <= DAY]
-    cycles += [round(YEAR / seconds)] if 6 * DAY < seconds < 100 * DAY else []
-    return tuple(int(c) for c in cycles if 1 < c <= LONGEST_SEASON and abs(c - round(c)) < 1e-9)
-
-
-def related_seasons(season: int) -> tuple[int, ...]:
-    """The week that belongs to a season which is likely a day, the day to one which is likely a week."""
-    days = (24, 48, 96, 144)
-    if season in days:
-        return (7 * season,)
-    return (season // 7,) if season % 7 == 0 and season // 7 in days else ()
 
 
 def parts_for(seconds: float | None, span: float, season: int | None, length: int) -> list[Part]:
@@ -87,8 +71,8 @@ def _columns(name: str, size: int, stamps: Any, position: Array) -> Array:
 
 
 def _one_hot(code: Array, size: int) -> Array:
-    found: Array = (np.asarray(code)[:, None] == np.arange(size)).astype(float)
-    return found
+    columns: Array = (np.asarray(code)[:, None] == np.arange(size)).astype(float)
+    return columns
 
 
 def _waves(turns: Array, count: int) -> Array:

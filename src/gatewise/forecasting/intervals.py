@@ -8,7 +8,7 @@ import numpy as np
 
 from gatewise.errors import Array
 
-ENOUGH = 200
+ENOUGH = 200  # errors of a step ahead: ten beyond the levels 0.05 and 0.95; chosen on generated series
 
 
 def growth(targets: Array) -> Array:
@@ -32,13 +32,26 @@ def offsets(errors: Array, levels: Sequence[float], unit: Array, weights: Array 
     scaled = errors / unit[:, None]
     weights = np.ones(len(errors)) if weights is None else weights
     outward = 1 + 1 / max(1.0, len(errors) / horizon**0.5)
-    found = np.zeros((horizon, len(levels)))
+    added = np.zeros((horizon, len(levels)))
     for h in range(horizon):
         for k, level in enumerate(levels):
             if level != 0.5:
                 share = level * outward if level > 0.5 else 1 - (1 - level) * outward
-                found[h, k] = unit[h] * _quantile(*_around(scaled[:, :, k], weights, h), share)
-    return found
+                added[h, k] = unit[h] * _quantile(*_around(scaled[:, :, k], weights, h), share)
+    return added
+
+
+def calibrated(truth: Array, quantiles: Array, levels: Sequence[float], weights: Array | None = None) -> Array:
+    """Return the offsets (horizon, levels) that calibrate `quantiles` (n, horizon, levels) on `truth` (n, horizon)."""
+    errors = truth[..., None] - quantiles
+    return offsets(errors, levels, growth(errors[..., levels.index(0.5)]), weights)
+
+
+def calibrated_loss(truth: Array, quantiles: Array, levels: Sequence[float]) -> float:
+    """Mean pinball loss after calibration on the very same windows."""
+    error = truth[..., None] - quantiles - calibrated(truth, quantiles, levels)
+    level = np.asarray(levels)
+    return float(np.nanmean(np.maximum(level * error, (level - 1) * error)))
 
 
 def _around(scaled: Array, weights: Array, step: int) -> tuple[Array, Array]:
@@ -55,8 +68,7 @@ def _quantile(errors: Array, weights: Array, share: float) -> float:
     """The weighted quantile, an error itself; the extreme one where `share` is beyond 0 or 1."""
     if not len(errors):
         return 0.0
-    found = np.quantile(errors, float(np.clip(share, 0, 1)), weights=weights, method="inverted_cdf")
-    return float(found)
+    return float(np.quantile(errors, float(np.clip(share, 0, 1)), weights=weights, method="inverted_cdf"))
 
 
 def monotone(values: Array, levels: Sequence[float]) -> Array:

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from gatewise.arrays import LARGEST, unmasked
 from gatewise.errors import Array, GatewiseTypeError, GatewiseValueError
 from gatewise.forecasting.axes import Axis, place, regular
 
-LARGEST = 1e100
 KINDS = ("series", "frame", "list", "array", "matrix")
 
 
@@ -47,7 +47,7 @@ class Container(NamedTuple):
         return parts[0].to_numpy() if self.kind == "array" else np.stack([p.to_numpy() for p in parts], axis=1)
 
 
-class Table(NamedTuple):
+class RegularSeries(NamedTuple):
     """One series on a regular axis with its covariates: y (time,), x (time, columns), float64 with NaN for gaps."""
 
     name: str
@@ -77,20 +77,22 @@ def split(y: Any, what: str = "y") -> tuple[Container, list[pd.Series]]:
     return Container("matrix", tuple(range(values.shape[1]))), [pd.Series(column) for column in values.T]
 
 
-def tables(container: Container, parts: list[pd.Series], X: Any, what: str = "y") -> tuple[list[Table], list[str]]:
+def regular_series(
+    container: Container, parts: list[pd.Series], X: Any, what: str = "y"
+) -> tuple[list[RegularSeries], list[str]]:
     """Lay each series and its covariates on a regular axis; also returns the names of the covariates."""
     if not parts:
         raise GatewiseValueError(f"{what} holds no series; need at least one.")
     covariates = _covariates(X, container, parts)
     columns = [str(name) for name in covariates[0]] if covariates else []
-    found = []
+    series = []
     for i, part in enumerate(parts):
         name = label(container, i, what)
         x = covariates[i] if covariates else pd.DataFrame(index=part.index)
         if [str(column) for column in x] != columns:
             raise GatewiseValueError(f"X of {name} has columns {list(x)}; need those of the first: {columns}.")
-        found.append(_table(name, part, x))
-    return found, columns
+        series.append(_regular(name, part, x))
+    return series, columns
 
 
 def label(container: Container, number: int, what: str = "y") -> str:
@@ -149,7 +151,7 @@ def per_series(X: Any, container: Container, what: str) -> list[Any]:
             raise GatewiseValueError(f"{what} is a list of {len(X)}; need one for each of {count} series.")
         return list(X)
     if container.kind == "list" and count > 1 and not isinstance(X, pd.DataFrame):
-        raise GatewiseTypeError(f"{what} is a {type(X).__name__}; need a list with one table for each series.")
+        raise GatewiseTypeError(f"{what} is a {type(X).__name__}; need a list with one of them for each series.")
     return [X] * count
 
 
@@ -176,7 +178,7 @@ def _covariate_frame(x: Any, part: pd.Series, what: str) -> pd.DataFrame:
     return pd.DataFrame(values, index=part.index, columns=[str(k) for k in range(values.shape[1])])
 
 
-def _table(name: str, part: pd.Series, x: pd.DataFrame) -> Table:
+def _regular(name: str, part: pd.Series, x: pd.DataFrame) -> RegularSeries:
     axis, grid = regular(part.index, name)
     y = np.full(len(grid), np.nan)
     y[place(part.index, grid)] = part.to_numpy()
@@ -186,7 +188,7 @@ def _table(name: str, part: pd.Series, x: pd.DataFrame) -> Table:
         if len(grid) and (rows < 0).all():
             raise GatewiseValueError(f"X of {name} has none of the index of y; need a row a step: give both one index.")
         values[rows >= 0] = x.to_numpy()[rows[rows >= 0]]
-    return Table(name, axis, y, values)
+    return RegularSeries(name, axis, y, values)
 
 
 def _one(part: Any, what: str) -> pd.Series:
@@ -204,17 +206,17 @@ def _one(part: Any, what: str) -> pd.Series:
 
 def _array(value: Any, what: str) -> Array:
     try:
-        found = np.asarray(value)
-        found = found.astype(float) if found.dtype.kind in "biufO" else found
+        values = np.asarray(unmasked(value))
+        values = values.astype(float) if values.dtype.kind in "biufO" else values
     except (TypeError, ValueError):
-        found = np.asarray("not numbers")
-    if found.dtype.kind != "f" or found.ndim == 0 or not found.size:
+        values = np.asarray("not numbers")
+    if values.dtype.kind != "f" or values.ndim == 0 or not values.size:
         raise GatewiseTypeError(
             f"{what} is a {type(value).__name__} that holds no numbers by time; "
             f"need a Series, a DataFrame with a column a series, a list of them, or an array."
         )
-    _refuse_extremes(found.reshape(len(found), -1), range(len(found)), what)
-    return found
+    _refuse_extremes(values.reshape(len(values), -1), range(len(values)), what)
+    return values
 
 
 def _numbers(part: pd.Series, what: str) -> pd.Series:

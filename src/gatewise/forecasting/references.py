@@ -10,7 +10,7 @@ from gatewise.errors import Array
 from gatewise.forecasting.panel import Origins, Panel
 
 KINDS = ("naive", "drift", "mean", "seasonal", "rising")
-SEASONS = (1, 3, 6)
+SEASONS = (1, 3, 6)  # numbers of seasons whose median is tried; chosen on generated series
 
 
 class Reference(NamedTuple):
@@ -47,8 +47,8 @@ class Reference(NamedTuple):
         values = panel.y[rows].reshape(len(rows), len(steps), self.seasons)
         if self.kind == "rising":
             values = values + self._rise(panel, origins, memory)[:, None, None] * back
-        found = middle(values)
-        return np.where(np.isnan(found), last, found)
+        seasonal = median(values)
+        return np.where(np.isnan(seasonal), last, seasonal)
 
     def _rise(self, panel: Panel, origins: Origins, memory: int) -> Array:
         """Mean change a step (n,): from the middle of the last `memory` rows to the middle of the last season."""
@@ -57,7 +57,7 @@ class Reference(NamedTuple):
         return np.asarray(np.where(length > self.season, 2 * change / np.maximum(length - self.season, 1), 0.0))
 
 
-def middle(values: Array) -> Array:
+def median(values: Array) -> Array:
     """Median over the last axis without its NaN; NaN where nothing else is."""
     ordered = np.sort(values, axis=-1)
     count = np.isfinite(values).sum(axis=-1, keepdims=True)
@@ -68,27 +68,27 @@ def middle(values: Array) -> Array:
 
 def candidates(seasons: tuple[int, ...], length: int) -> list[Reference]:
     """All references that series of this length allow, the simplest first."""
-    found = [Reference("naive"), Reference("drift"), Reference("mean")]
+    references = [Reference("naive"), Reference("drift"), Reference("mean")]
     for season in seasons:
         fitting = [k for k in SEASONS if (k + 1) * season <= length]
-        found += [Reference(kind, season, k) for kind in ("seasonal", "rising") for k in fitting]
-    return found
+        references += [Reference(kind, season, k) for kind in ("seasonal", "rising") for k in fitting]
+    return references
 
 
 def ranked(
-    panel: Panel, origins: Origins, found: list[Reference], horizon: int, memory: int, scale: Array
+    panel: Panel, origins: Origins, references: list[Reference], horizon: int, memory: int, scale: Array
 ) -> list[Reference]:
     """Return the references by their mean absolute error over the horizon, in units of each series' `scale`."""
     steps = np.arange(horizon)
     truth = panel.y[panel.rows(origins, steps)]
     errors = []
-    for reference in found:
+    for reference in references:
         error = np.abs(truth - reference.forecast(panel, origins, steps, memory)) / scale[origins.series][:, None]
         errors.append(float(np.nanmean(error)) if np.isfinite(error).any() else np.inf)
-    return [found[k] for k in np.argsort(errors, kind="stable")]
+    return [references[k] for k in np.argsort(errors, kind="stable")]
 
 
-def shortlist(found: list[Reference], seasons: tuple[int, ...]) -> list[Reference]:
+def shortlist(references: list[Reference], seasons: tuple[int, ...]) -> list[Reference]:
     """The best two of ranked references, and one with a short memory."""
     short = Reference("seasonal", min(seasons)) if seasons else Reference("naive")
-    return list(dict.fromkeys([*found[:2], short]))
+    return list(dict.fromkeys([*references[:2], short]))

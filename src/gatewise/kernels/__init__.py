@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import os
 import time
+import warnings
 from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING
 
-from gatewise.cells import Cell
+from gatewise.cells import FORMS, Cell
+from gatewise.cells.cell import PlainStep, PlainStepBackward, recurrent_gradient
 
 if TYPE_CHECKING:
     from gatewise.kernels.dispatch import Kernel
@@ -40,35 +42,64 @@ def warm_up(done: Callable[[str], None] = lambda text: None) -> float:
 
     started = time.perf_counter()
     for cell, dtype in variants():
-        G = len(cell.gates)
+        G, Q = len(cell.gates), sum(phase.products for phase in cell.phases)
         x = np.zeros((1, 1, 1), dtype)
         state = tuple(np.zeros((1, 1), dtype) for _ in cell.states)
-        weights = tuple(np.zeros(shape, dtype) for shape in ((G, 1), (G, 1), (G,), (G,)))
-        kernel = _kernels()[cell]
-        states, record, _ = kernel.forward(x, weights, state, None, True, True)
-        kernel.backward(x, weights, state, None, states, record, x, state)
+        weights = tuple(np.zeros(shape, dtype) for shape in ((G, 1), (Q, 1), (G,), (Q,)))
+        kernel = find(cell)
+        if kernel:
+            states, record, _ = kernel.forward(x, weights, state, None, True, True)
+            kernel.backward(x, weights, state, None, states, record, x, state)
         done(f"{cell.name} {dtype}")
     return time.perf_counter() - started
 
 
 def variants() -> list[tuple[Cell, str]]:
-    """Every cell that has a kernel, with every dtype."""
-    return [(cell, dtype) for cell in _kernels() for dtype in ("float32", "float64")]
+    """Every cell of the library, with every dtype; none if kernels are switched off."""
+    return [(cell, dtype) for cell in FORMS.values() for dtype in ("float32", "float64")] if enabled() else []
 
 
 def find(cell: Cell) -> Kernel | None:
-    """Return the kernel of `cell`, or None if there is none or kernels are switched off."""
-    return _kernels().get(cell)
+    """Return the kernel of `cell`, the library's or a user's, or None: then the NumPy path serves.
+
+    None if kernels are switched off, if steps of the cell are not made of its `phases`, and, with a warning, if those
+    do not compile.
+    """
+    try:
+        hash(cell)
+    except TypeError:  # a part of its own that is not known again
+        return None
+    return _find(cell)
 
 
 @cache
-def _kernels() -> dict[Cell, Kernel]:
-    if not enabled():
-        return {}
+def _find(cell: Cell) -> Kernel | None:
+    if not enabled() or not cell.phases or not _made_of_phases(cell):
+        return None
+    _set_up()
+    from gatewise.kernels.dispatch import kernel
+    from gatewise.kernels.pointwise import rejection
+
+    reason = None if cell in FORMS.values() else rejection(cell)
+    if reason:
+        text = f"cell {cell.name!r} runs in NumPy, more slowly, because its functions do not compile: {reason}"
+        warnings.warn(text, stacklevel=4)
+        return None
+    return kernel(cell)
+
+
+def _made_of_phases(cell: Cell) -> bool:
+    """Whether the steps of a cell are what its phases say, so that a kernel computes the same."""
+    if len(cell.phases) > 1:
+        return cell in FORMS.values()
+    (phase,) = cell.phases
+    steps = cell.step, cell.step_backward, cell.recurrent_gradient
+    return steps == (PlainStep(phase.forward), PlainStepBackward(phase.backward), recurrent_gradient)
+
+
+@cache
+def _set_up() -> None:
     from gatewise.kernels.cache import announce_compilation, drop_stale_code
 
     drop_stale_code()
     announce_compilation()
-    from gatewise.kernels.dispatch import KERNELS
-
-    return KERNELS

@@ -1,4 +1,4 @@
-"""From NumPy arrays to compiled loops: buffers, threads, and which loop serves which cell."""
+"""From NumPy arrays to compiled loops: buffers and threads."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gatewise.cells import Cell, Record, State, gru
+from gatewise.cells import Cell, Record, State
 from gatewise.errors import Array
-from gatewise.kernels import plain, reset_before
-from gatewise.kernels.equations import TAGS
+from gatewise.kernels.backward import run_backward
+from gatewise.kernels.equations import Tag
+from gatewise.kernels.forward import prepare_units, run_forward
+from gatewise.kernels.sizes import chunk, padded
 from gatewise.kernels.vectors import BYTES
 from gatewise.threads import get_num_threads, run_as_team, run_together
 
@@ -52,35 +54,75 @@ class Share(NamedTuple):
     team: Team
 
 
+class Prepared:
+    """The weights of a cell packed for the forward pass, in memory of its own; W, U, b, c must not change meanwhile.
+
+    Threads that share units need them packed in other pieces; a piece is packed when it is first asked for.
+    """
+
+    def __init__(self, kernel: Kernel, weights: tuple[Array, ...]) -> None:
+        self._kernel, self._weights = kernel, tuple(weights)
+        self._pieces: dict[tuple[int, int], Array] = {}
+
+    def piece(self, inputs: tuple[Array, ...], part: Part) -> Array:
+        """Return the packed weights of the units of `part`, flat; `inputs` are those of the pass."""
+        units = part.u0, part.u1
+        if units not in self._pieces:
+            W, U, _, _ = self._weights
+            lanes = _lanes(W.dtype)
+            own, D, H = _padded(part.u1 - part.u0, W.dtype), W.shape[1], U.shape[1]
+            G, Q = len(W) // H, len(U) // H
+            size = own * (G * D + Q * H + G + Q)
+            memory = np.empty(size + lanes, W.dtype)
+            start = -(memory.ctypes.data // memory.itemsize) % lanes
+            memory = memory[start : start + size]
+            prepare_units(self._kernel.tag, memory, self._weights, inputs, tuple(part))
+            self._pieces[units] = memory
+        return self._pieces[units]
+
+
 class Kernel(NamedTuple):
     """The compiled loops of one cell, called with arrays as `recurrence` holds them."""
 
     cell: Cell
     tag: Any
-    run_forward: Callable[..., None]
-    run_backward: Callable[..., None]
+    run_forward: Callable[..., None] = run_forward
+    run_backward: Callable[..., None] = run_backward
+
+    def prepare(self, weights: tuple[Array, ...]) -> Prepared:
+        """Return the weights packed, for many forward passes with the same."""
+        return Prepared(self, weights)
 
     def forward(
-        self, x: Array, weights: tuple[Array, ...], initial: State, lengths: Array | None, keep: bool, record: bool
+        self,
+        x: Array,
+        weights: tuple[Array, ...],
+        initial: State,
+        lengths: Array | None,
+        keep: bool,
+        record: bool,
+        prepared: Prepared | None = None,
     ) -> tuple[State, Record, State]:
         """Return states (B, T, H) each, record (B, T, H) each and the final state (B, H) each.
 
-        Unless `keep`, states holds h alone and there is no record; without `record` there is none either.
+        Unless `keep`, states holds h alone and there is no record; without `record` there is none either. `prepared` is
+        what `prepare` has made of the weights, if anything.
         """
         B, T, D = x.shape
-        H = weights[1].shape[1]
         S, R = (len(self.cell.states) if keep else 1), (len(self.cell.recorded) if keep and record else 0)
         start = _stacked(initial)
+        H = start.shape[2]
         final = np.empty_like(start)
         states, recorded = np.empty((S, B, T, H), x.dtype), np.empty((R, B, T, H), x.dtype)
         if lengths is not None:
             states[:], recorded[:] = 0, 0
-        arrays = (x, *weights, start, _or_none(lengths), states, recorded, final)
-        room = 2 * len(start) * B * _padded(H, x.dtype)
+        inputs, outputs = (x, start, _or_none(lengths)), (states, recorded, final)
+        room = (2 * len(start) + 1) * B * _padded(H, x.dtype)
         shares = self._shares(x, H, 2 * len(weights[0]) * (D + H) * B * T, room)
-        _run(
-            shares, [partial(self._call, self.run_forward, *arrays, *share, keep, keep and record) for share in shares]
-        )
+        packed = [_EMPTY[x.dtype] if prepared is None else prepared.piece(inputs, share.part) for share in shares]
+        calls = zip(packed, shares, strict=True)
+        run = partial(self._call, self.run_forward)
+        _run(shares, [partial(run, tuple(weights), piece, inputs, outputs, share) for piece, share in calls])
         return tuple(states), tuple(recorded), tuple(final)
 
     def backward(
@@ -100,22 +142,20 @@ class Kernel(NamedTuple):
         dstates (B, T, H) each is what reached each state; 0 past each length.
         """
         B, T, D = x.shape
-        H = weights[1].shape[1]
         start, dend = _stacked(initial), _stacked(dfinal)
+        H = start.shape[2]
         dx, dstart = np.empty_like(x), np.empty_like(start)
         dstates = np.zeros((len(start), B, T if watched else 0, H), x.dtype)
-        kept = _stacked(states)
         recorded = _stacked(record) if record else np.empty((0, B, T, H), x.dtype)
-        stored = len(record) == len(self.cell.recorded)
-        arrays = (x, *weights, start, _or_none(lengths), kept, recorded, dh, dend, dx, dstart, dstates)
-        room = 2 * B * plain.chunk.py_func(T, B) * len(self.cell.gates) * _padded(H, x.dtype)
+        inputs, kept, incoming = (x, start, _or_none(lengths)), (_stacked(states), recorded), (dh, dend)
+        room = B * chunk.py_func(T, B) * (2 * len(self.cell.gates) + 1) * _padded(H, x.dtype)
         shares = self._shares(x, H, 4 * len(weights[0]) * (D + H) * B * T, room)
         sums = 1 if shares[0].team.size > 1 else len(shares)  # a team writes one
         gradients = [tuple(np.empty_like(w) for w in weights) for _ in range(sums)]
-        calls = enumerate(shares)
+        run = partial(self._call, self.run_backward, tuple(weights), inputs, kept, incoming)
         _run(
             shares,
-            [partial(self._call, self.run_backward, *arrays, *gradients[k % sums], *s, stored) for k, s in calls],
+            [partial(run, (dx, dstart, dstates, gradients[k % sums]), share) for k, share in enumerate(shares)],
         )
         for other in gradients[1:]:
             for total, part in zip(gradients[0], other, strict=True):
@@ -127,23 +167,26 @@ class Kernel(NamedTuple):
         B, threads = len(x), min(get_num_threads(), int(operations / OPERATIONS_A_THREAD))
         if threads < 2:
             return [Share(Part(0, B, 0, H), _ALONE[x.dtype])]
-        wide = B / threads < ROWS_A_THREAD and H / threads >= UNITS_A_THREAD
-        if wide and self.run_forward is plain.run_forward:
+        if B / threads < ROWS_A_THREAD and H / threads >= UNITS_A_THREAD:
             team = Team(np.zeros(1, np.int64), threads, np.empty(room, x.dtype))
             return [Share(Part(0, B, u0, u1), team) for u0, u1 in _cut(H, threads, _lanes(x.dtype))]
         return [Share(Part(b0, b1, 0, H), _ALONE[x.dtype]) for b0, b1 in _cut(B, min(threads, B), 1)]
 
     def _call(self, run: Callable[..., None], *arguments: Any) -> None:
-        """Run a loop with the scratch memory of this thread, and let that grow to what the loop has asked for."""
-        memory, dtype = _memory.__dict__, arguments[0].dtype
+        """Run a loop with the scratch memory of this thread, and let that grow to what the loop has asked for.
+
+        The share, the last argument, goes as plain tuples, which Numba recognizes three times as fast as named ones.
+        """
+        *others, share = arguments
+        memory, dtype = _memory.__dict__, arguments[0][0].dtype
         if dtype not in memory:
             memory[dtype] = np.empty(0, dtype), np.empty(1, np.int64)
         work, top = memory[dtype]
         top[0] = 0
         try:
-            run(self.tag, work, top, *arguments)
+            run(self.tag, (work, top), *others, (share.part[:], share.team[:]))
         except BaseException:
-            _let_go(arguments)
+            _let_go(share.team)
             raise
         if work.size < top[0] <= KEPT:
             memory[dtype] = np.empty(top[0], dtype), top
@@ -152,9 +195,9 @@ class Kernel(NamedTuple):
 _memory = threading.local()
 
 
-def _let_go(arguments: tuple[Any, ...]) -> None:
+def _let_go(team: Team) -> None:
     """A call has failed: let the others of its team pass all their meetings."""
-    for team in (a for a in arguments if isinstance(a, Team) and a.size > 1):
+    if team.size > 1:
         team.counter[0] += 2**62
 
 
@@ -170,7 +213,7 @@ def _lanes(dtype: Any) -> int:
 
 def _padded(count: int, dtype: Any) -> int:
     """`count`, up to whole vectors."""
-    return -(-count // _lanes(dtype)) * _lanes(dtype)
+    return int(padded.py_func(count, _lanes(dtype)))
 
 
 def _run(shares: list[Share], tasks: list[Callable[[], None]]) -> None:
@@ -188,6 +231,7 @@ def _or_none(lengths: Array | None) -> Array:
 
 
 _NONE = np.empty(0, np.int64)
+_EMPTY = {np.dtype(name): np.empty(0, name) for name in ("float32", "float64")}
 _ALONE = {np.dtype(name): Team(_NONE, 1, np.empty(0, name)) for name in ("float32", "float64")}
 
 
@@ -205,9 +249,6 @@ def _stacked(parts: tuple[Array, ...]) -> Array:
     return np.ascontiguousarray(np.stack(parts))
 
 
-def _kernel(cell: Cell, tag: Any) -> Kernel:
-    loops = reset_before if cell == gru.RESET_BEFORE else plain
-    return Kernel(cell, tag, loops.run_forward, loops.run_backward)
-
-
-KERNELS = {cell: _kernel(cell, tag) for cell, tag in TAGS.items()}
+def kernel(cell: Cell) -> Kernel:
+    """Return the kernel of a cell; nothing is compiled before it is called."""
+    return Kernel(cell, Tag(cell))

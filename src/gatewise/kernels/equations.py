@@ -1,123 +1,172 @@
-"""What the loops ask a cell for, answered while they compile: its pointwise functions and its number of gates.
+"""What the loops ask a cell for, answered while they compile: its pointwise functions and how many values they move.
 
-A cell is passed to a kernel as an empty tuple of a type of its own. The stubs below are replaced, for each such type,
-by the functions in `gatewise.cells` themselves: the equations stand there and nowhere else.
+A cell is passed to a kernel as a `Tag` of a Numba type of its own. The stubs below are replaced, for each such type, by
+the functions of the cell itself: the equations stand there and nowhere else. The type is named after a digest of those
+functions, so that Numba's cache never gives a cell the code of another.
 """
 
-# mypy: disable-error-code="no-untyped-def, misc"
+# mypy: disable-error-code="no-untyped-def, no-untyped-call"
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
-from numba import njit, types
-from numba.extending import overload
+from numba import types
+from numba.extending import NativeValue, models, overload, register_model, unbox
 
-from gatewise.cells import Cell, gru, lstm, rnn
+from gatewise.cells import Cell
+from gatewise.kernels import arithmetic, functions  # noqa: F401  what Vectors can do
+from gatewise.kernels.pointwise import digest, jitted
 from gatewise.kernels.vectors import load_several, store_several
 
-
-class GRUAfter(NamedTuple):
-    """Stands for `gru.RESET_AFTER`."""
+_cells: dict[str, Cell] = {}
 
 
-class GRUBefore(NamedTuple):
-    """Stands for `gru.RESET_BEFORE`."""
+class CellType(types.Type):
+    """The Numba type of a cell."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name=f"Cell({name})")
+        self.cell = name
 
 
-class LSTM(NamedTuple):
-    """Stands for `lstm.LSTM`."""
+class Tag:
+    """Stands for a cell among the arguments of a kernel."""
+
+    def __init__(self, cell: Cell) -> None:
+        name = f"{cell.name}, {digest(cell)}"
+        _cells[name] = cell
+        self._numba_type_ = CellType(name)
 
 
-class RNNTanh(NamedTuple):
-    """Stands for `rnn.FORMS["tanh"]`."""
+register_model(CellType)(models.OpaqueModel)
 
 
-class RNNRelu(NamedTuple):
-    """Stands for `rnn.FORMS["relu"]`."""
+@unbox(CellType)
+def _unbox(kind, value, context):
+    return NativeValue(context.context.get_dummy_value())
 
 
-CELLS: dict[type, Cell] = {
-    GRUAfter: gru.RESET_AFTER,
-    GRUBefore: gru.RESET_BEFORE,
-    LSTM: lstm.LSTM,
-    RNNTanh: rnn.FORMS["tanh"],
-    RNNRelu: rnn.FORMS["relu"],
-}
-TAGS = {cell: tag() for tag, cell in CELLS.items()}
+def _cell(tag: CellType) -> Cell:
+    return _cells[tag.cell]
 
 
-def gate_count(cell):
-    """G."""
+def _number(of: Callable[[Cell], int]) -> Any:
+    """A function that answers a tag with a number of its cell."""
+
+    def number(cell):
+        """Replaced below."""
+
+    @overload(number)
+    def _(cell):
+        value = of(_cell(cell))
+        return lambda cell: value
+
+    return number
+
+
+gate_count = _number(lambda cell: len(cell.gates))
+record_count = _number(lambda cell: len(cell.recorded))
+# Gates whose product is formed from h_{t-1}, and those whose product is formed from what the first of two phases makes.
+first_products = _number(lambda cell: cell.phases[0].products)
+last_products = _number(lambda cell: sum(phase.products for phase in cell.phases[1:]))
+# Gates and recorded values of the first of two phases; 0 if there is but one.
+lead_gates = _number(lambda cell: sum(phase.gates for phase in cell.phases[:-1]))
+lead_recorded = _number(lambda cell: sum(phase.recorded for phase in cell.phases[:-1]))
+
+
+def _memory(number: Callable[[Cell], int]) -> tuple[Any, Any]:
+    """Functions that load and store as many Vectors as a cell has of something, `stride` elements apart."""
+
+    def load(cell, array, index, stride, count):
+        """Replaced below."""
+
+    def store(cell, array, index, stride, values, count):
+        """Replaced below."""
+
+    @overload(load)
+    def _(cell, array, index, stride, count):
+        several = load_several(number(_cell(cell)))
+        return lambda cell, array, index, stride, count: several(array, index, stride, count)
+
+    @overload(store)
+    def _(cell, array, index, stride, values, count):
+        several = store_several(number(_cell(cell)))
+        return lambda cell, array, index, stride, values, count: several(array, index, stride, values, count)
+
+    return load, store
+
+
+load_state, store_state = _memory(lambda cell: len(cell.states))
+# Of the last phase, which may be the only one; q is empty if the cell has no recurrent product.
+load_p, store_p = _memory(lambda cell: cell.phases[-1].gates)
+load_q, store_q = _memory(lambda cell: cell.phases[-1].gates if cell.phases[0].products else 0)
+load_record, store_record = _memory(lambda cell: cell.phases[-1].recorded)
+# Of the first of two phases.
+load_lead, store_lead = _memory(lambda cell: cell.phases[0].gates)
+load_lead_record, store_lead_record = _memory(lambda cell: cell.phases[0].recorded)
 
 
 def forward(cell, p, q, state_prev):
-    """The cell's pointwise forward function: state, record."""
+    """The last phase's function: state, record."""
 
 
 def backward(cell, dstate, state, state_prev, record):
     """Its derivative: dp, dq, dstate_prev."""
 
 
-def load_gates(cell, array, index, stride, count):
-    """One Vector a gate, `stride` elements apart."""
+def lead_forward(cell, p, q, h_prev):
+    """The first of two phases: its record."""
 
 
-def load_state(cell, array, index, stride, count):
-    """One Vector a state."""
+def lead_operand(cell, record, h_prev):
+    """What it makes for the second product: s."""
 
 
-def load_record(cell, array, index, stride, count):
-    """One Vector a recorded value."""
-
-
-def store_gates(cell, array, index, stride, values, count):
-    """Write one Vector a gate."""
-
-
-def store_state(cell, array, index, stride, values, count):
-    """Write one Vector a state."""
-
-
-def store_record(cell, array, index, stride, values, count):
-    """Write one Vector a recorded value."""
-
-
-def _cell(tag: types.NamedTuple) -> Cell:
-    return CELLS[tag.instance_class]
-
-
-@overload(gate_count)
-def _gate_count(cell):
-    G = len(_cell(cell).gates)
-    return lambda cell: G
+def lead_backward(cell, ds, h_prev, record):
+    """Its derivative: dp, dq, dh_prev."""
 
 
 @overload(forward)
 def _forward(cell, p, q, state_prev):
-    pointwise = njit(_cell(cell).pointwise[0])
-    return lambda cell, p, q, state_prev: pointwise(p, q, state_prev)
+    function = jitted(_cell(cell).phases[-1].forward)
+    return lambda cell, p, q, state_prev: function(p, q, state_prev)
 
 
 @overload(backward)
 def _backward(cell, dstate, state, state_prev, record):
-    pointwise = njit(_cell(cell).pointwise[1])
-    return lambda cell, dstate, state, state_prev, record: pointwise(dstate, state, state_prev, record)
+    function = jitted(_cell(cell).phases[-1].backward)
+    return lambda cell, dstate, state, state_prev, record: function(dstate, state, state_prev, record)
 
 
-def _overload_memory(load: Any, store: Any, names: str) -> None:
-    """Let `load` and `store` move as many Vectors as the cell has `names`."""
-
-    @overload(load)
-    def _(cell, array, index, stride, count):
-        several = load_several(len(getattr(_cell(cell), names)))
-        return lambda cell, array, index, stride, count: several(array, index, stride, count)
-
-    @overload(store)
-    def _(cell, array, index, stride, values, count):
-        several = store_several(len(getattr(_cell(cell), names)))
-        return lambda cell, array, index, stride, values, count: several(array, index, stride, values, count)
+@overload(lead_forward)
+def _lead_forward(cell, p, q, h_prev):
+    function = jitted(_cell(cell).phases[0].forward)
+    return lambda cell, p, q, h_prev: function(p, q, h_prev)
 
 
-_overload_memory(load_gates, store_gates, "gates")
-_overload_memory(load_state, store_state, "states")
-_overload_memory(load_record, store_record, "recorded")
+@overload(lead_operand)
+def _lead_operand(cell, record, h_prev):
+    function = jitted(_cell(cell).phases[0].operand)
+    return lambda cell, record, h_prev: function(record, h_prev)
+
+
+@overload(lead_backward)
+def _lead_backward(cell, ds, h_prev, record):
+    function = jitted(_cell(cell).phases[0].backward)
+    return lambda cell, ds, h_prev, record: function(ds, h_prev, record)
+
+
+def only_with_two_phases(stage: Any) -> Any:
+    """Return `stage(cell, meetings, …) -> meetings`; for cells of one phase it does nothing but return `meetings`."""
+
+    def choice(cell, meetings, a, b, c, d, e, team):
+        """Replaced below."""
+
+    @overload(choice)
+    def _(cell, meetings, a, b, c, d, e, team):
+        if len(_cell(cell).phases) > 1:
+            return lambda cell, meetings, a, b, c, d, e, team: stage(cell, meetings, a, b, c, d, e, team)
+        return lambda cell, meetings, a, b, c, d, e, team: meetings
+
+    return choice

@@ -10,7 +10,7 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from gatewise.kernels.products import FLAGS
+from gatewise.kernels.products import FLAGS, STAGE
 
 # Looks at the counter before a thread offers its core to others: about 20 µs.
 PATIENCE = 2000
@@ -62,3 +62,12 @@ def meet(counter, until):
         looks += 1
         if looks > PATIENCE:
             _offer_core()
+
+
+@njit(**STAGE)
+def meet_team(team, meetings):
+    """Meet the others of team = (counter, size, shared), if any, after `meetings` meetings before; one more."""
+    counter, size, _ = team
+    if size > 1:
+        meet(counter, size * (meetings + 1))
+    return meetings + 1

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from gatewise.kernels.vectors import BYTES, load, store, tile, transpose
+from gatewise.kernels.tiles import tile, transpose
+from gatewise.kernels.vectors import BYTES, load, store
 
 # No fastmath: sums keep their order, NaN its meaning. Division by zero gives infinity, as in NumPy.
 FLAGS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "cache": True, "no_cfunc_wrapper": True}
@@ -23,6 +24,13 @@ try:
 except RuntimeError:  # neither the package's folder nor the user's can be written: compile anew in each process
     FLAGS["cache"] = False
 
+# For the stages of a loop: they become part of it before it is compiled, because each function compiled by itself takes
+# 0.1 s more.
+STAGE = FLAGS | {"inline": "always"}
+
+# Of one type with counts that are not constants: Numba compiles a function for each literal anew.
+ZERO, ONE = np.int64(0), np.int64(1)
+
 # Rows and panels of a tile: as many accumulators as the host has registers for. Few rows take more panels at once,
 # because each sum waits for its last addition. All tiles sum in the same order, so a row's result does not depend on
 # the tile it fell into.
@@ -32,6 +40,63 @@ _some_6, _some_1 = tile(SOME, 6), tile(SOME, 1)
 _one_12, _one_4, _one_1 = tile(1, 12), tile(1, 4), tile(1, 1)
 # Panels packed side by side; as many as the widest tile takes.
 GROUP = 12
+
+
+@njit(**STAGE)
+def _many_rows(A, group, I, C, K, rows, span):
+    """Panels span = (first, last) of rows 0 to `rows`, a multiple of MANY."""
+    b, base, stride = group
+    L = BYTES // b.itemsize
+    j, last = span
+    while j < last:
+        panel = (b, base + (j - span[0]) * L, stride)
+        if j + 3 <= last and j + 4 != last:  # four panels are better cut into two and two
+            for m in range(0, rows, MANY):
+                _many_3(A, panel, I, C, K, m, j)
+            j += 3
+        elif j + 2 <= last:
+            for m in range(0, rows, MANY):
+                _many_2(A, panel, I, C, K, m, j)
+            j += 2
+        else:
+            for m in range(0, rows, MANY):
+                _many_1(A, panel, I, C, K, m, j)
+            j += 1
+
+
+@njit(**STAGE)
+def _some_rows(A, group, I, C, K, m, span):
+    """Panels span = (first, last) of SOME rows from m on."""
+    b, base, stride = group
+    L = BYTES // b.itemsize
+    j, last = span
+    while j < last:
+        panel = (b, base + (j - span[0]) * L, stride)
+        if j + 6 <= last:
+            _some_6(A, panel, I, C, K, m, j)
+            j += 6
+        else:
+            _some_1(A, panel, I, C, K, m, j)
+            j += 1
+
+
+@njit(**STAGE)
+def _one_row(A, group, I, C, K, m, span):
+    """Panels span = (first, last) of row m."""
+    b, base, stride = group
+    L = BYTES // b.itemsize
+    j, last = span
+    while j < last:
+        panel = (b, base + (j - span[0]) * L, stride)
+        if j + 12 <= last:
+            _one_12(A, panel, I, C, K, m, j)
+            j += 12
+        elif j + 4 <= last:
+            _one_4(A, panel, I, C, K, m, j)
+            j += 4
+        else:
+            _one_1(A, panel, I, C, K, m, j)
+            j += 1
 
 
 @njit(**FLAGS)
@@ -50,45 +115,13 @@ def matmul(A, rows, K, B, panels, I, C):
     for first in range(0, panels, GROUP):
         last = min(first + GROUP, panels)
         stride = b_k if b_k else (last - first) * L
-        base = bi + first * L * (1 if b_k else K)
-        j = first
-        while full and j < last:
-            panel = (b, base + (j - first) * L, stride)
-            if j + 3 <= last and j + 4 != last:  # four panels are better cut into two and two
-                for m in range(0, full, MANY):
-                    _many_3(A, panel, I, C, K, m, j)
-                j += 3
-            elif j + 2 <= last:
-                for m in range(0, full, MANY):
-                    _many_2(A, panel, I, C, K, m, j)
-                j += 2
-            else:
-                for m in range(0, full, MANY):
-                    _many_1(A, panel, I, C, K, m, j)
-                j += 1
+        group = (b, bi + first * L * (1 if b_k else K), stride)
+        if full:
+            _many_rows(A, group, I, C, K, full, (first, last))
         for m in range(full, some, SOME):
-            j = first
-            while j < last:
-                panel = (b, base + (j - first) * L, stride)
-                if j + 6 <= last:
-                    _some_6(A, panel, I, C, K, m, j)
-                    j += 6
-                else:
-                    _some_1(A, panel, I, C, K, m, j)
-                    j += 1
+            _some_rows(A, group, I, C, K, m, (first, last))
         for m in range(some, rows):
-            j = first
-            while j < last:
-                panel = (b, base + (j - first) * L, stride)
-                if j + 12 <= last:
-                    _one_12(A, panel, I, C, K, m, j)
-                    j += 12
-                elif j + 4 <= last:
-                    _one_4(A, panel, I, C, K, m, j)
-                    j += 4
-                else:
-                    _one_1(A, panel, I, C, K, m, j)
-                    j += 1
+            _one_row(A, group, I, C, K, m, (first, last))
 
 
 @njit(**FLAGS)
@@ -125,26 +158,25 @@ def copy(to, i, from_, k, count):
 
 
 @njit(**FLAGS)
-def pack_rows(arena, M, row, apart, G, H, N):
+def pack_rows(out, start, M, row, apart, G, H):
     """H rows of M (…, N) for each of G gates, packed for `matmul` with K = N: rows become columns of whole vectors.
 
-    The first gate's rows start at `row`, those of the others `apart` rows later each.
-    Packed: groups of up to 12 panels, each [K][panels][L], so that a tile finds its panels side by side.
+    The first gate's rows start at `row`, those of the others `apart` rows later each. Written to `out` from `start` on:
+    groups of up to 12 panels, each [K][panels][L], so that a tile finds its panels side by side.
     """
+    N = M.shape[1]
     L = BYTES // M.itemsize
     Hp = (H + L - 1) // L * L
-    panels = G * Hp // L
-    out, flat = scratch(arena, panels * N * L), M.ravel()
+    panels, flat = G * Hp // L, M.ravel()
     for j in range(panels):
         first = j // GROUP * GROUP
         stride = min(GROUP, panels - first) * L
-        base = first * N * L + (j - first) * L
+        base = start + first * N * L + (j - first) * L
         g, u = j * L // Hp, j * L % Hp
         for n in range(0, N, L):
             transpose(
                 flat, (row + g * apart + u) * N + n, N, min(L, H - u), min(L, N - n), out, base + n * stride, stride
             )
-    return out
 
 
 @njit(**FLAGS)
@@ -168,21 +200,22 @@ def pack_columns(arena, M, row, G, H, column, count):
 
 
 @njit(**FLAGS)
-def pad(arena, v, row, apart, G, H):
-    """H elements of v for each of G gates, as `pack_rows` finds its rows, each gate padded to whole vectors."""
+def pad(out, start, v, row, apart, G, H):
+    """H elements of v for each of G gates, as `pack_rows` finds its rows, each gate padded with 0 to whole vectors."""
     L = BYTES // v.itemsize
     Hp = (H + L - 1) // L * L
-    out = zeros(arena, G * Hp)
     for g in range(G):
-        copy(out, g * Hp, v, row + g * apart, H)
-    return out
+        at = start + g * Hp
+        copy(out, at, v, row + g * apart, H)
+        for u in range(H, Hp):
+            out[at + u] = 0
 
 
 @njit(**FLAGS)
 def unpad_transposed(arena, a, out, G, first, rows):
     """Write a (rows, G·Hp), gates padded, to the columns of out (G·H, N) from `first` on."""
     N = out.shape[1]
-    H = out.shape[0] // G
+    H = out.shape[0] // max(1, G)
     L = BYTES // a.itemsize
     Hp = (H + L - 1) // L * L
     block, flat = scratch(arena, L * L), out.ravel()
@@ -197,7 +230,7 @@ def unpad_transposed(arena, a, out, G, first, rows):
 @njit(**FLAGS)
 def unpad(a, out, G, first, count):
     """Write `count` elements of each gate of a (G·Hp,), gates padded, to out (G·H,), from `first` on."""
-    H = out.size // G
+    H = out.size // max(1, G)
     L = BYTES // a.itemsize
     Hp = (H + L - 1) // L * L
     for g in range(G):
@@ -244,8 +277,12 @@ def give_rows(to, b0, M, first, count, s):
 
 
 @njit(**FLAGS)
-def take_steps(xs, hs, x, initial, states, b0, M, t0, t1):
-    """Copy x and h before each step, for the steps t0 to t1, to xs (steps, M, D) and hs (steps, M, H)."""
+def take_steps(xs, hs, arrays, b0, M, t0, t1):
+    """Copy x and h before each step, for the steps t0 to t1, to xs (steps, M, D) and hs (steps, M, H).
+
+    arrays = (x, initial, states).
+    """
+    x, initial, states = arrays  # (B, T, D), (S, B, H), (S, B, T, H)
     _, T, D = x.shape
     H = initial.shape[2]
     x, initial, states = x.ravel(), initial.ravel(), states.ravel()

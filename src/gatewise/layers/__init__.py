@@ -7,14 +7,18 @@ from gatewise.layers.embedding import Embedding
 from gatewise.layers.last import Last
 from gatewise.layers.layer import Layer
 from gatewise.layers.noise import Noise
+from gatewise.layers.own import OWN, OwnRecurrent, define_cell
 from gatewise.layers.parallel import Parallel
 from gatewise.layers.pool import Pool
-from gatewise.layers.recurrent import GRU, LSTM, RNN, LSTMState
+from gatewise.layers.recurrent import GRU, LSTM, RECURRENT, RNN, LSTMState, MinGRU
 from gatewise.layers.sequential import Sequential
+from gatewise.layers.stack import Recurrent
 
 __all__ = [
     "GRU",
     "LSTM",
+    "OWN",
+    "RECURRENT",
     "RNN",
     "Dense",
     "Dropout",
@@ -24,9 +28,13 @@ __all__ = [
     "LSTMState",
     "Last",
     "Layer",
+    "MinGRU",
     "Noise",
+    "OwnRecurrent",
     "Parallel",
     "Pool",
     "RNNCell",
+    "Recurrent",
     "Sequential",
+    "define_cell",
 ]

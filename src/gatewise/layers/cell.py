@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from gatewise.errors import Array, check_array
-from gatewise.layers.layer import Params, Rng, check_tape
-from gatewise.layers.recurrent import GRU, LSTM, RNN, LSTMState
+from gatewise.layers.layer import Params, Rng, check_tape_type
+from gatewise.layers.recurrent import GRU, LSTM, RNN
 from gatewise.layers.stack import Recurrent, RecurrentTape
 
 
@@ -72,20 +72,21 @@ class RecurrentCell:
 
     def backward(self, tape: CellTape, dh_next: Any) -> tuple[Array, Any, dict[str, Array]]:
         """Carry the gradient of the state after the step back; returns dx (batch, input_size), dh and grads."""
-        check_tape(tape, CellTape, self)
+        check_tape_type(tape, CellTape, self)
         B = len(tape.sequence.runs[0].x)
         nothing = np.zeros((B, 1, self.layer.hidden_size), self.dtype)
         dx, dh, grads = self.layer.backward(tape.sequence, nothing, self._stacked(dh_next, "dh_next"))
         return dx[:, 0], self._single(dh), {name.removesuffix("_l0"): g for name, g in grads.items()}
 
     def _stacked(self, h: Any, name: str) -> Any:
-        """(batch, H) as the layer's (1, batch, H)."""
+        """State of (batch, H) arrays as the layer's, of (1, batch, H) arrays."""
         if h is None:
             return None
-        return check_array(name, h, ("batch", self.layer.hidden_size), self.dtype)[None]
+        parts, shape = self.layer._unpack(h, name), ("batch", self.layer.hidden_size)
+        return self.layer._pack(tuple(check_array(name, part, shape, self.dtype)[None] for part in parts))
 
     def _single(self, state: Any) -> Any:
-        return state[0]
+        return self.layer._pack(tuple(a[0] for a in self.layer._unpack(state, "state")))
 
 
 class GRUCell(RecurrentCell):
@@ -145,15 +146,6 @@ class LSTMCell(RecurrentCell):
         rng: Rng = None,
     ) -> None:
         super().__init__(LSTM(input_size, hidden_size, bias=bias, dtype=dtype, rng=rng))
-
-    def _stacked(self, h: Any, name: str) -> Any:
-        if h is None:
-            return None
-        parts = self.layer._unpack(h, name)
-        return LSTMState(*(super(LSTMCell, self)._stacked(part, name) for part in parts))
-
-    def _single(self, state: Any) -> Any:
-        return LSTMState(state.h[0], state.c[0])
 
 
 class RNNCell(RecurrentCell):

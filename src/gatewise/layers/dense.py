@@ -21,6 +21,7 @@ class DenseTape(NamedTuple):
     y: Array
     W: Array
     lengths: Array | None
+    owner: object
 
 
 class Dense(Layer):
@@ -102,12 +103,12 @@ class Dense(Layer):
             a += self.params["bias"]
         y = blank(self._function.value(a), lengths)
         x = x.copy() if lengths is None else x
-        return y.copy(), None, DenseTape(x, y, W, lengths)
+        return y.copy(), None, DenseTape(x, y, W, lengths, self.identity)
 
     def backward(self, tape: DenseTape, dy: Array, dstate: Any = None) -> tuple[Array, None, dict[str, Array]]:
         """Return dx, None (no state) and the gradients of `params`; dy has the shape of y."""
         check_tape(tape, DenseTape, self)
-        x, y, W, lengths = tape
+        x, y, W, lengths, _ = tape
         dy = blank(check_array("dy", dy, y.shape, self.dtype), lengths)
         da = dy * self._function.slope(y)
         rows = da.reshape(-1, self.output_size)

@@ -19,6 +19,7 @@ class DropoutTape(NamedTuple):
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     lengths: Array | None
+    owner: object
 
 
 class Dropout(Layer):
@@ -71,10 +72,10 @@ class Dropout(Layer):
         lengths = checked_steps(x, lengths)
         x = blank(x, lengths)
         if not training or self.p == 0:
-            return x, None, DropoutTape(None, x.shape, x.dtype, lengths)
+            return x, None, DropoutTape(None, x.shape, x.dtype, lengths, self.identity)
         shape = (x.shape[0], 1, *x.shape[2:]) if self.variational and x.ndim > 2 else x.shape
         mask = initializers.dropout_mask(generator(rng), shape, self.p, x.dtype)
-        return x * mask, None, DropoutTape(mask, x.shape, x.dtype, lengths)
+        return x * mask, None, DropoutTape(mask, x.shape, x.dtype, lengths, self.identity)
 
     def backward(self, tape: DropoutTape, dy: Array, dstate: Any = None) -> tuple[Array, None, dict[str, Array]]:
         """Return dx, None (no state) and no parameter gradients."""

@@ -16,6 +16,7 @@ class LastTape(NamedTuple):
     last: Array
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
+    owner: object
 
 
 class Last(Layer):
@@ -63,7 +64,7 @@ class Last(Layer):
         if self.bidirectional and N % 2:
             raise GatewiseValueError(f"x has {N} features; need an even number, half of them for each direction.")
         last = np.full(B, T - 1) if lengths is None else check_lengths(lengths, B, T) - 1
-        tape = LastTape(last, x.shape, x.dtype)
+        tape = LastTape(last, x.shape, x.dtype, self.identity)
         return x[self._taken(tape)], None, tape
 
     def backward(self, tape: LastTape, dy: Array, dstate: Any = None) -> tuple[Array, None, dict[str, Array]]:

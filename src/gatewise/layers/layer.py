@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import copy
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from gatewise.errors import Array, GatewiseTypeError, GatewiseValueError, check_array, check_dtype
+
+if TYPE_CHECKING:
+    from gatewise.layers.summary import Summary
 
 Rng = int | np.random.Generator | None
 
@@ -71,10 +75,18 @@ class Layer(ABC):
         float32 or float64; input, output and parameters all have it.
     """
 
+    identity: object
+    """Which layer this is: its tapes hold it too. A deep or pickled copy of a layer has its own, as a deep or pickled
+    copy of a tape belongs to no layer but the one copied together with it."""
     params: Params
     dtype: np.dtype[Any]
     keeps_time: bool = True
     """Whether the output of (batch, time, ...) still has the time axis."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:  # noqa: D102
+        layer = super().__new__(cls)
+        layer.identity = object()
+        return layer
 
     def __call__(self, x: Array, state: Any = None, *, lengths: Any = None) -> tuple[Array, Any]:
         """Inference: `forward` without dropout and without a tape; returns the output and the final state."""
@@ -90,6 +102,16 @@ class Layer(ABC):
     @abstractmethod
     def backward(self, tape: Any, dy: Array, dstate: Any = None) -> tuple[Array | None, Any, dict[str, Array]]:
         """Return the gradients of the input, of the initial state, and of every entry of `params`."""
+
+    def backward_passes(
+        self, tape: Any, dy: Array, dstate: Any = None
+    ) -> tuple[Array | None, Any, dict[str, Array], tuple[Any, ...]]:
+        """Return what `backward` returns, and the passes over time that it consists of.
+
+        Those of a recurrent layer are `gatewise.recurrence.Pass`, in the order of `tape.runs`; a model of layers has
+        one entry a layer, in the order of its tapes; any other layer has none.
+        """
+        return (*self.backward(tape, dy, dstate), ())
 
     @abstractmethod
     def config(self) -> dict[str, Any]:
@@ -113,6 +135,46 @@ class Layer(ABC):
         arguments = ", ".join(f"{name}={value!r}" for name, value in self.config().items())
         return f"{type(self).__name__}({arguments})"
 
+    def __str__(self) -> str:
+        """As `repr`, without the options that have their defaults."""
+        options = inspect.signature(type(self)).parameters
+        defaults = {name: option.default for name, option in options.items()}
+        changed = {
+            name: value for name, value in self.config().items() if not _is_default(value, defaults.get(name, ...))
+        }
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in changed.items())})"
+
+    def summary(self) -> Summary:
+        """Return a table of the layers of this model, with the shapes of their outputs and their parameters.
+
+        Returns
+        -------
+        Summary
+            It prints as text and shows as HTML in a notebook; `summary.parameters` is the number of all parameters.
+
+        Examples
+        --------
+        >>> import gatewise as gw
+        >>> gw.Sequential(gw.GRU(3, 16, rng=0), gw.Last(), gw.Dense(16, 1, rng=1)).summary()
+        layer                                      output              parameters
+        ─────────────────────────────────────────────────────────────────────────
+        Sequential                                 (batch, 1)               1,025
+          0: GRU(input_size=3, hidden_size=16)     (batch, time, 16)        1,008
+          1: Last()                                (batch, 16)                  0
+          2: Dense(input_size=16, output_size=1)   (batch, 1)                  17
+        1,025 parameters, 4.1 kB
+        """
+        from gatewise.layers.summary import summarize
+
+        return summarize(self)
+
+
+def _is_default(value: Any, default: Any) -> bool:
+    """Whether the value of an option, as `config` has it, is what its constructor takes by default."""
+    if isinstance(default, type):  # a dtype
+        return bool(value == np.dtype(default).name)
+    return bool(tuple(value) == default if isinstance(default, tuple) else value == default)
+
 
 def generator(rng: Rng) -> np.random.Generator:
     """Return `rng` itself if it is a Generator, else one seeded with it; raise if it cannot be a seed."""
@@ -124,8 +186,18 @@ def generator(rng: Rng) -> np.random.Generator:
         ) from error
 
 
-def check_tape(tape: Any, kind: type, layer: object) -> None:
-    """Raise unless `tape` came from a forward pass of this kind of layer."""
+def check_tape(tape: Any, kind: type, layer: Layer) -> None:
+    """Raise unless `tape`, of type `kind`, came from a forward pass of this very layer."""
+    check_tape_type(tape, kind, layer)
+    if tape.owner is not layer.identity:
+        raise GatewiseValueError(
+            f"the tape is another layer's: it was not made by this {layer!r}; "
+            f"need the third result of this layer's forward: y, state, tape = layer.forward(x)."
+        )
+
+
+def check_tape_type(tape: Any, kind: type, layer: object) -> None:
+    """Raise unless `tape` is of type `kind`, whichever layer made it."""
     if not isinstance(tape, kind):
         raise GatewiseTypeError(
             f"backward of {type(layer).__name__} got a {type(tape).__name__} as tape; "

@@ -17,6 +17,7 @@ class NoiseTape(NamedTuple):
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     lengths: Array | None
+    owner: object
 
 
 class Noise(Layer):
@@ -66,7 +67,7 @@ class Noise(Layer):
         lengths = checked_steps(x, lengths)
         if training and self.std:
             x = x + x.dtype.type(self.std) * generator(rng).standard_normal(x.shape, x.dtype)
-        return blank(x, lengths), None, NoiseTape(x.shape, x.dtype, lengths)
+        return blank(x, lengths), None, NoiseTape(x.shape, x.dtype, lengths, self.identity)
 
     def backward(self, tape: NoiseTape, dy: Array, dstate: Any = None) -> tuple[Array, None, dict[str, Array]]:
         """Return dx, which is dy within each length, None (no state) and no parameter gradients."""

@@ -14,12 +14,16 @@ def valid_steps(lengths: Array, time: int) -> Array:
     return np.arange(time) < lengths[:, None]
 
 
-def blank(a: Array, lengths: Array | None) -> Array:
-    """`a` (batch, time, ...) with 0 past each sequence's length, whatever stood there; `a` itself without lengths."""
+def blank(a: Array, lengths: Array | None, fill: float = 0) -> Array:
+    """`a` (batch, time, ...) with `fill` past each length, whatever stood there; `a` itself without lengths."""
     if lengths is None:
         return a
-    valid = valid_steps(lengths, a.shape[1])
-    return np.where(valid.reshape(valid.shape + (1,) * (a.ndim - 2)), a, a.dtype.type(0))
+    return np.where(spread(valid_steps(lengths, a.shape[1]), a.ndim), a, a.dtype.type(fill))
+
+
+def spread(a: Array, ndim: int) -> Array:
+    """`a` with axes of length 1 appended, so that it broadcasts over the trailing axes of an array of `ndim` axes."""
+    return a.reshape(a.shape + (1,) * (ndim - a.ndim))
 
 
 def reverse(a: Array, lengths: Array | None) -> Array:

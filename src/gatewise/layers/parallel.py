@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ class ParallelTape(NamedTuple):
 
     tapes: tuple[Any, ...]
     shapes: tuple[tuple[int, ...], ...]
+    owner: object
 
 
 class Parallel(Several):
@@ -83,25 +85,37 @@ class Parallel(Several):
         """Run all layers on x; arguments and results are those of the layers, state a tuple with one entry a layer."""
         rng = generator(rng) if training else None
         pairs = zip(self.layers, self._per_layer("state", state), strict=True)
-        found = [layer.forward(x, first, lengths=lengths, training=training, rng=rng) for layer, first in pairs]
-        outputs, states, tapes = zip(*found, strict=True)
-        return np.concatenate(outputs, axis=-1), states, ParallelTape(tapes, tuple(y.shape for y in outputs))
+        results = [layer.forward(x, first, lengths=lengths, training=training, rng=rng) for layer, first in pairs]
+        outputs, states, tapes = zip(*results, strict=True)
+        tape = ParallelTape(tapes, tuple(y.shape for y in outputs), self.identity)
+        return np.concatenate(outputs, axis=-1), states, tape
 
     def backward(
         self, tape: ParallelTape, dy: Array, dstate: Any = None
     ) -> tuple[Array | None, tuple[Any, ...], dict[str, Array]]:
         """Return dx, the sum over layers (None if they read integers), the states' gradients and those of `params`."""
+        return self._backward(tape, dy, dstate, lambda layer, *back: (*layer.backward(*back), ()))[:3]
+
+    def backward_passes(  # noqa: D102
+        self, tape: ParallelTape, dy: Array, dstate: Any = None
+    ) -> tuple[Array | None, tuple[Any, ...], dict[str, Array], tuple[Any, ...]]:
+        return self._backward(tape, dy, dstate, lambda layer, *back: layer.backward_passes(*back))
+
+    def _backward(
+        self, tape: ParallelTape, dy: Array, dstate: Any, carry: Callable[..., tuple[Any, ...]]
+    ) -> tuple[Array | None, tuple[Any, ...], dict[str, Array], tuple[Any, ...]]:
+        """Carry each layer's part of dy back by `carry` of the layer, its tape and that part."""
         check_tape(tape, ParallelTape, self)
         ends = np.cumsum([shape[-1] for shape in tape.shapes])
         check_array("dy", dy, (*tape.shapes[0][:-1], ends[-1]), getattr(dy, "dtype", self.dtype))
         parts = [np.ascontiguousarray(part) for part in np.split(dy, ends[:-1], axis=-1)]
         dfinal = self._per_layer("dstate", dstate)
-        found = [layer.backward(*given) for layer, *given in zip(self.layers, tape.tapes, parts, dfinal, strict=True)]
-        dxs, dinitial, grads = zip(*found, strict=True)
+        branches = [carry(*branch) for branch in zip(self.layers, tape.tapes, parts, dfinal, strict=True)]
+        dxs, dinitial, grads, passes = zip(*branches, strict=True)
         joined: dict[str, Array] = {}
         for i, gradients in enumerate(grads):
             joined |= prefixed(str(i), gradients)
-        return None if dxs[0] is None else sum(dxs[1:], start=dxs[0]), dinitial, joined
+        return None if dxs[0] is None else sum(dxs[1:], start=dxs[0]), dinitial, joined, passes
 
 
 def _check_together(layers: tuple[Layer, ...]) -> None:

@@ -27,6 +27,7 @@ class PoolTape(NamedTuple):
     shares: Any
     highest: Any
     last: LastTape
+    owner: object
 
 
 class Pool(Layer):
@@ -109,18 +110,18 @@ class Pool(Layer):
         last, _, last_tape = self._last.forward(x, lengths=lengths)
         highest = _highest(x, lengths) if "max" in self.kinds else None
         shares = _shares(lengths, T, self.parts).astype(x.dtype) if "mean" in self.kinds else None
-        found = {"last": last}
+        summaries = {"last": last}
         if shares is not None:
-            found["mean"] = _means(x, shares, lengths)
+            summaries["mean"] = _means(x, shares, lengths)
         if highest is not None:
-            found["max"] = x[_index(highest)]
-        y = np.concatenate([found[kind] for kind in self.kinds], axis=1)
-        return y, None, PoolTape(shares, highest, last_tape)
+            summaries["max"] = x[_index(highest)]
+        y = np.concatenate([summaries[kind] for kind in self.kinds], axis=1)
+        return y, None, PoolTape(shares, highest, last_tape, self.identity)
 
     def backward(self, tape: PoolTape, dy: Array, dstate: Any = None) -> tuple[Array, None, dict[str, Array]]:
         """Return dx, 0 past each length, None (no state) and no parameter gradients."""
         check_tape(tape, PoolTape, self)
-        shares, highest, last = tape
+        shares, highest, last, _ = tape
         B, _, N = last.shape
         check_array("dy", dy, (B, self.output_size), last.dtype)
         dx = np.zeros(last.shape, last.dtype)
@@ -160,8 +161,8 @@ def _means(x: Array, shares: Any, lengths: Array) -> Array:
 def _highest(x: Array, lengths: Array) -> Array:
     """The first valid step at which each feature is highest, (batch, N)."""
     valid = valid_steps(lengths, x.shape[1])[:, :, None]
-    found: Array = np.argmax(np.where(valid, x, -np.inf), axis=1)
-    return found
+    steps: Array = np.argmax(np.where(valid, x, -np.inf), axis=1)
+    return steps
 
 
 def _index(step: Any) -> tuple[Array, Array, Array]:

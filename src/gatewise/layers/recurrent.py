@@ -1,14 +1,16 @@
-"""The recurrent layers users build: GRU, LSTM and Elman. What they share stands in `stack.py`."""
+"""The recurrent layers users build: GRU, LSTM, Elman and others. What they share stands in `stack.py`."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from gatewise.cells import State, gru, lstm, rnn
-from gatewise.errors import Array, GatewiseTypeError, GatewiseValueError, check_choice, check_number
+from gatewise import layouts
+from gatewise.cells import gru, lstm, mingru, rnn
+from gatewise.errors import Array, GatewiseValueError, check_choice, check_number
 from gatewise.layers import initializers
 from gatewise.layers.layer import Rng, generator
 from gatewise.layers.stack import Recurrent
@@ -30,7 +32,32 @@ class LSTMState(NamedTuple):
     c: Array
 
 
-class GRU(Recurrent):
+class Convertible(Recurrent):
+    """A recurrent layer with weights from and to the layouts of `gatewise.layouts`, where one has the cell."""
+
+    @classmethod
+    def from_weights(cls, weights: Mapping[str, Array], layout: str, **hints: Any) -> Self:
+        """Build a layer from another system's arrays; see `gatewise.convert` for the layouts and hints.
+
+        Examples
+        --------
+        >>> import numpy as np, gatewise as gw
+        >>> rng = np.random.default_rng(0)
+        >>> gru = gw.GRU.from_weights({"Wx": rng.normal(size=(3, 12)), "Wh": rng.normal(size=(4, 12))}, "packed")
+        >>> gru.reset, gru.input_size, gru.hidden_size, gru.dtype
+        ('before', 3, 4, dtype('float64'))
+        """
+        params, options = layouts.to_params(weights, layout, cell=cls.kind, **hints)
+        layer = cls(**options)
+        layer.params.update(params)
+        return layer
+
+    def to_weights(self, layout: str, **hints: Any) -> dict[str, Array]:
+        """Return copies of the weights in another system's layout and letters; see `gatewise.convert`."""
+        return layouts.from_params(self.params, layout, cell=self.kind, options=self.config(), **hints)
+
+
+class GRU(Convertible):
     """A gated recurrent unit over whole sequences.
 
     Parameters
@@ -81,6 +108,8 @@ class GRU(Recurrent):
     """
 
     kind = "gru"
+    option = "reset"
+    choices = gru.FORMS
 
     def __init__(
         self,
@@ -99,20 +128,26 @@ class GRU(Recurrent):
         chrono: float | None = None,
     ) -> None:
         check_choice("reset", reset, gru.FORMS)
+        self.cell, self.reset = gru.FORMS[reset], reset
         rng = generator(rng)
         super().__init__(
-            gru.FORMS[reset], input_size, hidden_size, num_layers, bidirectional, bias, dropout, dtype, rng, init, tape
+            input_size,
+            hidden_size,
+            num_layers=num_layers,
+            bidirectional=bidirectional,
+            bias=bias,
+            dropout=dropout,
+            dtype=dtype,
+            rng=rng,
+            init=init,
+            tape=tape,
         )
-        self.reset = reset
         if chrono is not None:
             check_number("chrono", chrono, 2, 1e12, open_low=True)
             self._set_gate_bias("update", initializers.chrono(rng, self.hidden_size, chrono, self.dtype))
 
-    def config(self) -> dict[str, Any]:  # noqa: D102
-        return {**super().config(), "reset": self.reset}
 
-
-class LSTM(Recurrent):
+class LSTM(Convertible):
     """A long short-term memory over whole sequences; its state is an `LSTMState(h, c)`.
 
     Parameters
@@ -144,6 +179,8 @@ class LSTM(Recurrent):
     """
 
     kind = "lstm"
+    cell = lstm.LSTM
+    State = LSTMState
 
     def __init__(
         self,
@@ -163,7 +200,16 @@ class LSTM(Recurrent):
     ) -> None:
         rng = generator(rng)
         super().__init__(
-            lstm.LSTM, input_size, hidden_size, num_layers, bidirectional, bias, dropout, dtype, rng, init, tape
+            input_size,
+            hidden_size,
+            num_layers=num_layers,
+            bidirectional=bidirectional,
+            bias=bias,
+            dropout=dropout,
+            dtype=dtype,
+            rng=rng,
+            init=init,
+            tape=tape,
         )
         if forget_bias is not None and chrono is not None:
             raise GatewiseValueError("forget_bias and chrono both set the forget gate's bias: give one of them.")
@@ -176,16 +222,8 @@ class LSTM(Recurrent):
             self._set_gate_bias("forget", keep)
             self._set_gate_bias("input", -keep)
 
-    def _pack(self, state: State) -> LSTMState:
-        return LSTMState(*state)
 
-    def _unpack(self, state: Any, name: str) -> State:
-        if not isinstance(state, tuple) or len(state) != 2:
-            raise GatewiseTypeError(f"{name} is a {type(state).__name__}; need gw.LSTMState(h, c).")
-        return tuple(state)
-
-
-class RNN(Recurrent):
+class RNN(Convertible):
     """An Elman network over whole sequences: h_t = tanh(W x_t + b + U h_{t-1} + c), or relu.
 
     Parameters
@@ -213,6 +251,8 @@ class RNN(Recurrent):
     """
 
     kind = "rnn"
+    option = "nonlinearity"
+    choices = rnn.FORMS
 
     def __init__(
         self,
@@ -230,20 +270,54 @@ class RNN(Recurrent):
         tape: str = "store",
     ) -> None:
         check_choice("nonlinearity", nonlinearity, rnn.FORMS)
+        self.cell, self.nonlinearity = rnn.FORMS[nonlinearity], nonlinearity
         super().__init__(
-            rnn.FORMS[nonlinearity],
             input_size,
             hidden_size,
-            num_layers,
-            bidirectional,
-            bias,
-            dropout,
-            dtype,
-            rng,
-            init,
-            tape,
+            num_layers=num_layers,
+            bidirectional=bidirectional,
+            bias=bias,
+            dropout=dropout,
+            dtype=dtype,
+            rng=rng,
+            init=init,
+            tape=tape,
         )
-        self.nonlinearity = nonlinearity
 
-    def config(self) -> dict[str, Any]:  # noqa: D102
-        return {**super().config(), "nonlinearity": self.nonlinearity}
+
+class MinGRU(Convertible):
+    """A minimal gated recurrent unit over whole sequences: gate and candidate see the input alone; there is no U.
+
+    Parameters
+    ----------
+    input_size, hidden_size, num_layers, bidirectional, bias, dropout, dtype, rng, tape
+        As in `GRU`. Parameters are `weight_ih` (2·H, D) and `bias_ih` (2·H,) of each layer and direction.
+    init : {"uniform", "orthogonal"}
+        As in `GRU`; without a recurrent matrix both are the same.
+
+    Raises
+    ------
+    GatewiseError
+        If an argument is out of range.
+
+    Notes
+    -----
+    The equations stand in `gatewise.cells.mingru`. What one layer lacks, seeing the state when it decides, a stack of
+    several has in part: the gates of a layer see the states of the one below. Source: Feng et al., *Were RNNs all we
+    needed?*, arXiv 2410.01201, section 3.1.
+
+    Examples
+    --------
+    >>> import numpy as np, gatewise as gw
+    >>> layer = gw.MinGRU(3, 16, num_layers=2, rng=0)
+    >>> y, state = layer(np.zeros((2, 5, 3), np.float32))
+    >>> y.shape, state.shape, list(layer.params)[:2]
+    ((2, 5, 16), (2, 2, 16), ['weight_ih_l0', 'bias_ih_l0'])
+    """
+
+    kind = "mingru"
+    cell = mingru.MINGRU
+
+
+RECURRENT: dict[str, type[Recurrent]] = {layer.kind: layer for layer in (GRU, LSTM, RNN, MinGRU)}
+"""Every recurrent layer of the library by its kind."""

@@ -15,6 +15,7 @@ class SequentialTape(NamedTuple):
     """The tape of each layer; `tape[0]` is that of the first."""
 
     tapes: tuple[Any, ...]
+    owner: object
 
     def __getitem__(self, index: Any) -> Any:
         return self.tapes[index]
@@ -95,7 +96,7 @@ class Sequential(Several):
             return layer.forward(x, initial, lengths=lengths, training=training, rng=rng)
 
         y, states, tapes = self._in_turn(x, state, lengths, run)
-        return y, states, SequentialTape(tapes)
+        return y, states, SequentialTape(tapes, self.identity)
 
     def _in_turn(
         self, x: Array, state: Any, lengths: Any, run: Callable[[Layer, Array, Any, Any], tuple[Array, Any, Any]]
@@ -114,18 +115,31 @@ class Sequential(Several):
         self, tape: SequentialTape, dy: Array, dstate: Any = None
     ) -> tuple[Array | None, tuple[Any, ...], dict[str, Array]]:
         """Return dx (None if the first layer reads integers), the states' gradients and those of `params`."""
+        return self._backward(tape, dy, dstate, lambda layer, *back: (*layer.backward(*back), ()))[:3]
+
+    def backward_passes(  # noqa: D102
+        self, tape: SequentialTape, dy: Array, dstate: Any = None
+    ) -> tuple[Array | None, tuple[Any, ...], dict[str, Array], tuple[Any, ...]]:
+        return self._backward(tape, dy, dstate, lambda layer, *back: layer.backward_passes(*back))
+
+    def _backward(
+        self, tape: SequentialTape, dy: Array, dstate: Any, carry: Callable[..., tuple[Any, ...]]
+    ) -> tuple[Array | None, tuple[Any, ...], dict[str, Array], tuple[Any, ...]]:
+        """Carry dy back by `carry` of each layer, its tape and what it gets, the last layer first."""
         check_tape(tape, SequentialTape, self)
         dfinal = self._per_layer("dstate", dstate)
         dinitial: list[Any] = []
+        passes: list[Any] = []
         grads: dict[str, Array] = {}
         dx: Array | None = dy
         for i in reversed(range(len(self.layers))):
             assert dx is not None
             with _naming(i, self.layers[i]):
-                dx, d, g = self.layers[i].backward(tape.tapes[i], dx, dfinal[i])
+                dx, d, gradients, carried = carry(self.layers[i], tape.tapes[i], dx, dfinal[i])
             dinitial.insert(0, d)
-            grads |= prefixed(str(i), g)
-        return dx, tuple(dinitial), {name: grads[name] for name in self.params}
+            passes.insert(0, carried)
+            grads |= prefixed(str(i), gradients)
+        return dx, tuple(dinitial), {name: grads[name] for name in self.params}, tuple(passes)
 
 
 def _check_chain(layers: tuple[Layer, ...]) -> None:

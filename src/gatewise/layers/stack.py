@@ -10,15 +10,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from gatewise import layouts, recurrence
+from gatewise import recurrence
 from gatewise.cells import Cell, State
 from gatewise.errors import (
     Array,
+    GatewiseTypeError,
     GatewiseValueError,
     check_array,
     check_choice,
@@ -28,7 +29,7 @@ from gatewise.errors import (
 from gatewise.layers import initializers
 from gatewise.layers.layer import Layer, Params, Rng, check_tape, generator
 from gatewise.layers.padding import blank, checked_steps, reverse
-from gatewise.recurrence import Run, Weights
+from gatewise.recurrence import Pass, Run, Weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +44,7 @@ class RecurrentTape:
     lengths: Array | None
     masks: tuple[Array | None, ...]
     directions: int
+    owner: object
 
     def values(self, name: str, layer: int = 0, reverse: bool = False) -> Array:
         """Return gate or state `name` of one layer and direction, (batch, time, H), in the order of x."""
@@ -71,22 +73,28 @@ class Recurrent(Layer):
     """A stack of recurrent layers in one or two directions: all that does not depend on the cell."""
 
     kind: ClassVar[str]
-    """Name of the network in `gatewise.layouts`."""
+    """Name of the network: in `RECURRENT`, in `gatewise.layouts`, and before "/" in the forms of its cells."""
+    option: ClassVar[str | None] = None
+    """Name of the argument that chooses among the forms of the cell: "reset", "nonlinearity"; None if there is one."""
+    choices: ClassVar[Mapping[str, Cell]] = {}
+    """The cell that each value of `option` chooses."""
+    State: ClassVar[Any] = None
+    """Named tuple of the states; None if there is one, which is then an array."""
     cell: Cell
 
     def __init__(
         self,
-        cell: Cell,
         input_size: int,
         hidden_size: int,
-        num_layers: int,
-        bidirectional: bool,
-        bias: bool,
-        dropout: float,
-        dtype: DTypeLike,
-        rng: Rng,
-        init: str,
-        tape: str,
+        *,
+        num_layers: int = 1,
+        bidirectional: bool = False,
+        bias: bool = True,
+        dropout: float = 0.0,
+        dtype: DTypeLike = np.float32,
+        rng: Rng = None,
+        init: str = "uniform",
+        tape: str = "store",
     ) -> None:
         check_number("input_size", input_size, 1, integer=True)
         check_number("hidden_size", hidden_size, 1, integer=True)
@@ -96,7 +104,6 @@ class Recurrent(Layer):
         check_choice("bias", bias, (False, True))
         check_choice("init", init, ("uniform", "orthogonal"))
         check_choice("tape", tape, ("store", "recompute"))
-        self.cell = cell
         self.input_size = int(input_size)
         self.hidden_size = int(hidden_size)
         self.num_layers = int(num_layers)
@@ -106,6 +113,20 @@ class Recurrent(Layer):
         self.tape = tape
         self.dtype = check_dtype(dtype)
         self.params = self._initial_params(generator(rng), init)
+
+    @classmethod
+    def form_options(cls) -> dict[str, dict[str, Any]]:
+        """Return the arguments that choose each form of the cell, by its identity.
+
+        Examples
+        --------
+        >>> import gatewise as gw
+        >>> gw.GRU.form_options(), gw.LSTM.form_options()
+        ({'gru/after': {'reset': 'after'}, 'gru/before': {'reset': 'before'}}, {'lstm': {}})
+        """
+        if cls.option is None:
+            return {cls.cell.form: {}}
+        return {cell.form: {cls.option: value} for value, cell in cls.choices.items()}
 
     @property
     def directions(self) -> int:
@@ -127,6 +148,7 @@ class Recurrent(Layer):
             "dropout": self.dropout,
             "dtype": self.dtype.name,
             "tape": self.tape,
+            **self.form_options()[self.cell.form],
         }
 
     def __call__(self, x: Array, state: Any = None, *, lengths: Any = None) -> tuple[Array, Any]:
@@ -168,7 +190,7 @@ class Recurrent(Layer):
             If a shape, dtype, value or length does not fit.
         """
         y, runs, lengths, masks = self._pass(x, state, lengths, generator(rng) if training else None, keep=True)
-        tape = RecurrentTape(tuple(runs), lengths, tuple(masks), self.directions)
+        tape = RecurrentTape(tuple(runs), lengths, tuple(masks), self.directions, self.identity)
         return y, self._final(runs), tape
 
     def _pass(
@@ -227,69 +249,74 @@ class Recurrent(Layer):
         GatewiseError
             If the tape is another layer's, or a shape or dtype does not fit.
         """
-        self._check_tape(tape)
+        return self._backward(tape, dy, dstate, keep_dstates=False)[:3]
+
+    def backward_passes(  # noqa: D102
+        self, tape: RecurrentTape, dy: Array, dstate: Any = None
+    ) -> tuple[Array, Any, dict[str, Array], tuple[Pass, ...]]:
+        return self._backward(tape, dy, dstate, keep_dstates=True)
+
+    def _backward(
+        self, tape: RecurrentTape, dy: Array, dstate: Any, keep_dstates: bool
+    ) -> tuple[Array, Any, dict[str, Array], tuple[Pass, ...]]:
+        check_tape(tape, RecurrentTape, self)
         B, T, _ = tape.runs[0].x.shape
         dy = blank(check_array("dy", dy, (B, T, self.output_size), self.dtype), tape.lengths)
         dfinal = self._checked_state(dstate, B, "dstate")
-        dinitial: list[State] = []
-        grads: dict[str, Array] = {}
+        passes: list[Pass] = []
         for layer in reversed(range(self.num_layers)):
-            dx, dstates, gradients = self._backward_layer(layer, tape, dy, dfinal)
+            dx, of_layer = self._backward_layer(layer, tape, dy, dfinal, keep_dstates)
             dy = _times(dx, tape.masks[layer])
-            dinitial = dstates + dinitial
-            grads |= gradients
-        return dy, self._pack(_stack_states(dinitial)), {name: grads[name] for name in self.params}
+            passes = of_layer + passes
+        return dy, self._pack(_stack_states(p.dinitial for p in passes)), self._named_gradients(passes), tuple(passes)
 
     def _backward_layer(
-        self, layer: int, tape: RecurrentTape, dy: Array, dfinal: State
-    ) -> tuple[Array, list[State], dict[str, Array]]:
-        dxs, dinitial = [], []
-        grads: dict[str, Array] = {}
+        self, layer: int, tape: RecurrentTape, dy: Array, dfinal: State, keep_dstates: bool
+    ) -> tuple[Array, list[Pass]]:
+        """Return the gradient of what one layer reads, and its pass in each direction."""
+        dxs, passes = [], []
         for k in range(self.directions):
             dh = dy if self.directions == 1 else np.split(dy, 2, axis=-1)[k]
             index = layer * self.directions + k
-            dx, dstate, gradients = recurrence.backward(
-                tape.runs[index], _in_order(dh, k, tape.lengths), _nth(dfinal, index)
+            dx, passed = recurrence.backward_pass(
+                tape.runs[index], _in_order(dh, k, tape.lengths), _nth(dfinal, index), keep_dstates=keep_dstates
             )
             dxs.append(_in_order(dx, k, tape.lengths))
-            dinitial.append(dstate)
-            named = zip(_parameter_names(layer, k), gradients, strict=True)
-            grads |= {name: gradient for name, gradient in named if name in self.params}
-        return sum(dxs[1:], start=dxs[0]), dinitial, grads
+            passes.append(passed)
+        return sum(dxs[1:], start=dxs[0]), passes
 
-    @classmethod
-    def from_weights(cls, weights: Mapping[str, Array], layout: str, **hints: Any) -> Self:
-        """Build a layer from another system's arrays; see `gatewise.convert` for the layouts and hints.
-
-        Examples
-        --------
-        >>> import numpy as np, gatewise as gw
-        >>> rng = np.random.default_rng(0)
-        >>> gru = gw.GRU.from_weights({"Wx": rng.normal(size=(3, 12)), "Wh": rng.normal(size=(4, 12))}, "packed")
-        >>> gru.reset, gru.input_size, gru.hidden_size, gru.dtype
-        ('before', 3, 4, dtype('float64'))
-        """
-        params, options = layouts.to_params(weights, layout, cell=cls.kind, **hints)
-        layer = cls(**options)
-        layer.params.update(params)
-        return layer
-
-    def to_weights(self, layout: str, **hints: Any) -> dict[str, Array]:
-        """Return copies of the weights in another system's layout and letters; see `gatewise.convert`."""
-        return layouts.from_params(self.params, layout, cell=self.kind, options=self.config(), **hints)
+    def _named_gradients(self, passes: list[Pass]) -> dict[str, Array]:
+        grads: dict[str, Array] = {}
+        for index, passed in enumerate(passes):
+            grads |= zip(_parameter_names(*divmod(index, self.directions)), passed.gradients, strict=True)
+        return {name: grads[name] for name in self.params}
 
     def _initial_params(self, rng: np.random.Generator, init: str) -> Params:
         H, G = self.hidden_size, len(self.cell.gates)
         params: dict[str, Array] = {}
         for layer in range(self.num_layers):
-            D = self.output_size if layer else self.input_size
             for k in range(self.directions):
-                shapes = [(G * H, D), (G * H, H)] + [(G * H,)] * 2 * self.bias
-                for name, shape in zip(_parameter_names(layer, k), shapes, strict=False):
-                    params[name] = initializers.uniform(rng, shape, H**-0.5, self.dtype)
-                if init == "orthogonal":
-                    params[_parameter_names(layer, k)[1]] = initializers.orthogonal(rng, G, H, self.dtype)
+                for name, shape in zip(_parameter_names(layer, k), self._shapes(layer), strict=True):
+                    if self._is_parameter(name):
+                        params[name] = initializers.uniform(rng, shape, H**-0.5, self.dtype)
+                U = _parameter_names(layer, k)[1]
+                if init == "orthogonal" and U in params:
+                    params[U] = initializers.orthogonal(rng, G, H, self.dtype)
         return Params(params)
+
+    def _shapes(self, layer: int) -> tuple[tuple[int, ...], ...]:
+        """Shapes of the weights of one direction of one layer, with 0 rows for those that the cell does not have."""
+        D = self.output_size if layer else self.input_size
+        H = self.hidden_size
+        rows = len(self.cell.gates) * H
+        recurrent_rows = rows * self.cell.recurrent
+        return (rows, D), (recurrent_rows, H), (rows,), (recurrent_rows,)
+
+    def _is_parameter(self, name: str) -> bool:
+        """Whether the layer has the parameter of this name; else it is absent, or 0."""
+        if name.startswith("bias_hh"):
+            return self.bias and self.cell.recurrent_bias
+        return self.bias if name.startswith("bias_ih") else self.cell.recurrent or name.startswith("weight_ih")
 
     def _set_gate_bias(self, gate: str, bias: float | Array) -> None:
         """Let the two biases of `gate` sum to `bias` (a number or (H,)) in every layer and direction."""
@@ -303,26 +330,16 @@ class Recurrent(Layer):
 
     def _weights(self, layer: int, direction: int, copy: bool) -> Weights:
         """Copies where a tape is to keep the network it came from."""
-        found = [self.params[n] for n in _parameter_names(layer, direction) if n in self.params]
-        W, U, *biases = [w.copy() for w in found] if copy else found
-        b, c = biases or (np.zeros(len(W), self.dtype), np.zeros(len(W), self.dtype))
-        return Weights(W, U, b, c)
+        arrays = [
+            self.params[name] if name in self.params else np.zeros(shape, self.dtype)
+            for name, shape in zip(_parameter_names(layer, direction), self._shapes(layer), strict=True)
+        ]
+        return Weights(*(array.copy() if copy else array for array in arrays))
 
     def _dropout_mask(self, rng: np.random.Generator | None, shape: tuple[int, ...]) -> Array | None:
         return (
             None if rng is None or not self.dropout else initializers.dropout_mask(rng, shape, self.dropout, self.dtype)
         )
-
-    def _check_tape(self, tape: Any) -> None:
-        """Raise unless `tape` is of a network with this cell and these weights' shapes."""
-        check_tape(tape, RecurrentTape, self)
-        came = [(run.cell, run.weights.W.shape, run.weights.W.dtype) for run in tape.runs]
-        names = [name for name in self.params if name.startswith("weight_ih")]
-        if came != [(self.cell, self.params[name].shape, self.dtype) for name in names]:
-            raise GatewiseValueError(
-                f"the tape is another layer's: it does not fit {self!r}; "
-                f"need the third result of this layer's forward: y, state, tape = layer.forward(x)."
-            )
 
     def _checked_state(self, state: Any, batch: int, name: str = "state") -> State:
         shape = (self.num_layers * self.directions, batch, self.hidden_size)
@@ -334,10 +351,16 @@ class Recurrent(Layer):
         return parts
 
     def _pack(self, state: State) -> Any:
-        return state[0]
+        return state[0] if self.State is None else self.State(*state)
 
     def _unpack(self, state: Any, name: str) -> State:
-        return (state,)
+        if self.State is None:
+            return (state,)
+        if not isinstance(state, tuple) or len(state) != len(self.cell.states):
+            package = "gw." if self.State.__module__.startswith("gatewise.") else ""
+            need = f"{package}{self.State.__qualname__}({', '.join(self.State._fields)})"
+            raise GatewiseTypeError(f"{name} is a {type(state).__name__}; need {need}, or a tuple of these arrays.")
+        return tuple(state)
 
 
 def _in_order(a: Array, direction: int, lengths: Array | None, copy: bool = False) -> Array:

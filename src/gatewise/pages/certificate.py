@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gatewise.gradcheck import TOLERANCE, gradcheck
 from gatewise.layers import Layer
-from gatewise.pages.parts import Section, Table
+from gatewise.pages.content import Section, TextTable
 from gatewise.pages.words import count
 
 SAMPLES = 4
@@ -25,7 +25,7 @@ def certificate_section(network: Layer) -> Section:
         intro=f"{verdict}: {count(len(report.checks), 'array')} of this model, float64, each against central "
         f"differences on random input. The worst relative error is {report.worst:.1e}, the tolerance "
         f"{TOLERANCE:.0e}.",
-        tables=[Table("Relative error of each array's gradient", header, rows, open=len(rows) <= 12)],
+        tables=[TextTable("Relative error of each array's gradient", header, rows, open=len(rows) <= 12)],
     )
 
 

@@ -10,14 +10,14 @@ import pandas as pd
 from bokeh.models import Range1d
 
 from gatewise.errors import Array, GatewiseTypeError, check_choice
-from gatewise.flow import GradientFlow, gradient_flow
 from gatewise.layers import RNN, Layer
 from gatewise.layers.parts import has_recurrent_part, recurrent_parts
 from gatewise.layers.stack import Recurrent
 from gatewise.pages import drawing
+from gatewise.pages.content import Section, TextTable
 from gatewise.pages.inside import Inside, recurrent_layers
-from gatewise.pages.parts import Section, Table
 from gatewise.pages.words import count, number
+from gatewise.sight.flow import GradientFlow, gradient_flow
 
 WORK = 1e9  # rows × steps × units³ of one curve: a few seconds
 CURVES, FLOOR, CEILING = 4, 1e-12, 1e12
@@ -91,14 +91,14 @@ def _curve(recurrent: Recurrent, x: Array, lengths: Array | None, label: str, **
     flow = gradient_flow(recurrent, x, lengths=lengths, **where)
     steps = np.full(len(x), x.shape[1]) if lengths is None else lengths
     norms = _by_distance(flow, steps, bool(where.get("reverse")))
-    found = np.nanquantile(np.clip(norms, FLOOR, CEILING), (0.1, 0.5, 0.9), axis=0)
-    middle = np.where(found[1] > FLOOR, found[1], np.nan)
-    return Curve(label, middle, found[0], found[2], float(np.median(flow.memory)))
+    quantiles = np.nanquantile(np.clip(norms, FLOOR, CEILING), (0.1, 0.5, 0.9), axis=0)
+    middle = np.where(quantiles[1] > FLOOR, quantiles[1], np.nan)
+    return Curve(label, middle, quantiles[0], quantiles[2], float(np.median(flow.memory)))
 
 
 def _affordable(recurrent: Recurrent, x: Array, lengths: Array | None) -> tuple[Array, Array | None]:
     """Return as many rows, and of these as many first steps, as can be had in a few seconds."""
-    size = recurrent.hidden_size * (2 if recurrent.cell.name == "lstm" else 1)
+    size = recurrent.hidden_size * len(recurrent.cell.states)
     most = max(2.0, WORK / size**3)
     rows = int(max(1, min(len(x), most // x.shape[1])))
     steps = int(min(x.shape[1], most // rows))
@@ -150,26 +150,26 @@ def _told(curves: list[Curve]) -> str:
     return f"It stays at or above 0.1 for {joined}, the median over the sequences."
 
 
-def _table(curves: list[Curve]) -> Table:
+def _table(curves: list[Curve]) -> TextTable:
     """Return the norm at some distances."""
     longest = max(len(curve.middle) for curve in curves)
     distances = [k for k in DISTANCES if k < longest]
     rows = [[str(k), *(number(c.middle[k] if k < len(c.middle) else None) for c in curves)] for k in distances]
-    return Table("Norm by distance", ["Steps before the last", *(curve.label for curve in curves)], rows)
+    return TextTable("Norm by distance", ["Steps before the last", *(curve.label for curve in curves)], rows)
 
 
 def _share_sections(inside: Inside) -> list[Section]:
     """Return how much each step contributes to the gradient of each weight, where there is a loss and one layer."""
     if (inside.loss is None and inside.dy is None) or len(recurrent_layers(inside.network)) > 1:
         return []
-    given: Mapping[str, Any] = (
+    loss: Mapping[str, Any] = (
         {"loss": inside.loss, "target": inside.target} if inside.loss is not None else {"dy": inside.dy}
     )
-    shares = gradient_flow(inside.network, inside.x, lengths=inside.lengths, **given).shares
+    shares = gradient_flow(inside.network, inside.x, lengths=inside.lengths, **loss).shares
     titles = {"weight_ih": "Input weights W", "weight_hh": "Recurrent weights U"}
-    found = {titles[name.split(".")[-1][:9]]: share for name, share in shares.items() if "weight" in name}
-    names = dict(zip(drawing.SLOTS, found, strict=False))
-    table = pd.DataFrame({slot: 100 * found[title] for slot, title in names.items()})
+    by_title = {titles[name.split(".")[-1][:9]]: share for name, share in shares.items() if "weight" in name}
+    names = dict(zip(drawing.SLOTS, by_title, strict=False))
+    table = pd.DataFrame({slot: 100 * by_title[title] for slot, title in names.items()})
     table.index = pd.Index(range(1, len(table) + 1), name="step")
     most = int(table["first"].argmax()) + 1
     return [

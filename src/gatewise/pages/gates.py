@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -22,10 +22,10 @@ from bokeh.models.annotations import Span
 from gatewise.errors import Array
 from gatewise.layers.parts import has_recurrent_part
 from gatewise.pages import drawing
-from gatewise.pages.inside import SIGMOIDS, TITLES, Inside, Place, places, range_table
-from gatewise.pages.parts import Section, Windows
+from gatewise.pages.content import Section, Windows
+from gatewise.pages.inside import Inside, Place, places, range_table
 from gatewise.pages.words import count, shortened
-from gatewise.trace import trace
+from gatewise.sight.trace import trace
 
 VALUES = 300_000  # on the page, two bytes each
 ROWS, UNITS, LINES = 8, 64, 4
@@ -45,56 +45,56 @@ def gate_sections(inside: Inside) -> list[Section]:
     """Return the section, or none for a network without a recurrent layer."""
     if not has_recurrent_part(inside.network):
         return []
-    given = {"loss": inside.loss, "target": inside.target} if inside.loss is not None else {"dy": inside.dy}
-    seen = trace(inside.network, inside.x, lengths=inside.lengths, **given)
-    found = list(places(inside.network, seen))
+    gradients = {"loss": inside.loss, "target": inside.target} if inside.loss is not None else {"dy": inside.dy}
+    seen = trace(inside.network, inside.x, lengths=inside.lengths, **gradients)
+    shown = list(places(inside.network, seen))
     kinds = {"Values": ""} | ({"Gradients of the loss": "d_"} if "d_y" in seen else {})
-    extent = _extent(found, inside, len(kinds))
+    extent = _extent(shown, inside, len(kinds))
     names = [shortened(name) for name in inside.row_names()[: extent.rows]]
     return [
         Section(
             id="gates",
             heading="Inside: gates and states over time",
-            intro=_intro(found, extent, inside),
-            alt=_alt(found, extent),
-            figure=gate_figure(found, inside, extent),
+            intro=_intro(shown, extent, inside),
+            alt=_alt(shown, extent),
+            figure=gate_figure(shown, inside, extent),
             windows=Windows({}),
-            picks={"Sequence": names, "Layer": [place.label for place in found], "Show": list(kinds)},
-            store=_store(found, inside, extent, list(kinds.values())),
-            scales=_scales(found),
-            tables=[range_table(found)],
+            picks={"Sequence": names, "Layer": [place.label for place in shown], "Show": list(kinds)},
+            store=_store(shown, inside, extent, list(kinds.values())),
+            scales=_scales(shown),
+            tables=[range_table(shown)],
         )
     ]
 
 
-def _store(found: Sequence[Place], inside: Inside, extent: Extent, kinds: Sequence[str]) -> dict[str, Any]:
+def _store(shown: Sequence[Place], inside: Inside, extent: Extent, kinds: Sequence[str]) -> dict[str, Any]:
     """Return the values of all pictures by the numbers of row, place and kind, as in "0-2-0"."""
-    orders = [unit_order(place.values("hidden"), extent.units) for place in found]
+    orders = [unit_order(place.values(place.recurrent.cell.states[0]), extent.units) for place in shown]
     inputs = [_input(inside, row, extent.steps) for row in range(extent.rows)]
     units = [(order + 1).tolist() for order in orders]
     store: dict[str, Any] = {"rows": inputs, "features": inside.feature_names(), "units": units}
-    for (p, place), (k, kind) in product(enumerate(found), enumerate(kinds)):
+    for (p, place), (k, kind) in product(enumerate(shown), enumerate(kinds)):
         for name in place.names():
             values = place.values(name, kind)[: extent.rows, : extent.steps, orders[p]]
-            ends = _ends(values, kind + name)
+            ends = _ends(values, place.is_gate(name) and not kind)
             for row in range(extent.rows):
                 cell = store.setdefault(f"{row}-{p}-{k}", {})
                 cell[name] = _packed(values[row, : inputs[row]["steps"]]) | ends
     return store
 
 
-def _ends(values: Array, name: str) -> dict[str, float]:
+def _ends(values: Array, gate: bool) -> dict[str, float]:
     """Return what the ends of the color scale stand for: 0 and 1 of a gate, ± the largest value of all rows else."""
-    if name in SIGMOIDS:
+    if gate:
         return {"low": 0.0, "high": 1.0}
     limit = float(f"{float(np.nanmax(np.abs(values))):.2g}") or 1.0
     return {"low": -limit, "high": limit}
 
 
-def _extent(found: Sequence[Place], inside: Inside, kinds: int) -> Extent:
+def _extent(shown: Sequence[Place], inside: Inside, kinds: int) -> Extent:
     """Return the rows, units and steps that fit; rows go first, then steps."""
-    arrays = kinds * sum(len(place.names()) for place in found)
-    units = min(UNITS, max(place.recurrent.hidden_size for place in found))
+    arrays = kinds * sum(len(place.names()) for place in shown)
+    units = min(UNITS, max(place.recurrent.hidden_size for place in shown))
     longest = int(inside.steps().max())
     rows = max(1, min(ROWS, len(inside.x), VALUES // (arrays * units * longest)))
     return Extent(rows, units, max(1, min(longest, VALUES // (arrays * units * rows))))
@@ -137,15 +137,16 @@ def _input(inside: Inside, row: int, most: int) -> dict[str, Any]:
     return {"steps": steps, "input": features}
 
 
-def gate_figure(found: Sequence[Place], inside: Inside, extent: Extent) -> Any:
+def gate_figure(shown: Sequence[Place], inside: Inside, extent: Extent) -> Any:
     """Return the input above one heat map for each gate and state, linked in time; the page's script fills them."""
     window = Range1d(start=0.5, end=extent.steps + 0.5, bounds=(0.5, extent.steps + 0.5), name="window")
     across, down = Span(dimension="height", line_color=drawing.INK), Span(dimension="width", line_color=drawing.INK)
-    names = list(dict.fromkeys(name for place in found for name in place.names()))
+    titles = {name: place.title(name) for place in reversed(shown) for name in place.names()}
+    names = list(dict.fromkeys(name for place in shown for name in place.names()))
     source = ColumnDataSource({name: [np.zeros((1, 1), np.float32)] for name in [*names, "unit"]}, name="gates")
     plots = [_input_plot(inside, window, across)]
     for name in names:
-        plots.append(_heat(name, names, source, window, extent.units))
+        plots.append(_heat(name, {other: titles[other] for other in names}, source, window, extent.units))
         plots[-1].add_tools(CrosshairTool(overlay=(down, across)))
     for plot in plots[:-1]:
         plot.xaxis.visible = False
@@ -154,11 +155,11 @@ def gate_figure(found: Sequence[Place], inside: Inside, extent: Extent) -> Any:
     return column(*plots, sizing_mode="stretch_width", spacing=10)
 
 
-def _heat(name: str, names: Sequence[str], source: Any, window: Any, units: int) -> Any:
-    plot = _strip(int(np.clip(3 * units, 80, 190)), TITLES[name], window, Range1d(start=units, end=0, name="units"))
+def _heat(name: str, titles: Mapping[str, str], source: Any, window: Any, units: int) -> Any:
+    plot = _strip(int(np.clip(3 * units, 80, 190)), titles[name], window, Range1d(start=units, end=0, name="units"))
     plot.title.name = f"title-{name}"
     _image(plot, name, source)
-    rows = [drawing.hover_row("", TITLES[other].split(" (")[0], f"@{other}{{0.[0000]}}") for other in names]
+    rows = [drawing.hover_row("", title.split(" (")[0], f"@{other}{{0.[0000]}}") for other, title in titles.items()]
     _box(plot, "Step @step · unit @unit", rows)
     return plot
 
@@ -220,26 +221,27 @@ def _strip(height: int, title: str, window: Any, y_range: Any) -> Any:
     return plot
 
 
-def _scales(found: Sequence[Place]) -> dict[str, Sequence[str]]:
-    names = {name for place in found for name in place.names()}
-    scales: dict[str, Sequence[str]] = {"sequential": ("Gates 0", "1")} if names & set(SIGMOIDS) else {}
+def _scales(shown: Sequence[Place]) -> dict[str, Sequence[str]]:
+    gates = any(place.is_gate(name) for place in shown for name in place.names())
+    scales: dict[str, Sequence[str]] = {"sequential": ("Gates 0", "1")} if gates else {}
     return scales | {"diverging": ("States −", "+")}
 
 
-def _intro(found: Sequence[Place], extent: Extent, inside: Inside) -> str:
-    sizes = max(place.recurrent.hidden_size for place in found)
+def _intro(shown: Sequence[Place], extent: Extent, inside: Inside) -> str:
+    sizes = max(place.recurrent.hidden_size for place in shown)
     longest = int(inside.steps().max())
     left_out = [f"the {extent.units} units that vary most, of {sizes:,}"] if sizes > extent.units else []
     left_out += [f"the first {extent.steps:,} of {longest:,} steps"] if longest > extent.steps else []
-    told = f" Shown are {' and '.join(left_out)}." if left_out else ""
+    note = f" Shown are {' and '.join(left_out)}." if left_out else ""
     return (
         "Each line of a picture is one unit, the same in all pictures; units that behave alike stand together. "
-        f"Drag across to zoom, double-click to zoom out.{told}"
+        f"Drag across to zoom, double-click to zoom out.{note}"
     )
 
 
-def _alt(found: Sequence[Place], extent: Extent) -> str:
-    names = ", ".join(TITLES[name].split(" (")[0].lower() for name in found[0].names())
+def _alt(shown: Sequence[Place], extent: Extent) -> str:
+    cell = shown[0].recurrent.cell
+    names = ", ".join(cell.title(name) for name in shown[0].names())
     return (
         f"Heat maps over time of {names} of {count(extent.units, 'unit')}, below the input. "
         "The table below says how they are spread."

@@ -4,30 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from gatewise.cells import Cell
 from gatewise.errors import Array
 from gatewise.layers import Layer
 from gatewise.layers.parts import plain_layers
 from gatewise.layers.stack import Recurrent
-from gatewise.pages.parts import Table
+from gatewise.pages.content import TextTable
 
 if TYPE_CHECKING:
     from xarray import Dataset
 
-TITLES = {
-    "reset": "Reset gate r",
-    "update": "Update gate z (1 keeps the old state)",
-    "candidate": "Candidate",
-    "input": "Input gate i",
-    "forget": "Forget gate f (1 keeps the old cell)",
-    "output": "Output gate o",
-    "hidden": "Hidden state h",
-    "cell": "Cell state c",
-}
-SIGMOIDS = ("reset", "update", "input", "forget", "output")
+NOTES = {("gru", "update"): "1 keeps the old state", ("lstm", "forget"): "1 keeps the old cell"}
+"""What is worth a word beside the title of a gate, by the name of its cell."""
+FAR = 50.0
+"""A pre-activation at which a sigmoid is at its end."""
 
 
 @dataclass(frozen=True)
@@ -70,13 +65,56 @@ class Place(NamedTuple):
 
     def values(self, name: str, kind: str = "") -> Array:
         """Return a gate or state, or with kind "d_" its gradient, over the rows: (n, time, H), NaN past each length."""
-        found: Array = self.seen[kind + self.prefix + name].isel(self.where).to_numpy()
-        return found
+        values: Array = self.seen[kind + self.prefix + name].isel(self.where).to_numpy()
+        return values
 
     def names(self) -> list[str]:
         """Return the gates and states, in the order in which a step computes them."""
         cell = self.recurrent.cell
-        return [name for name in (*cell.recorded, *reversed(cell.states)) if name in TITLES]
+        return [*(name for name in cell.recorded if name in cell.gates), *reversed(cell.states)]
+
+    def title(self, name: str) -> str:
+        """Return what a gate or state is called, with what its value 1 means where that is worth a word."""
+        cell = self.recurrent.cell
+        note = NOTES.get((cell.name, name))
+        return heading(cell, name) + (f" ({note})" if note else "")
+
+    def is_gate(self, name: str) -> bool:
+        """Whether values of `name` lie between 0 and 1, as a sigmoid gives them."""
+        return name in sigmoids(self.recurrent.cell)
+
+
+def heading(cell: Cell, name: str) -> str:
+    """Return what a gate or state of a cell is called, with a capital letter.
+
+    Examples
+    --------
+    >>> from gatewise.cells import FORMS
+    >>> heading(FORMS["lstm"], "forget")
+    'Forget gate f'
+    """
+    title = cell.title(name)
+    return title[0].upper() + title[1:]
+
+
+@cache
+def sigmoids(cell: Cell) -> frozenset[str]:
+    """Return the recorded values of a cell that go from 0 to 1 with its pre-activations.
+
+    Examples
+    --------
+    >>> from gatewise.cells import FORMS
+    >>> sorted(sigmoids(FORMS["gru/after"]))
+    ['reset', 'update']
+    """
+    G = len(cell.gates)
+    rows = G * cell.recurrent
+    state, U, c = tuple(np.zeros((1, 1)) for _ in cell.states), np.zeros((rows, 1)), np.zeros(rows)
+    with np.errstate(all="ignore"):
+        _, low = cell.step(np.full((1, G), -FAR), state, U, c)
+        _, high = cell.step(np.full((1, G), FAR), state, U, c)
+    ends = {name: sorted((float(a[0, 0]), float(b[0, 0]))) for name, a, b in zip(cell.recorded, low, high, strict=True)}
+    return frozenset(name for name, pair in ends.items() if np.allclose(pair, (0, 1)))
 
 
 def recurrent_layers(network: Layer) -> list[tuple[str, Recurrent]]:
@@ -104,23 +142,23 @@ def _place_name(network: Recurrent, prefix: str, layer: int, reverse: bool) -> s
     return f"{where}{kind}{stacked}{direction}"
 
 
-def range_table(found: Sequence[Place]) -> Table:
+def range_table(shown: Sequence[Place]) -> TextTable:
     """Return how each gate and state is spread over all valid steps."""
     rows = []
-    for place in found:
+    for place in shown:
         for name in place.names():
             values = place.values(name)
             valid = values[np.isfinite(values)]
             quantiles = [f"{value:.2f}" for value in np.quantile(valid, (0.05, 0.5, 0.95))]
-            where = f"{place.label}: " if len(found) > 1 else ""
-            rows.append([where + TITLES[name].split(" (")[0], *quantiles, _at_its_ends(valid, name)])
-    return Table("How gates and states are spread", ["", "5 %", "median", "95 %", "saturated"], rows)
+            where = f"{place.label}: " if len(shown) > 1 else ""
+            rows.append([where + heading(place.recurrent.cell, name), *quantiles, _at_its_ends(valid, place, name)])
+    return TextTable("How gates and states are spread", ["", "5 %", "median", "95 %", "saturated"], rows)
 
 
-def _at_its_ends(values: Array, name: str) -> str:
-    """Return the share of values within 0.05 of the bounds of a gate, or beyond ±0.95."""
-    if name == "cell":
+def _at_its_ends(values: Array, place: Place, name: str) -> str:
+    """Return the share of values within 0.05 of the bounds of a gate, or beyond ±0.95; none of an inner state."""
+    if name in place.recurrent.cell.states[1:]:
         return ""
-    centered = 2 * values - 1 if name in SIGMOIDS else values
-    limit = 0.9 if name in SIGMOIDS else 0.95
+    gate = place.is_gate(name)
+    centered, limit = (2 * values - 1, 0.9) if gate else (values, 0.95)
     return f"{100 * float((np.abs(centered) > limit).mean()):.0f} %"

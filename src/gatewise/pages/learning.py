@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gatewise.errors import Array
-from gatewise.pages.parts import Section, Table
+from gatewise.pages.content import Section, TextTable
 from gatewise.pages.words import number
 
 History = Sequence[Mapping[str, Any]]
@@ -19,13 +19,13 @@ def loss_sections(history: History | None) -> list[Section]:
     names = loss_series(history or [])
     if not history or not names:
         return []
-    told = _lowest(history, *list(names.items())[-1])
+    lowest = _lowest(history, *list(names.items())[-1])
     return [
         Section(
             id="loss",
             heading="Training",
-            intro=f"Loss after each epoch. {told}",
-            alt=f"Line chart of the loss by epoch. {told}",
+            intro=f"Loss after each epoch. {lowest}",
+            alt=f"Line chart of the loss by epoch. {lowest}",
             figure=loss_figure(history),
             legend=names,
             tables=[_losses(history, names)],
@@ -82,7 +82,7 @@ def _lowest(history: History, name: str, title: str) -> str:
     return f"{title} loss is lowest, {number(values[low])}, after epoch {history[low]['epoch']} of {len(history)}."
 
 
-def _losses(history: History, names: Mapping[str, str]) -> Table:
+def _losses(history: History, names: Mapping[str, str]) -> TextTable:
     columns = [[str(record["epoch"]) for record in history]]
     columns += [[number(value) for value in losses(history, name)] for name in names]
-    return Table("Loss by epoch", ["Epoch", *names.values()], list(zip(*columns, strict=True)))
+    return TextTable("Loss by epoch", ["Epoch", *names.values()], list(zip(*columns, strict=True)))

@@ -13,8 +13,8 @@ from gatewise.errors import Array
 from gatewise.layers import Layer
 from gatewise.layers.stack import Recurrent
 from gatewise.pages import drawing
-from gatewise.pages.inside import TITLES, recurrent_layers
-from gatewise.pages.parts import Section, Table
+from gatewise.pages.content import Section, TextTable
+from gatewise.pages.inside import heading, recurrent_layers
 from gatewise.pages.words import number
 
 MOST = 4
@@ -38,42 +38,40 @@ def _section(k: int, name: str, recurrent: Recurrent, weights: Array, half: bool
     gates = recurrent.cell.gates
     blocks = dict(zip(gates, np.split(weights.astype(float), len(gates)), strict=True))
     values = {gate: np.linalg.svd(block, compute_uv=False) for gate, block in blocks.items()}
+    titles = {gate: heading(recurrent.cell, gate) for gate in gates}
     eigenvalues = len(gates) == 1
-    titles = {slot: _title(gate) for slot, gate in zip(drawing.SLOTS, gates, strict=False)}
-    radius = float(np.abs(np.linalg.eigvals(blocks["candidate"])).max())
-    told = f"The largest of the candidate's is {number(values['candidate'][0])}, its spectral radius {number(radius)}."
+    main = "candidate" if "candidate" in gates else gates[0]
+    radius = float(np.abs(np.linalg.eigvals(blocks[main])).max())
+    of_main = recurrent.cell.title(main)
+    sizes = f"The largest of the {of_main}'s is {number(values[main][0])}, its spectral radius {number(radius)}."
     if eigenvalues:
-        told = f"Spectral radius {number(radius)}, largest singular value {number(values['candidate'][0])}."
+        sizes = f"Spectral radius {number(radius)}, largest singular value {number(values[main][0])}."
     what = "Eigenvalues" if eigenvalues else "Singular values"
     return Section(
         id=f"spectrum-{k}",
         heading=f"Weights: {what.lower()} of {name}",
-        intro=_intro(eigenvalues, told),
-        alt=f"{what} of {name}. {told}",
-        figure=eigenvalue_figure(blocks["candidate"]) if eigenvalues else singular_value_figure(values),
-        legend={} if eigenvalues else titles,
-        tables=[_table(name, values)],
+        intro=_intro(eigenvalues, sizes),
+        alt=f"{what} of {name}. {sizes}",
+        figure=eigenvalue_figure(blocks[main]) if eigenvalues else singular_value_figure(values, titles),
+        legend={} if eigenvalues else dict(zip(drawing.SLOTS, titles.values(), strict=False)),
+        tables=[_table(name, values, titles)],
         half=half or eigenvalues,
     )
 
 
-def _title(gate: str) -> str:
-    return TITLES[gate].split(" (")[0]
-
-
-def _intro(eigenvalues: bool, told: str) -> str:
+def _intro(eigenvalues: bool, sizes: str) -> str:
     if eigenvalues:
-        return f"Beyond the unit circle a state grows, well inside it the past is soon forgotten. {told}"
-    return f"How much the recurrent matrix of each gate stretches the state, by direction. {told}"
+        return f"Beyond the unit circle a state grows, well inside it the past is soon forgotten. {sizes}"
+    return f"How much the recurrent matrix of each gate stretches the state, by direction. {sizes}"
 
 
-def _table(name: str, values: Mapping[str, Array]) -> Table:
+def _table(name: str, values: Mapping[str, Array], titles: Mapping[str, str]) -> TextTable:
     rows = [
-        [_title(gate), number(found[0]), number(float(np.median(found))), number(found[-1]), number(_rank(found))]
-        for gate, found in values.items()
+        [titles[gate], *map(number, (sizes[0], float(np.median(sizes)), sizes[-1], _rank(sizes)))]
+        for gate, sizes in values.items()
     ]
     header = ["Gate", "largest", "median", "smallest", "effective rank"]
-    return Table(f"Singular values of {name}", header, rows)
+    return TextTable(f"Singular values of {name}", header, rows)
 
 
 def _rank(values: Array) -> float:
@@ -82,7 +80,7 @@ def _rank(values: Array) -> float:
     return float(np.exp(-(shares * np.log(shares)).sum()))
 
 
-def singular_value_figure(values: Mapping[str, Array]) -> Any:
+def singular_value_figure(values: Mapping[str, Array], titles: Mapping[str, str]) -> Any:
     """Return the singular values of each gate in falling order."""
     names = dict(zip(drawing.SLOTS, values, strict=False))
     table = pd.DataFrame({slot: values[gate] for slot, gate in names.items()})
@@ -93,16 +91,17 @@ def singular_value_figure(values: Mapping[str, Array]) -> Any:
     plot.xaxis.axis_label = "Singular value, by size"
     for slot in names:
         drawing.line(plot, source, slot, marker=len(table) <= 40)
-    titles = {slot: _title(gate) for slot, gate in names.items()}
-    drawing.hover(plot, "No. @place", titles, renderers=drawing.first_line(plot))
+    labels = {slot: titles[gate] for slot, gate in names.items()}
+    drawing.hover(plot, "No. @place", labels, renderers=drawing.first_line(plot))
     return plot
 
 
 def eigenvalue_figure(matrix: Array) -> Any:
     """Return the eigenvalues in the complex plane with the unit circle."""
-    found = np.linalg.eigvals(matrix)
-    table = pd.DataFrame({"first": np.abs(found), "imaginary": found.imag}, pd.Index(found.real, name="real"))
-    limit = 1.1 * max(1.0, float(np.abs(found).max()))
+    eigenvalues = np.linalg.eigvals(matrix)
+    points = {"first": np.abs(eigenvalues), "imaginary": eigenvalues.imag}
+    table = pd.DataFrame(points, pd.Index(eigenvalues.real, name="real"))
+    limit = 1.1 * max(1.0, float(np.abs(eigenvalues).max()))
     ranges = {"x_range": Range1d(start=-limit, end=limit), "y_range": Range1d(start=-limit, end=limit)}
     plot = drawing.plot(360, match_aspect=True, **ranges)
     angle = np.linspace(0, 2 * np.pi, 181)

@@ -8,14 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from gatewise.comparison import Comparison
 from gatewise.errors import Array, GatewiseTypeError, GatewiseValueError, check_lengths
-from gatewise.layers import Embedding, Layer, Parallel
+from gatewise.layers import Layer
 from gatewise.layers.padding import valid_steps
-from gatewise.layers.parts import plain_layers
+from gatewise.layers.parts import example_input
 from gatewise.pages import classes, examples, values
 from gatewise.pages.classes import Classified
+from gatewise.pages.content import Results, Section
 from gatewise.pages.inside import Inside, recurrent_layers
-from gatewise.pages.parts import Results, Section
 from gatewise.pages.values import Predicted
 from gatewise.pages.words import count, number
 
@@ -30,6 +31,7 @@ class Outcome:
     title: str
     headline: str
     lede: str = ""
+    warning: str = ""
     results: Results | None = None
     sections: Sequence[Section] = ()
     history: Sequence[Mapping[str, Any]] = ()
@@ -50,26 +52,21 @@ def of_layer(
     outputs, _ = model(x, lengths=steps)
     title = " · ".join(type(layer).__name__ for layer in getattr(model, "layers", (model,)))
     if y is None:
-        kept = slice(CARDS)
-        inside = Inside(model, x[kept], _some(steps, kept), dy=_some(dy, kept), compare=compare)
+        first = slice(CARDS)
+        inside = Inside(model, x[first], _some(steps, first), dy=_some(dy, first), compare=compare)
         return Outcome(title, _layer_headline(model), _layer_lede(x, steps), inside=inside)
-    found = _judged(outputs, np.asarray(y), steps)
-    rows = examples.worth_a_look(_row_errors(found, steps, len(x)), HARDEST, TYPICAL)
+    result = _compared(outputs, np.asarray(y), steps)
+    rows = examples.worth_a_look(_row_errors(result, steps, len(x)), HARDEST, TYPICAL)
     target = {"loss": loss, "target": np.asarray(y)[rows]} if loss is not None else {"dy": _some(dy, rows)}
-    inside = Inside(model, x[rows], _some(steps, rows), _names(found, rows), compare=compare, **target)
-    return Outcome(title, **_reached(found, _drawable(x, steps), inside.steps(), rows), inside=inside)
+    inside = Inside(model, x[rows], _some(steps, rows), _names(result, rows), compare=compare, **target)
+    return Outcome(title, **_reached(result, _drawable(x, steps), inside.steps(), rows), inside=inside)
 
 
 def _random_rows(model: Layer) -> Array:
     """Return four rows of 50 steps: what a layer is looked at with when nothing else is given."""
     rng = np.random.default_rng(0)
-    _, first, _ = next(plain_layers(model))
-    if isinstance(first, Embedding):
-        return rng.integers(0, first.count, (4, 50))
-    size = getattr(model, "input_size", None)
-    if size is None:
-        raise GatewiseValueError(f"x is None and {model!r} takes any size; need rows to look at it with: pass x.")
-    return rng.standard_normal((4, 50, size)).astype(model.dtype)
+    x = example_input(model, rng, (4, 50))
+    return x if np.issubdtype(x.dtype, np.integer) else x.astype(model.dtype)
 
 
 def _layer_headline(model: Layer) -> str:
@@ -80,7 +77,7 @@ def _layer_headline(model: Layer) -> str:
 
 
 def _layer_lede(x: Array, steps: Array | None) -> str:
-    return f"Looked at with {count(len(x), 'sequence')} of {_range(x.shape[1] if steps is None else steps)} steps."
+    return f"Shown on {count(len(x), 'sequence')} of {_range(x.shape[1] if steps is None else steps)} steps."
 
 
 def _range(steps: Any) -> str:
@@ -89,7 +86,7 @@ def _range(steps: Any) -> str:
     return f"{longest:,}" if shortest == longest else f"{shortest:,} to {longest:,}"
 
 
-def _judged(outputs: Array, y: Array, steps: Array | None) -> Classified | Predicted:
+def _compared(outputs: Array, y: Array, steps: Array | None) -> Classified | Predicted:
     """Return outputs beside targets: classes if y is of integers and the outputs have one axis more, else values."""
     if np.issubdtype(y.dtype, np.integer) and outputs.ndim == y.ndim + 1 and outputs.shape[:-1] == y.shape:
         labels = [str(k) for k in range(outputs.shape[-1])]
@@ -129,33 +126,35 @@ def _softmax(logits: Array) -> Array:
     return np.asarray(softmax(logits, axis=-1))
 
 
-def _row_errors(found: Classified | Predicted, steps: Array | None, rows: int) -> Array:
+def _row_errors(result: Classified | Predicted, steps: Array | None, rows: int) -> Array:
     """Return how wrong the model is on each row, (rows,): the mean over its steps where there are several."""
-    errors = found.surprise if isinstance(found, Classified) else found.errors()
-    if found.thing == "sequence":
+    errors = result.surprise if isinstance(result, Classified) else result.errors()
+    if result.thing == "sequence":
         return errors
     sizes = np.full(rows, len(errors) // rows) if steps is None else steps
     return np.asarray([part.mean() for part in np.split(errors, np.cumsum(sizes)[:-1])])
 
 
-def _reached(found: Classified | Predicted, drawable: Array, steps: Array, rows: Array) -> dict[str, Any]:
+def _reached(
+    result: Classified | Predicted, drawable: Array, steps: Array, rows: Array, comparison: Comparison | None = None
+) -> dict[str, Any]:
     """Return headline, lede, results and sections of what the model reached."""
     seen = f"On {count(len(drawable), 'sequence')}"
-    seen += f", {len(found.truth):,} steps in all." if found.thing == "step" else f" of {_range(steps)} steps."
-    if isinstance(found, Classified):
-        cards = classes.cards(found, drawable, rows, HARDEST) if found.thing == "sequence" else ()
+    seen += f", {len(result.truth):,} steps in all." if result.thing == "step" else f" of {_range(steps)} steps."
+    if isinstance(result, Classified):
+        cards = classes.cards(result, drawable, rows, HARDEST) if result.thing == "sequence" else ()
         return {
-            "headline": classes.class_headline(found),
+            "headline": classes.class_headline(result, comparison),
             "lede": seen,
-            "results": classes.class_results(found),
-            "sections": classes.class_sections(found, cards),
+            "results": classes.class_results(result, comparison),
+            "sections": classes.class_sections(result, cards),
         }
-    cards = values.cards(found, drawable, rows, HARDEST) if found.thing == "sequence" else ()
+    cards = values.cards(result, drawable, rows, HARDEST) if result.thing == "sequence" else ()
     return {
-        "headline": values.value_headline(found),
-        "lede": f"{seen} R² is {number(values.explained(found))}.",
-        "results": values.value_results(found),
-        "sections": values.value_sections(found, cards),
+        "headline": values.value_headline(result, comparison),
+        "lede": f"{seen} R² is {number(values.explained(result))}.",
+        "results": values.value_results(result, comparison),
+        "sections": values.value_sections(result, cards),
     }
 
 
@@ -171,8 +170,17 @@ def _some(a: Any, rows: Any) -> Any:
     return None if a is None else np.asarray(a)[rows]
 
 
-def of_estimator(model: Any, x: Any, y: Any, compare: Any, ahead: Any) -> Outcome:
-    """Return what is known of a fitted estimator on the data given."""
+def of_estimator(
+    model: Any,
+    x: Any,
+    y: Any,
+    *,
+    compare: Any = None,
+    ahead: Any = None,
+    measured: Any = None,
+    channels: Sequence[str] | None = None,
+) -> Outcome:
+    """Return what is known of a fitted estimator on the data given; `measured` is what a flow over a table returned."""
     from sklearn.utils.validation import check_is_fitted
 
     from gatewise.estimators.classifier import RecurrentClassifier
@@ -184,75 +192,72 @@ def of_estimator(model: Any, x: Any, y: Any, compare: Any, ahead: Any) -> Outcom
     if ahead is not None and not isinstance(model, RecurrentForecaster):
         raise GatewiseTypeError(f"ahead is for forecasters; a {type(model).__name__} needs none: leave it out.")
     if isinstance(model, RecurrentClassifier | RecurrentRegressor):
-        return _of_sequences(model, x, y, compare)
+        return _of_sequences(model, x, y, compare, measured, channels)
     if isinstance(model, RecurrentForecaster):
-        return _of_series(model, x, y, compare, ahead)
+        return _of_series(model, x, y, compare, ahead, measured)
     kinds = "a layer, a Sequential, or a fitted RecurrentClassifier, RecurrentRegressor or RecurrentForecaster"
     raise GatewiseTypeError(f"model is a {type(model).__name__}; need {kinds}.")
 
 
-def _of_series(model: Any, y: Any, X: Any, compare: Any, ahead: Any) -> Outcome:
-    """Return what is known of a forecaster: forecasts of the last part of y by a copy fitted to what lies before."""
+def _of_series(model: Any, y: Any, X: Any, compare: Any, ahead: Any, measured: Any = None) -> Outcome:
+    """Return what is known of a forecaster: what comes next, and the backtest on the last part of y."""
     from gatewise.pages import series
+    from gatewise.pages.backtests import backtest_sections
+    from gatewise.pages.outlook import read_outlook
+    from gatewise.pages.upcoming import upcoming_sections
 
-    measures, forecasts = series.rolled(model, y, X)
+    outlook = read_outlook(model, y, X, ahead, measured)
     return Outcome(
         title=type(model).__name__,
-        headline=series.headline(measures),
-        lede=series.lede(model, measures, forecasts),
-        results=series.results(measures),
-        sections=[*series.next_sections(model, ahead), *series.sections(model, measures, forecasts)],
+        headline=series.headline(outlook),
+        lede=series.lede(outlook, "" if measured is None else measured.problem),
+        warning=series.warning(outlook),
+        sections=[*upcoming_sections(outlook), *backtest_sections(outlook)],
         history=model.history_,
         facts=series.facts(model) | _settings(model),
         inside=series.looked_into(model, compare),
     )
 
 
-def _of_sequences(model: Any, x: Any, y: Any, compare: Any) -> Outcome:
-    """Return what is known of a classifier or regressor; looked into is the first of its networks."""
+def _of_sequences(model: Any, x: Any, y: Any, compare: Any, measured: Any, channels: Sequence[str] | None) -> Outcome:
+    """Return what is known of a classifier or regressor, and of the first of its networks."""
     if x is None:
         raise GatewiseValueError(f"x is None; a {type(model).__name__} needs sequences to look at: pass X and y.")
-    sequences, outputs = model._outputs(x)
-    encoded, steps = model._inputs.encode(sequences), sequences.lengths
-    several = isinstance(model.model_, Parallel)
-    network = model.model_.layers[0] if several else model.model_
-    facts = {"Networks": f"{len(model.model_.layers)}, averaged; the first is shown here"} if several else {}
+    seen = model.inspect(x, y)
+    number_of, network, steps = len(seen.networks), seen.networks[0], seen.lengths
+    features = examples.feature_names(seen.features, _channels(measured) if channels is None else channels)
+    facts = {"Networks": f"{number_of}, averaged; the first is shown here"} if number_of > 1 else {}
     history = [{"epoch": k + 1, "loss": loss} for k, loss in enumerate(model.loss_curve_)]
     known: dict[str, Any] = {"title": type(model).__name__, "history": history, "facts": _settings(model) | facts}
-    features = _channels(model)
     if y is None:
-        kept = slice(CARDS)
-        inside = Inside(network, encoded[kept], steps[kept], features=features, compare=compare)
-        return Outcome(headline=_layer_headline(model.model_), lede=_layer_lede(encoded, steps), inside=inside, **known)
-    target = model._targets(y, sequences, None, reset=False).values
-    found = _estimated(model, target, outputs, steps)
-    rows = examples.worth_a_look(_row_errors(found, steps, len(steps)), HARDEST, TYPICAL)
-    given = {"loss": model._loss, "target": target[rows], "compare": compare}
-    inside = Inside(network, encoded[rows], steps[rows], _names(found, rows), features, **given)
-    return Outcome(**_reached(found, sequences.values, steps, rows), inside=inside, **known)
+        first = slice(CARDS)
+        inside = Inside(network, seen.x[first], steps[first], features=features, compare=compare)
+        return Outcome(headline=_layer_headline(model.model_), lede=_layer_lede(seen.x, steps), inside=inside, **known)
+    result = _estimated(model, seen)
+    rows = examples.worth_a_look(_row_errors(result, steps, len(steps)), HARDEST, TYPICAL)
+    target = {"loss": seen.loss, "target": seen.target[rows], "compare": compare}
+    inside = Inside(network, seen.x[rows], steps[rows], _names(result, rows), features, **target)
+    comparison = None if measured is None else measured.comparison
+    return Outcome(**_reached(result, seen.values, steps, rows, comparison), inside=inside, **known)
 
 
-def _estimated(model: Any, target: Array, outputs: Array, steps: Array) -> Classified | Predicted:
+def _channels(measured: Any) -> list[str]:
+    """Return the names of the channels of a table's sequences, with their units."""
+    return [] if measured is None else [name for column in measured.task.sequences.columns for name in column.titles]
+
+
+def _estimated(model: Any, seen: Any) -> Classified | Predicted:
     if hasattr(model, "classes_"):
         labels = [str(label) for label in model.classes_]
-        return _classified(target, _softmax(outputs), labels, steps)
-    return _predicted(target * model._scale + model._mean, outputs * model._scale + model._mean, steps)
+        return _classified(seen.truth, seen.prediction, labels, seen.lengths)
+    return _predicted(seen.truth, seen.prediction, seen.lengths)
 
 
-def _names(found: Classified | Predicted, rows: Array) -> list[str]:
+def _names(result: Classified | Predicted, rows: Array) -> list[str]:
     """Return names of rows, with their class where there is one."""
-    if isinstance(found, Predicted) or found.thing == "step":
+    if isinstance(result, Predicted) or result.thing == "step":
         return [f"No. {row + 1}" for row in rows]
-    return [f"No. {row + 1} · {found.labels[found.truth[row]]}" for row in rows]
-
-
-def _channels(model: Any) -> list[str]:
-    """Return names of what the network reads: the channels, then what `Inputs` says of those that had gaps."""
-    known = getattr(model, "feature_names_in_", None)
-    numbered = [f"Channel {k + 1}" for k in range(model.n_channels_in_)]
-    names = numbered if known is None or hasattr(model, "n_steps_in_") else [str(name) for name in known]
-    gaps = [name for name, gap in zip(names, model._inputs.gaps, strict=True) if gap]
-    return [*names, *(f"{name}: observed" for name in gaps), *(f"{name}: since" for name in gaps)]
+    return [f"No. {row + 1} · {result.labels[result.truth[row]]}" for row in rows]
 
 
 def _settings(model: Any) -> dict[str, str]:
@@ -261,7 +266,8 @@ def _settings(model: Any) -> dict[str, str]:
 
     defaults = {name: p.default for name, p in inspect.signature(type(model)).parameters.items()}
     chosen: dict[str, Any] = model.get_params(deep=False)
-    changed = ", ".join(f"{name}={value!r}" for name, value in chosen.items() if repr(value) != repr(defaults[name]))
+    shown = {name: getattr(value, "__name__", repr(value)) for name, value in chosen.items()}
+    changed = ", ".join(f"{name}={text}" for name, text in shown.items() if text != repr(defaults[name]))
     epochs = f"{count(model.n_iter_, 'epoch')}, " if hasattr(model, "n_iter_") else ""
     seed = chosen.get("random_state")
     return {"Training": f"{epochs}{changed or 'default settings'}; seed {'not set' if seed is None else seed}"}

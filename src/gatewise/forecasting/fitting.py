@@ -1,0 +1,70 @@
+"""Fitting: everything is selected on held-out ends of the series, then fitted again on all of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from gatewise.forecasting import intervals, linear, recurrent
+from gatewise.forecasting.fitted import Fitted
+from gatewise.forecasting.folds import first_rows, make_folds, training_windows
+from gatewise.forecasting.panel import Panel
+from gatewise.forecasting.plan import Plan
+from gatewise.forecasting.selection import (
+    Selection,
+    linear_rows,
+    make_plans,
+    select_linear,
+    select_networks,
+    select_phases,
+    training_rows,
+)
+from gatewise.forecasting.settings import Settings
+from gatewise.forecasting.windows import Windows
+from gatewise.threads import single_threaded_blas
+from gatewise.training import History
+
+
+def fit(panel: Panel, settings: Settings, rng: np.random.Generator, progress: bool = False) -> tuple[Fitted, History]:
+    """Return what forecasts the series of a panel, and how its networks were trained before they were fitted again."""
+    with single_threaded_blas():
+        plans = make_plans(panel, settings)
+        folds = make_folds(panel, plans[0])
+        if not folds:
+            return fit_reference(panel, plans[0], settings), History()
+        selection = min((select_linear(plan, settings.levels, folds) for plan in plans), key=lambda tried: tried.error)
+        selection = select_phases(selection, folds)
+        fitted, history = select_networks(selection, folds, settings, rng, progress)
+        return fit_again(fitted, selection, panel, settings, rng, progress), history
+
+
+def fit_reference(panel: Panel, plan: Plan, settings: Settings) -> Fitted:
+    """What too few observations leave: the reference, and intervals from its own errors."""
+    fitted = Fitted.reference_only(plan, settings.levels)
+    windows = Windows(panel, plan, panel.origins(panel.start + 1, panel.stop))
+    if not len(windows):
+        return fitted
+    error = windows.targets(windows.reference)
+    zeros = np.zeros((*error.shape, len(fitted.levels)))
+    return replace(fitted, offsets=intervals.calibrated(error, zeros, fitted.levels))
+
+
+def fit_again(
+    fitted: Fitted, selection: Selection, panel: Panel, settings: Settings, rng: np.random.Generator, progress: bool
+) -> Fitted:
+    """Fit linear path and networks to all windows, with the shares and offsets selected before."""
+    plan = fitted.plan
+    windows = training_windows(panel, plan, panel.origins(first_rows(panel, plan), panel.stop))
+    rows, targets = linear_rows(windows)
+    path = linear.solve(rows, targets, np.array([selection.penalty]))
+    if selection.shrinkage is not None:
+        (path,) = linear.by_phase(rows, targets, path, [selection.shrinkage])
+    final = replace(fitted, linear=path)
+    if not (fitted.network_share or fitted.own_spread):
+        return final
+    networks = [
+        recurrent.fit(training_rows(final, windows, rng), settings.levels, settings.network, rng, progress=progress)
+        for _ in range(settings.n_networks)
+    ]
+    return replace(final, networks=tuple(network for network, _ in networks))

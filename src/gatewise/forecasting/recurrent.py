@@ -1,0 +1,166 @@
+"""The recurrent path: what a network reads at each origin, how it is trained, and what it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gatewise.batches import Samples
+from gatewise.errors import Array
+from gatewise.forecasting.panel import Panel
+from gatewise.forecasting.plan import Plan
+from gatewise.forecasting.windows import Windows
+from gatewise.layers import Dense, Dropout, Layer, Sequential
+from gatewise.layers.registry import recurrent_class
+from gatewise.losses import pinball
+from gatewise.optimizers import AdamW
+from gatewise.schedules import OneCycle
+from gatewise.training import History, train
+
+FEATURES = ("value", "deviation", "seen", "age", "ahead", "place")  # of a step, before covariates and calendar
+CLIP = 6.0  # units of size or noise beyond which a value says no more; chosen on generated series
+ROWS_AT_ONCE = 1024  # windows that stand in memory at once in a forecast
+MOST_WINDOWS = 6000  # windows that a network is trained on: 400 updates of 64 see each four times
+MOST_NUMBERS = 16_000_000  # in the windows of a training: 64 MB of float32
+LEAST_WINDOWS = 64  # one update of the default size
+WARM_UP = 0.2  # share of the updates in which the rate rises; chosen on generated series
+LARGEST_TARGET = 1e6  # units of noise; beyond it, a series repeats itself exactly but for its beginning
+LONGEST_GRADIENT = 1.0  # norm to which gradients are clipped
+
+
+class NetworkSettings(NamedTuple):
+    """What a network is and how long it is trained: the options of the forecaster of the same names."""
+
+    cell: Any
+    hidden_size: int
+    num_layers: int
+    dropout: float
+    alpha: float
+    max_updates: int
+    learning_rate_init: float
+    batch_size: int
+    max_iter: int | None = None
+
+
+def feature_count(panel: Panel) -> int:
+    """Number of features of a step."""
+    return len(FEATURES) + sum(int(part.shape[1]) for part in (panel.known, panel.past, panel.static))
+
+
+def inputs(windows: Windows, base: Array) -> Array:
+    """What the network reads, float32 (n, context + horizon, features): the past, then what is known of the future.
+
+    Features are `FEATURES`, covariates, calendar and static numbers. In a past step they are value, deviation from the
+    season before, whether and how long ago it was seen. In a step ahead the reference takes the place of the value, and
+    the distance of `base` (n, horizon) from it that of the deviation.
+    """
+    panel, plan, behind = windows.panel, windows.plan, windows.behind
+    past = _past_features(windows, behind)
+    future = _future_features(windows, base)
+    values = np.concatenate([np.stack(past, axis=2), np.stack(future, axis=2)], axis=1)
+    values = np.clip(np.nan_to_num(values, posinf=CLIP, neginf=-CLIP), -CLIP, CLIP)
+    known = panel.known[np.concatenate([behind, windows.ahead], axis=1)]
+    seen = panel.past[behind]
+    unseen = np.zeros((len(windows), plan.horizon, seen.shape[2]), seen.dtype)
+    static = np.repeat(panel.static[windows.origins.series][:, None], plan.context + plan.horizon, axis=1)
+    parts = [values, known, np.concatenate([seen, unseen], axis=1), static]
+    return np.concatenate(parts, axis=2, dtype=np.float32, casting="same_kind")
+
+
+def _past_features(windows: Windows, behind: Array) -> list[Array]:
+    """`FEATURES`, each (n, context), of the steps up to the origin."""
+    y = windows.panel.y[behind]
+    seen, zero = np.isfinite(y), np.zeros_like(y)
+    value = (y - windows.anchor) / windows.size
+    deviation = (y - windows.season_before(behind)) / windows.noise
+    return [value, deviation, seen, _age(seen), zero, zero]
+
+
+def _future_features(windows: Windows, base: Array) -> list[Array]:
+    """`FEATURES`, each (n, horizon), of the steps ahead."""
+    plan, reference, zero = windows.plan, windows.reference, np.zeros_like(base)
+    value = (reference - windows.anchor) / windows.size
+    deviation = (base - reference) / windows.noise
+    return [value, deviation, zero, zero, zero + 1, zero + (plan.steps + 1) / plan.horizon]
+
+
+def _age(seen: Array) -> Array:
+    """Logarithm of the steps since the last observation in the window."""
+    place = np.arange(seen.shape[1])
+    last = np.maximum.accumulate(np.where(seen, place, -1), axis=1)
+    return np.asarray(np.log1p(place - last))
+
+
+def samples(windows: Windows, base: Array) -> Samples:
+    """Training rows: inputs, targets in units of noise, and weights, 0 in the context and where no target is of use."""
+    x = inputs(windows, base)
+    target = windows.targets(base)
+    weight = np.abs(target) <= LARGEST_TARGET
+    context = np.zeros((len(x), windows.plan.context))
+    y = np.concatenate([context, np.where(weight, target, 0)], axis=1).astype(np.float32)
+    return Samples(x, y, weights=np.concatenate([context, weight], axis=1).astype(np.float32))
+
+
+def most_windows(plan: Plan, features: int) -> int:
+    """Number of windows of this size that may stand in memory at once."""
+    return max(LEAST_WINDOWS, min(MOST_WINDOWS, MOST_NUMBERS // ((plan.context + plan.horizon) * features)))
+
+
+def fit(
+    rows: Samples,
+    levels: Sequence[float],
+    settings: NetworkSettings,
+    rng: np.random.Generator,
+    validation: Samples | None = None,
+    progress: bool = False,
+) -> tuple[Sequential, History]:
+    """Train a network on the pinball loss of all levels; it starts at the levels' quantiles of the targets."""
+    model = build(rows.x.shape[2], len(levels), settings, rng)
+    head = len(model.layers) - 1
+    model.params[f"{head}.weight"][...] = 0
+    assert rows.weights is not None
+    model.params[f"{head}.bias"][...] = np.quantile(rows.y[rows.weights > 0], levels)
+    batches = -(-len(rows.x) // settings.batch_size)
+    epochs = max(1, round(settings.max_updates / batches))
+    if settings.max_iter is not None:
+        epochs = min(epochs, settings.max_iter)
+    schedule = OneCycle(settings.learning_rate_init, max(2, epochs * batches), pct_start=WARM_UP)
+    history = train(
+        model,
+        rows.x,
+        rows.y,
+        weights=rows.weights,
+        loss=partial(pinball, quantiles=levels),
+        optimizer=AdamW(schedule, weight_decay=settings.alpha),
+        epochs=epochs,
+        batch_size=settings.batch_size,
+        validation=None if validation is None else (validation.x, validation.y, None, validation.weights),
+        clip=LONGEST_GRADIENT,
+        rng=rng,
+        progress=progress,
+    )
+    return model, history
+
+
+def build(features: int, outputs: int, settings: NetworkSettings, rng: np.random.Generator | int) -> Sequential:
+    """A recurrent stack, dropout if asked for, and a dense layer with one output a level."""
+    options: dict[str, Any] = {"num_layers": settings.num_layers, "rng": rng}
+    if settings.num_layers > 1:
+        options["dropout"] = settings.dropout
+    stack: list[Layer] = [recurrent_class(settings.cell)(features, settings.hidden_size, **options)]
+    if settings.dropout:
+        stack.append(Dropout(settings.dropout))
+    return Sequential(*stack, Dense(settings.hidden_size, outputs, rng=rng))
+
+
+def forecast(networks: Sequence[Sequential], windows: Windows, base: Array) -> Array:
+    """Mean over the networks of what `base` misses (n, horizon, levels), in units of noise."""
+    parts = []
+    for first in range(0, len(windows), ROWS_AT_ONCE):
+        some = slice(first, first + ROWS_AT_ONCE)
+        x = inputs(windows.at(some), base[some])
+        parts.append(np.mean([network(x)[0][:, windows.plan.context :] for network in networks], axis=0, dtype=float))
+    return np.concatenate(parts)

@@ -1,0 +1,191 @@
+"""Selection on held-out windows: reference, penalty and shrinkage of the linear path, and the shares of both paths."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from gatewise.batches import Samples
+from gatewise.errors import Array
+from gatewise.forecasting import design, intervals, linear, recurrent
+from gatewise.forecasting.fitted import Fitted, shrunk
+from gatewise.forecasting.folds import MOST_HELD_OUT, Fold, recency
+from gatewise.forecasting.linear import PENALTIES, SHRINKAGES
+from gatewise.forecasting.panel import Panel
+from gatewise.forecasting.plan import Plan, deviation, memory_of, spread
+from gatewise.forecasting.references import Reference, candidates, ranked, shortlist
+from gatewise.forecasting.settings import Settings
+from gatewise.forecasting.shares import best_share, shrinkage
+from gatewise.forecasting.windows import Windows
+from gatewise.layers import Sequential
+from gatewise.training import History
+
+MOST_LAGS = 24  # recent observations that the linear path reads: a day of hours
+FEWEST_LAGS = 2
+ROWS_A_LAG = 5  # rows of a series for each lag; chosen on generated series
+FEWEST_SEASONS = 20  # seasons in a series before each phase gets weights of its own; chosen on generated series
+PHASE_GAIN = 0.99  # of the error, which phases must get below to be worth their weights; chosen on generated series
+MOST_VALIDATION = 512  # held-out windows whose loss a training shows
+
+
+class Selection(NamedTuple):
+    """What did best on the held-out windows of all folds.
+
+    Attributes
+    ----------
+    folds : list of Fitted
+        Reference and linear path, as fitted in each fold.
+    penalty : float
+        Of the ridge regression, for the mean number of rows in a fold.
+    error : float
+        Mean absolute error in units that all references share.
+    shrinkage : float or None
+        Of each phase's weights towards those of all phases; None if phases are not told apart.
+    """
+
+    folds: list[Fitted]
+    penalty: float
+    error: float
+    shrinkage: float | None = None
+
+    @property
+    def plan(self) -> Plan:
+        """The plan with the reference selected."""
+        return self.folds[0].plan
+
+
+def make_plans(panel: Panel, settings: Settings) -> list[Plan]:
+    """A plan for each reference worth trying, the one that was best over the second half of each series first."""
+    length = panel.stop - panel.start
+    typical = int(np.median(length))
+    seasons = tuple(m for m in settings.seasons if 2 * m <= typical)
+    settings = replace(settings, seasons=seasons)
+    memory = memory_of(settings.horizon, settings.context, seasons)
+    change = spread(panel, min(seasons, default=1))
+    unit = np.where(change > 0, change, 1.0)
+    later = panel.origins(panel.start + np.maximum(length // 2, 1), panel.stop).thinned(MOST_HELD_OUT)
+    references = candidates(seasons, typical)
+    if len(later.row):
+        references = ranked(panel, later, references, settings.horizon, memory, unit)
+    lags = max(FEWEST_LAGS, min(settings.context, MOST_LAGS, typical // ROWS_A_LAG))
+    return [_plan(panel, settings, memory, lags, reference) for reference in shortlist(references, seasons)]
+
+
+def _plan(panel: Panel, settings: Settings, memory: int, lags: int, reference: Reference) -> Plan:
+    """Sizes, scales and one reference."""
+    noise = spread(panel, reference.season)
+    wide = noise if reference.kind in ("naive", "drift") else deviation(panel)
+    return Plan(
+        settings.horizon,
+        settings.context,
+        memory,
+        lags,
+        settings.seasons,
+        reference,
+        settings.drivers,
+        size=np.where(wide > 0, wide, 1.0),
+        noise=np.where(noise > 0, noise, np.finfo(float).tiny ** 0.5),
+    )
+
+
+def select_linear(plan: Plan, levels: tuple[float, ...], folds: list[Fold]) -> Selection:
+    """Select the penalty and the share of a linear path over the reference of `plan`."""
+    paths, forecasts, counts = [], [], []
+    for fold in folds:
+        windows, targets = linear_rows(fold.training(plan))
+        path = linear.solve(windows, targets, PENALTIES * len(windows))
+        paths.append(path)
+        forecasts.append(path.each(fold.measured(plan)))
+        counts.append(len(windows))
+    truth, weight = _truth(plan, folds)
+    choices = [best_share(truth, forecast, weight) for forecast in np.concatenate(forecasts, axis=1)]
+    best = int(np.argmin([error for _, error in choices]))
+    share, error = choices[best]
+    bare = Fitted.reference_only(plan, levels)
+    fitted = [replace(bare, linear=path.at(best), linear_share=share) for path in paths]
+    return Selection(fitted, float(PENALTIES[best] * np.mean(counts)), error)
+
+
+def linear_rows(windows: Windows) -> tuple[Windows, Array]:
+    """As many windows as the linear path can take, and their targets."""
+    some = windows.thinned(design.most_windows(windows.panel, windows.plan))
+    return some, some.targets(some.reference)
+
+
+def _truth(plan: Plan, folds: list[Fold]) -> tuple[Array, Array]:
+    """What the reference misses (n, horizon), and weights (n, 1) that bring it to units that all references share."""
+    unit = spread(folds[0].after, min(plan.seasons, default=1))
+    weight = plan.noise / np.where(unit > 0, unit, np.inf)
+    measured = [fold.measured(plan) for fold in folds]
+    truth = np.concatenate([windows.targets(windows.reference) for windows in measured])
+    return truth, np.concatenate([weight[windows.origins.series] for windows in measured])[:, None]
+
+
+def select_phases(selection: Selection, folds: list[Fold]) -> Selection:
+    """Give each phase of a season a linear path, where that makes the error of the folds clearly smaller."""
+    plan, share, panel = selection.plan, selection.folds[0].linear_share, folds[0].after
+    length = int(np.median(panel.stop - panel.start))
+    if not share or plan.phases == 1 or length < FEWEST_SEASONS * min(plan.seasons):
+        return selection
+    paths = []
+    for fitted, fold in zip(selection.folds, folds, strict=True):
+        assert fitted.linear is not None
+        paths.append(linear.by_phase(*linear_rows(fold.training(plan)), fitted.linear, SHRINKAGES))
+    truth, weight = _truth(plan, folds)
+    errors = []
+    for of_folds in zip(*paths, strict=True):
+        parts = [path.forecast(fold.measured(plan)) for path, fold in zip(of_folds, folds, strict=True)]
+        errors.append(float(np.nanmean(weight * np.abs(truth - share * np.concatenate(parts)))))
+    best = int(np.argmin(errors))
+    if errors[best] > PHASE_GAIN * selection.error:
+        return selection
+    fitted_again = [replace(fitted, linear=path[best]) for fitted, path in zip(selection.folds, paths, strict=True)]
+    return Selection(fitted_again, selection.penalty, errors[best], SHRINKAGES[best])
+
+
+def select_networks(
+    selection: Selection, folds: list[Fold], settings: Settings, rng: np.random.Generator, progress: bool
+) -> tuple[Fitted, History]:
+    """Train networks in each fold; return their share, spread and offsets, and how the last one was trained."""
+    truths, parts = [], []
+    for fitted, fold in zip(selection.folds, folds, strict=True):
+        networks, history = _train_in(fold, fitted, settings, max(1, settings.n_networks // len(folds)), rng, progress)
+        measured = fold.measured(fitted.plan)
+        base = fitted.base(measured)
+        truths.append(measured.targets(base))
+        parts.append(recurrent.forecast(networks, measured, base))
+    truth, quantiles, levels = np.concatenate(truths), np.concatenate(parts), settings.levels
+    median = quantiles[..., levels.index(0.5)]
+    share, _ = best_share(truth, median)
+    share *= shrinkage(truth, share * median)
+    spreads = {own: shrunk(quantiles, share, own, levels) for own in (False, True)}
+    losses = {own: intervals.calibrated_loss(truth, values, levels) for own, values in spreads.items()}
+    own_spread = losses[True] < losses[False]
+    offsets = intervals.calibrated(truth, spreads[own_spread], levels, recency(folds, settings.horizon))
+    return replace(selection.folds[-1], network_share=share, own_spread=own_spread, offsets=offsets), history
+
+
+def _train_in(
+    fold: Fold, fitted: Fitted, settings: Settings, count: int, rng: np.random.Generator, progress: bool
+) -> tuple[Sequence[Sequential], History]:
+    """Return networks trained before the cut of a fold, and how the last one was."""
+    some = fold.measured(fitted.plan).thinned(MOST_VALIDATION)
+    validation = recurrent.samples(some, fitted.base(some))
+    training = fold.training(fitted.plan)
+    trained = [
+        recurrent.fit(
+            training_rows(fitted, training, rng), settings.levels, settings.network, rng, validation, progress
+        )
+        for _ in range(count)
+    ]
+    return [network for network, _ in trained], trained[-1][1]
+
+
+def training_rows(fitted: Fitted, windows: Windows, rng: np.random.Generator) -> Samples:
+    """Rows that a network is trained on, at a bounded number of the windows."""
+    features = recurrent.feature_count(windows.panel)
+    some = windows.thinned(recurrent.most_windows(fitted.plan, features), rng.random())
+    return recurrent.samples(some, fitted.base(some))

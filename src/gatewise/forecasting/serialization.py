@@ -1,0 +1,181 @@
+"""A fitted forecaster as plain values and arrays, and back; what comes from a file is not trusted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gatewise import descriptions
+from gatewise.errors import Array, GatewiseValueError, check_choice, check_number
+from gatewise.forecasting import calendar, design, recurrent
+from gatewise.forecasting.axes import Axis
+from gatewise.forecasting.covariates import Covariates
+from gatewise.forecasting.fitted import Fitted
+from gatewise.forecasting.linear import Linear
+from gatewise.forecasting.panel import Panel
+from gatewise.forecasting.plan import Plan
+from gatewise.forecasting.reading import KINDS, Container
+from gatewise.forecasting.references import KINDS as REFERENCES
+from gatewise.forecasting.references import Reference
+from gatewise.forecasting.state import State
+from gatewise.layers import Sequential
+from gatewise.layers.layer import prefixed
+
+LONGEST = 100_000
+
+
+def to_parts(state: State) -> tuple[dict[str, Any], dict[str, Array]]:
+    """Return what JSON can hold, and the arrays."""
+    fitted, plan = state.fitted, state.fitted.plan
+    numbers = {name: getattr(plan, name) for name in ("horizon", "context", "memory", "lags", "drivers")}
+    description = {
+        "plan": numbers | {"seasons": list(plan.seasons), "reference": list(plan.reference)},
+        "levels": list(fitted.levels),
+        "shares": [fitted.linear_share, fitted.network_share],
+        "own_spread": fitted.own_spread,
+        "networks": [descriptions.describe(one) for one in fitted.networks],
+        "axes": [_axis_to_plain(axis) for axis in state.axes],
+        "container": [state.container.kind, descriptions.values_to_json(_objects(state.container.names))],
+        "columns": list(state.covariates.columns),
+        "known": list(state.covariates.known),
+        "features": [list(part) for part in state.calendar],
+        "seasons": list(state.seasons),
+    }
+    arrays = {"size": plan.size, "noise": plan.noise, "offsets": fitted.offsets}
+    arrays |= {"mean": state.covariates.mean, "scale": state.covariates.scale}
+    if fitted.linear is not None:
+        arrays |= prefixed("linear", fitted.linear._asdict())
+    arrays |= prefixed("panel", {name: getattr(state.panel, name) for name in Panel.__dataclass_fields__})
+    for k, one in enumerate(fitted.networks):
+        arrays |= prefixed(f"network{k}", one.params)
+    return description, arrays
+
+
+def from_parts(description: dict[str, Any], arrays: dict[str, Array]) -> State:
+    """Rebuild the state; raise if its parts do not fit one another."""
+    panel = Panel(**descriptions.under("panel.", arrays))
+    _check_panel(panel)
+    plan = _plan(description["plan"], arrays)
+    kind, names = description["container"]
+    check_choice("container", kind, KINDS)
+    container = Container(kind, tuple(descriptions.values_from_json(names).tolist()))
+    covariates = Covariates(tuple(description["columns"]), tuple(description["known"]), arrays["mean"], arrays["scale"])
+    networks = tuple(
+        descriptions.rebuild(one, descriptions.under(f"network{k}.", arrays))
+        for k, one in enumerate(description["networks"])
+    )
+    shares = [float(share) for share in description["shares"]]
+    fitted = Fitted(
+        plan=plan,
+        levels=tuple(map(float, description["levels"])),
+        linear=Linear(**path) if (path := descriptions.under("linear.", arrays)) else None,
+        linear_share=shares[0],
+        networks=networks,  # type: ignore[arg-type]
+        network_share=shares[1],
+        own_spread=bool(description["own_spread"]),
+        offsets=arrays["offsets"],
+    )
+    axes = tuple(_axis_from_plain(axis) for axis in description["axes"])
+    parts = [(str(name), int(size)) for name, size in description["features"]]
+    state = State(fitted, panel, axes, container, covariates, parts, tuple(map(int, description["seasons"])))
+    _check_sizes(state)
+    return state
+
+
+def _objects(values: tuple[Any, ...]) -> Array:
+    objects = np.empty(len(values), dtype=object)
+    objects[:] = values
+    return objects
+
+
+def _plan(described: dict[str, Any], arrays: dict[str, Array]) -> Plan:
+    for name in ("horizon", "context", "memory", "lags"):
+        check_number(name, described[name], 1, LONGEST, integer=True)
+    kind, season, count = described["reference"]
+    check_choice("reference", kind, REFERENCES)
+    for number in (season, count, *described["seasons"]):
+        check_number("season", number, 1, described["memory"], integer=True)
+    reference = Reference(kind, season, count)
+    rest = {"seasons": tuple(described["seasons"]), "reference": reference}
+    return Plan(**{**described, **rest}, size=arrays["size"], noise=arrays["noise"])
+
+
+def _check_panel(panel: Panel) -> None:
+    rows = len(panel.y)
+    fits = (
+        rows > 0
+        and all(len(a) == rows and a.ndim == 2 for a in (panel.known, panel.past))
+        and panel.start.dtype.kind == panel.stop.dtype.kind == "i"
+        and panel.start.ndim == 1
+        and len(panel.start) > 0
+        and panel.start[0] == 0
+        and np.array_equal(panel.start[1:], panel.stop[:-1])
+        and panel.stop[-1] == rows - 1
+        and (panel.stop > panel.start).all()
+        and panel.static.ndim == 2
+        and panel.first.dtype.kind == "i"
+        and panel.first.shape == panel.start.shape
+    )
+    if not fits:
+        raise GatewiseValueError("its series do not fit one another: the file is damaged.")
+
+
+def _check_sizes(state: State) -> None:
+    plan, panel, fitted, covariates = state.fitted.plan, state.panel, state.fitted, state.covariates
+    count, levels = len(panel.stop), len(fitted.levels)
+    shapes = [
+        (plan.size, (count,)),
+        (plan.noise, (count,)),
+        (panel.static, (count, panel.static.shape[1])),
+        (fitted.offsets, (plan.horizon, levels)),
+        (covariates.mean, (len(covariates.columns),)),
+        (covariates.scale, (len(covariates.columns),)),
+    ]
+    features = recurrent.feature_count(panel)
+    sizes = {(one.input_size, one.output_size) for one in fitted.networks if isinstance(one, Sequential)}
+    fits = (
+        all(array.shape == shape for array, shape in shapes)
+        and (plan.size > 0).all()
+        and (plan.noise > 0).all()
+        and sizes <= {(features, levels)}
+        and len(state.axes) == len(state.container.names) == count
+        and 0.5 in fitted.levels
+        and plan.drivers == len(covariates.known)
+        and calendar.width(state.calendar) + plan.drivers == panel.known.shape[1]
+        and (fitted.linear is None or _linear_fits(fitted.linear, panel, plan))
+    )
+    if not fits:
+        raise GatewiseValueError("its parts have sizes that do not fit one another: the file is damaged.")
+
+
+def _linear_fits(path: Linear, panel: Panel, plan: Plan) -> bool:
+    need = (plan.horizon, design.column_count(panel, plan))
+    many = path.weight.shape[0] if path.weight.ndim else 0
+    return many in (1, plan.phases) and path.weight.shape == (many, *need) and path.bias.shape == (many, need[0])
+
+
+def _axis_to_plain(axis: Axis) -> list[Any]:
+    last, zone = axis.last, None
+    if axis.kind == "dates":
+        zone = None if last.tz is None else str(last.tz)
+        last = last.isoformat()
+    elif axis.kind == "periods":
+        last = str(last)
+    return [axis.kind, axis.frequency, last, axis.length, axis.name if axis.name is None else str(axis.name), zone]
+
+
+def _axis_from_plain(plain: list[Any]) -> Axis:
+    kind, frequency, last, length, name, zone = plain
+    check_choice("index", kind, ("dates", "periods", "numbers"))
+    check_number("length", length, 1, integer=True)
+    if kind == "dates":
+        last = pd.Timestamp(last)
+        last = last if zone is None else last.tz_convert(zone)
+    elif kind == "periods":
+        last = pd.Period(last, freq=frequency)
+    else:
+        check_number("last", last, -np.inf, integer=True)
+        check_number("step", int(frequency), 1, integer=True)
+    return Axis(kind, str(frequency), last, length, name)

@@ -1,0 +1,392 @@
+"""The backward time loop of every cell, compiled whole.
+
+Letters: `sizes.py`; arrays as in `forward.py`, and
+
+    dh (B, T, H)    dfinal, dinitial (S, B, H)    dx (B, T, D)    dW, dU, db, dc like W, U, b, c
+    dstates (S, B, T, H), or (S, B, 0, H): what reached each state, if that is asked for
+
+Rows of a chunk are steps outside, sequences inside: row i = (t − t0)·M + m. P = G·H_p, PQ = Q·H_p.
+
+A chunk of steps at a time, from the last: `recall` what the forward pass had made, `retreat` step by step, which gives
+dp and dq, then `accumulate` all products that need not wait for a step.
+"""
+
+# mypy: disable-error-code="no-untyped-def"
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from numba import njit
+
+from gatewise.errors import Array
+from gatewise.kernels.equations import (
+    backward,
+    forward,
+    lead_backward,
+    lead_forward,
+    lead_gates,
+    lead_operand,
+    lead_recorded,
+    load_lead,
+    load_lead_record,
+    load_p,
+    load_q,
+    load_record,
+    load_state,
+    only_with_two_phases,
+    record_count,
+    store_lead,
+    store_lead_record,
+    store_p,
+    store_q,
+    store_state,
+)
+from gatewise.kernels.forward import prepare
+from gatewise.kernels.meeting import meet_team
+from gatewise.kernels.products import (
+    FLAGS,
+    ONE,
+    STAGE,
+    ZERO,
+    add_columns,
+    copy,
+    give_rows,
+    give_steps,
+    matmul,
+    pack_columns,
+    scratch,
+    take_rows,
+    take_steps,
+    unpad,
+    unpad_transposed,
+    zeros,
+)
+from gatewise.kernels.sizes import places, sizes
+from gatewise.kernels.vectors import BYTES, load, store
+
+
+class Rows(NamedTuple):
+    """What belongs to the rows of a chunk, each (M·steps, …), flat."""
+
+    x: Array  # (…, D)
+    h: Array  # (…, H): h_{t-1}
+    p: Array  # (…, O), for own units; empty if the record was kept
+    q: Array  # (…, OQ)
+    early: Array  # (R of the first of two phases, M·steps, own_p)
+    s: Array  # (…, H_p): its operand
+    dp: Array  # (…, P)
+    dq: Array  # (…, PQ)
+    dx: Array  # (…, D_p)
+
+
+class Carried(NamedTuple):
+    """What goes from step to step, for own units, flat."""
+
+    dstate: Array  # (S, M, own_p)
+    ended: Array  # (M, own_p): dh of the sequences that have ended
+    ds: Array  # (M, own_p): the gradient of s
+    zero: Array  # (D_p or own_p,)
+
+
+class Sums(NamedTuple):
+    """Gradients of the weights, transposed and padded: those of own columns of W, U, flat."""
+
+    DW: Array  # (own D, P)
+    DU: Array  # (own, PQ)
+    Db: Array  # (P,)
+    Dc: Array  # (PQ,)
+
+
+class Panels(NamedTuple):
+    """Weights packed for products with dp and dq."""
+
+    W: Array  # K = P, all D
+    U: Array  # K = Q1·H_p, own H
+    V: Array  # K = Q2·H_p, own H
+
+
+@njit(**FLAGS)
+def run_backward(cell, workspace, weights, inputs, kept, incoming, results, share):
+    """Fill dx and dinitial for the rows of a share, and dW, dU, db, dc with what these rows contribute."""
+    x, initial, lengths = inputs  # (B, T, D), (S, B, H), (B,) or (0,)
+    states, record = kept  # (S, B, T, H), (R, B, T, H) or (0, B, T, H): then it is computed again
+    dh, dfinal = incoming  # (B, T, H), (S, B, H)
+    dx, dinitial, dstates, gradients = results  # (B, T, D), (S, B, H), (S, B, T or 0, H), (dW, dU, db, dc)
+    part, team = share
+    n, again = sizes(cell, x, initial, part), len(record) < record_count(cell)
+    L, PQ = BYTES // x.itemsize, (n.Q1 + n.Q2) * n.H_p
+    packed = pack_again(workspace, weights, n, again)  # W, U, b, c as in the forward pass, or (0,)
+    panels = pack_transposed(workspace, weights, n)
+    rows = row_memory(workspace, team, n, again, lead_recorded(cell))
+    carried, sums = carried_memory(workspace, n, len(initial)), sum_memory(workspace, n)
+    flat = (initial.ravel(), states.ravel(), record.ravel(), dh.ravel(), dstates.ravel())
+    take_rows(carried.dstate, dfinal, n.b0, n.M, n.u0, n.own)
+    meetings = ZERO
+    for t1 in range(n.T, 0, -n.steps):
+        t0 = max(0, t1 - n.steps)
+        take_steps(rows.x, rows.h, (x, initial, states), n.b0, n.M, t0, t1)  # (rows, D), (rows, H)
+        if again:
+            project_again(rows, packed, n, (t1 - t0) * n.M)  # p (rows, O), q (rows, OQ) of the first product
+        meetings = recall(cell, meetings, rows, record, packed, n, (t0, t1), team)  # s (rows, H_p), q of the second
+        for t in range(t1 - 1, t0 - 1, -1):
+            i = (t - t0) * n.M  # the first row of the step
+            retreat(cell, rows, carried, flat, lengths, n, (t, i), again)  # dp, dq of the last phase; direct dstate
+            meetings = meet_team(team, meetings)
+            meetings = retreat_lead(cell, meetings, rows, carried, panels, n, (t, i, lengths), team)  # …; dh through s
+            dq_first, dh_prev = (rows.dq, i * PQ, PQ, ONE), (carried.dstate, ZERO, n.own_p)  # (M, Q1·H_p), (M, own_p)
+            matmul(dq_first, n.M, n.Q1 * n.H_p, (panels.U, ZERO, ZERO), n.own_p // L, dh_prev, dh_prev)
+            restore_ended(carried, lengths, n, t)
+        accumulate(rows, sums, n, (t1 - t0) * n.M)
+        give_inputs(dx, rows, panels, carried.zero, n, t0, t1)
+        meetings = meet_team(team, meetings)
+    give_rows(dinitial, n.b0, n.M, n.u0, n.own, carried.dstate)
+    give_sums(workspace, gradients, sums, n)
+
+
+@njit(**STAGE)
+def pack_again(workspace, weights, n, again):
+    """Weights as the forward pass packs them, for what is computed again."""
+    if again:
+        # One more, so that it is told from nothing even by a member of a team that has no units.
+        return prepare(scratch(workspace, places(n).end + ONE), weights, n)
+    return scratch(workspace, ZERO)
+
+
+@njit(**STAGE)
+def pack_transposed(workspace, weights, n):
+    """Panels of the weights for the products with dp and dq."""
+    W, U, _, _ = weights  # (G·H, D), (Q·H, H)
+    return Panels(
+        pack_columns(workspace, W, ZERO, n.G, n.H, ZERO, n.D),
+        pack_columns(workspace, U, ZERO, n.Q1, n.H, n.u0, n.own),
+        pack_columns(workspace, U, n.Q1 * n.H, n.Q2, n.H, n.u0, n.own),
+    )
+
+
+@njit(**STAGE)
+def row_memory(workspace, team, n, again, early):
+    """Memory for the rows of a chunk; a team shares dp, dq and s. early: recorded values of the first of two phases."""
+    _, size, shared = team
+    rows, P, PQ = n.M * n.steps, n.G * n.H_p, (n.Q1 + n.Q2) * n.H_p
+    rows_again = rows if again else ZERO
+    dp = shared[: rows * P] if size > 1 else scratch(workspace, rows * P)
+    dq = shared[rows * P : rows * (P + PQ)] if size > 1 else scratch(workspace, rows * PQ)
+    s = shared[rows * (P + PQ) :] if size > 1 else scratch(workspace, rows * n.H_p if n.Q2 else ZERO)
+    return Rows(
+        scratch(workspace, rows * n.D),
+        scratch(workspace, rows * n.H),
+        scratch(workspace, rows_again * n.G * n.own_p),
+        scratch(workspace, rows_again * (n.Q1 + n.Q2) * n.own_p),
+        scratch(workspace, rows * early * n.own_p),
+        s,
+        dp,
+        dq,
+        scratch(workspace, rows * n.D_p),
+    )
+
+
+@njit(**STAGE)
+def carried_memory(workspace, n, S):
+    """Memory for what goes from step to step."""
+    row = n.M * n.own_p
+    zero = zeros(workspace, max(n.D_p, n.own_p))
+    return Carried(scratch(workspace, S * row), scratch(workspace, row), scratch(workspace, row), zero)
+
+
+@njit(**STAGE)
+def sum_memory(workspace, n):
+    """Memory for the gradients of the weights, 0."""
+    P, PQ, (d0, d1) = n.G * n.H_p, (n.Q1 + n.Q2) * n.H_p, own_inputs(n)
+    return Sums(
+        zeros(workspace, (d1 - d0) * P), zeros(workspace, n.own * PQ), zeros(workspace, P), zeros(workspace, PQ)
+    )
+
+
+@njit(**STAGE)
+def own_inputs(n):
+    """The columns of W, from and to, whose gradient a call computes: its part of D, as its units are of H."""
+    return n.D * n.u0 // n.H, n.D * (n.u0 + n.own) // n.H
+
+
+@njit(**STAGE)
+def project_again(rows, packed, n, count):
+    """p = x Wᵀ + b and q = h_{t-1} Uᵀ + c of the first product, for `count` rows and the own units."""
+    at, L = places(n), BYTES // packed.itemsize
+    O, OU, OQ = n.G * n.own_p, n.Q1 * n.own_p, (n.Q1 + n.Q2) * n.own_p
+    W, b, p = (packed, at.W, ZERO), (packed, at.b, ZERO), (rows.p, ZERO, O)
+    matmul((rows.x, ZERO, n.D, ONE), count, n.D, W, O // L, b, p)
+    U, c, q = (packed, at.U, ZERO), (packed, at.c, ZERO), (rows.q, ZERO, OQ)
+    matmul((rows.h, ZERO, n.H, ONE), count, n.H, U, OU // L, c, q)
+
+
+@njit(**STAGE)
+def recall_units(cell, rows, record, n, span, again):
+    """The record of the first of two phases and its operand s, for the steps of a chunk and the own units."""
+    record, (t0, t1) = record.ravel(), span
+    L, O, OQ = BYTES // record.itemsize, n.G * n.own_p, (n.Q1 + n.Q2) * n.own_p
+    for i in range((t1 - t0) * n.M):
+        row = ((n.b0 + i % n.M) * n.T + t0 + i // n.M) * n.H + n.u0
+        for j in range(0, n.own, L):
+            count = min(L, n.own - j)
+            h_prev = load(rows.h, i * n.H + n.u0 + j, count)
+            if again:
+                gates_p = load_lead(cell, rows.p, i * O + j, n.own_p, count)
+                gates_q = load_lead(cell, rows.q, i * OQ + j, n.own_p, count)
+                recorded = lead_forward(cell, gates_p, gates_q, h_prev)
+            else:
+                recorded = load_lead_record(cell, record, row + j, n.B * n.T * n.H, count)
+            store_lead_record(cell, rows.early, i * n.own_p + j, n.M * n.steps * n.own_p, recorded, None)
+            store(rows.s, i * n.H_p + n.u0 + j, lead_operand(cell, recorded, h_prev), None)
+
+
+@njit(**STAGE)
+def recall_phase(cell, meetings, rows, record, packed, n, span, team):
+    """The first of two phases for the chunk span = (t0, t1): its record and s, and, if made again, q = s Uᵀ + c."""
+    again = packed.size > 0
+    recall_units(cell, rows, record, n, span, again)
+    if again:
+        meetings = meet_team(team, meetings)
+        at, OU, OV = places(n), n.Q1 * n.own_p, n.Q2 * n.own_p
+        V, c, q = (packed, at.V, ZERO), (packed, at.c + OU, ZERO), (rows.q, OU, OU + OV)
+        count, L = (span[1] - span[0]) * n.M, BYTES // packed.itemsize
+        matmul((rows.s, ZERO, n.H_p, ONE), count, n.H, V, OV // L, c, q)
+    return meetings
+
+
+recall = only_with_two_phases(recall_phase)
+
+
+@njit(**STAGE)
+def retreat(cell, rows, carried, flat, lengths, n, step, again):
+    """The last phase of step = (t, its first row i): dp, dq of its gates, dstate but for the products, of own units."""
+    initial, states, record, dh, dstates = flat
+    t, i = step
+    L, P, PQ = BYTES // record.itemsize, n.G * n.H_p, (n.Q1 + n.Q2) * n.H_p
+    first, stride, size = lead_gates(cell) * n.H_p, n.B * n.T * n.H, n.M * n.own_p
+    for m in range(n.M):
+        r, row = i + m, ((n.b0 + m) * n.T + t) * n.H + n.u0
+        if lengths.size and t >= lengths[n.b0 + m]:
+            clear_gates(rows, n, r)
+            copy(carried.ended, m * n.own_p, carried.dstate, m * n.own_p, n.own_p)
+            continue
+        for j in range(0, n.own, L):
+            count, here = min(L, n.own - j), m * n.own_p + j
+            if t > 0:
+                state_prev = load_state(cell, states, row - n.H + j, stride, count)
+            else:
+                state_prev = load_state(cell, initial, (n.b0 + m) * n.H + n.u0 + j, n.B * n.H, count)
+            recorded = last_record(cell, rows, record, state_prev, n, (r, row, j, count), again)
+            store(carried.dstate, here, load(carried.dstate, here, None) + load(dh, row + j, count), None)
+            state = load_state(cell, states, row + j, stride, count)
+            dstate = load_state(cell, carried.dstate, here, size, None)
+            if dstates.size:
+                store_state(cell, dstates, row + j, stride, dstate, count)
+            gates_p, gates_q, dstate_prev = backward(cell, dstate, state, state_prev, recorded)
+            store_p(cell, rows.dp, r * P + first + n.u0 + j, n.H_p, gates_p, None)
+            store_q(cell, rows.dq, r * PQ + first + n.u0 + j, n.H_p, gates_q, None)
+            store_state(cell, carried.dstate, here, size, dstate_prev, None)
+
+
+@njit(**STAGE)
+def clear_gates(rows, n, r):
+    """dp and dq of row r, a step past its sequence's end, are 0, for the own units."""
+    for j in range(0, n.own_p):
+        for g in range(n.G):
+            rows.dp[(r * n.G + g) * n.H_p + n.u0 + j] = 0
+        for g in range(n.Q1 + n.Q2):
+            rows.dq[(r * (n.Q1 + n.Q2) + g) * n.H_p + n.u0 + j] = 0
+
+
+@njit(**STAGE)
+def last_record(cell, rows, record, state_prev, n, where, again):
+    """The last phase's record at where = (row of the chunk, start in the record, unit, lanes), kept or made again."""
+    r, row, j, count = where
+    if again:
+        first, O, OQ = lead_gates(cell) * n.own_p, n.G * n.own_p, (n.Q1 + n.Q2) * n.own_p
+        gates_p = load_p(cell, rows.p, r * O + first + j, n.own_p, count)
+        gates_q = load_q(cell, rows.q, r * OQ + first + j, n.own_p, count)
+        return forward(cell, gates_p, gates_q, state_prev)[1]
+    stride = n.B * n.T * n.H
+    return load_record(cell, record, row + j + lead_recorded(cell) * stride, stride, count)
+
+
+@njit(**STAGE)
+def retreat_lead_units(cell, rows, carried, n, step):
+    """The first phase at step = (t, its first row, lengths): dp, dq of its gates, and dh through s, of own units."""
+    t, i, lengths = step
+    L, P, PQ = BYTES // rows.dp.itemsize, n.G * n.H_p, (n.Q1 + n.Q2) * n.H_p
+    for m in range(n.M):
+        if lengths.size and t >= lengths[n.b0 + m]:
+            continue
+        r = i + m
+        for j in range(0, n.own, L):
+            here = m * n.own_p + j
+            h_prev = load(rows.h, r * n.H + n.u0 + j, min(L, n.own - j))
+            recorded = load_lead_record(cell, rows.early, r * n.own_p + j, n.M * n.steps * n.own_p, None)
+            gates_p, gates_q, dh_prev = lead_backward(cell, load(carried.ds, here, None), h_prev, recorded)
+            store_lead(cell, rows.dp, r * P + n.u0 + j, n.H_p, gates_p, None)
+            store_lead(cell, rows.dq, r * PQ + n.u0 + j, n.H_p, gates_q, None)
+            store(carried.dstate, here, load(carried.dstate, here, None) + dh_prev, None)
+
+
+@njit(**STAGE)
+def retreat_lead_phase(cell, meetings, rows, carried, panels, n, step, team):
+    """ds = dq U of the second product's gates, and the first of two phases with it."""
+    PQ, L = (n.Q1 + n.Q2) * n.H_p, BYTES // rows.dq.itemsize
+    dq = (rows.dq, step[1] * PQ + n.Q1 * n.H_p, PQ, ONE)  # (M, Q2·H_p)
+    zero, ds = (carried.zero, ZERO, ZERO), (carried.ds, ZERO, n.own_p)  # (own_p,), (M, own_p)
+    matmul(dq, n.M, n.Q2 * n.H_p, (panels.V, ZERO, ZERO), n.own_p // L, zero, ds)
+    retreat_lead_units(cell, rows, carried, n, step)
+    return meet_team(team, meetings)
+
+
+retreat_lead = only_with_two_phases(retreat_lead_phase)
+
+
+@njit(**STAGE)
+def restore_ended(carried, lengths, n, t):
+    """dh of a sequence that has ended is as it was before the product: 0 · ∞ may not touch it."""
+    for m in range(n.M if lengths.size else 0):
+        if t >= lengths[n.b0 + m]:
+            copy(carried.dstate, m * n.own_p, carried.ended, m * n.own_p, n.own_p)
+
+
+@njit(**STAGE)
+def accumulate(rows, sums, n, count):
+    """Add what `count` rows give: DW += xᵀ dp, DU += h_{t-1}ᵀ dq, or sᵀ dq, Db += Σ dp, Dc += Σ dq."""
+    L, P, PQ, (d0, d1) = BYTES // rows.dp.itemsize, n.G * n.H_p, (n.Q1 + n.Q2) * n.H_p, own_inputs(n)
+    DW = (sums.DW, ZERO, P)  # (own D, P)
+    matmul((rows.x, d0, ONE, n.D), d1 - d0, count, (rows.dp, ZERO, P), P // L, DW, DW)
+    first = n.Q1 * n.H_p
+    DU = (sums.DU, ZERO, PQ)  # (own, Q1·H_p)
+    matmul((rows.h, n.u0, ONE, n.H), n.own, count, (rows.dq, ZERO, PQ), first // L, DU, DU)
+    if n.Q2:
+        DV = (sums.DU, first, PQ)  # (own, Q2·H_p)
+        matmul((rows.s, n.u0, ONE, n.H_p), n.own, count, (rows.dq, first, PQ), (PQ - first) // L, DV, DV)
+    for g in range(n.G):
+        at = g * n.H_p + n.u0
+        add_columns(sums.Db, rows.dp, count, P, at, at + n.own_p)
+    for g in range(n.Q1 + n.Q2):
+        at = g * n.H_p + n.u0
+        add_columns(sums.Dc, rows.dq, count, PQ, at, at + n.own_p)
+
+
+@njit(**STAGE)
+def give_inputs(dx, rows, panels, zero, n, t0, t1):
+    """dx = dp W for the own part of a chunk's rows."""
+    L, P, count = BYTES // dx.itemsize, n.G * n.H_p, (t1 - t0) * n.M
+    r0, r1 = count * n.u0 // n.H, count * (n.u0 + n.own) // n.H
+    to = (rows.dx, r0 * n.D_p, n.D_p)  # (r1 − r0, D_p)
+    matmul((rows.dp, r0 * P, P, ONE), r1 - r0, P, (panels.W, ZERO, ZERO), n.D_p // L, (zero, ZERO, ZERO), to)
+    give_steps(dx, rows.dx, n.b0, n.M, t0, r0, r1)
+
+
+@njit(**STAGE)
+def give_sums(workspace, gradients, sums, n):
+    """Write the sums of own columns to dW (G·H, D) and dU (Q·H, H), those of own units to db (G·H,) and dc (Q·H,)."""
+    dW, dU, db, dc = gradients
+    d0, d1 = own_inputs(n)
+    unpad_transposed(workspace, sums.DW, dW, n.G, d0, d1 - d0)
+    unpad_transposed(workspace, sums.DU, dU, n.Q1 + n.Q2, n.u0, n.own)
+    unpad(sums.Db, db, n.G, n.u0, n.own)
+    unpad(sums.Dc, dc, n.Q1 + n.Q2, n.u0, n.own)

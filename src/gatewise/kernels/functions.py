@@ -1,0 +1,153 @@
+"""Functions of Vectors: exp, tanh, the activations and the others that a pointwise function is likely to call."""
+
+# mypy: disable-error-code="no-untyped-def, no-untyped-call"
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import njit
+from numba.extending import intrinsic, overload
+
+from gatewise import activations
+from gatewise.kernels.arithmetic import unary
+from gatewise.kernels.vectors import Vector, call_llvm, constant, fma, suffix
+
+
+class _Format:
+    """Constants of a Vector's format: bits, those of the mantissa, the bias of exponents.
+
+    And for exp: terms of the polynomial, and how many bits of ln 2 can be multiplied by k without rounding.
+    """
+
+    def __init__(self, vec: Any) -> None:
+        self.vec = vec
+        self.double = isinstance(vec.element, ir.DoubleType)
+        numbers = (64, 52, 1023, 13, 32) if self.double else (32, 23, 127, 7, 15)
+        self.bits, self.mantissa, self.bias, self.terms, self.keep = numbers
+        self.integer = ir.VectorType(ir.IntType(self.bits), vec.count)
+
+    def integers(self, value: int) -> Any:
+        """An integer in every lane."""
+        return ir.Constant(self.integer, [value] * self.vec.count)
+
+
+def _reduce(builder, y, tail_of_ln2: float = 0.0):
+    """k + shift, k, and eʳ − 1, where y = k ln 2 + r with |r| ≤ ln 2 / 2; a Taylor polynomial.
+
+    Adding `shift` rounds to the integer k and leaves it in the low bits. A large k needs the tail of ln 2 past float64.
+    """
+    vec, form = y.type, _Format(y.type)
+    shift = constant(vec, 1.5 * 2.0**form.mantissa)
+    shifted = fma(builder, y, constant(vec, 1 / math.log(2)), shift)
+    k = builder.fsub(shifted, shift)
+    high = math.floor(math.ldexp(math.log(2), form.keep)) / 2.0**form.keep  # few bits, so that k · high is exact
+    low = 0.6931471805599453094172321 - high + tail_of_ln2
+    r = fma(builder, k, constant(vec, -low), fma(builder, k, constant(vec, -high), y))
+    tail = constant(vec, _rounded(1 / math.factorial(form.terms), form.double))
+    for i in range(form.terms - 1, 1, -1):
+        tail = fma(builder, tail, r, constant(vec, _rounded(1 / math.factorial(i), form.double)))
+    return shifted, k, fma(builder, builder.fmul(tail, r), r, r)
+
+
+def _power_of_two(builder, shifted):
+    """2ᵏ for k + shift: the low bits moved into the exponent."""
+    form = _Format(shifted.type)
+    exponent = builder.shl(builder.bitcast(shifted, form.integer), form.integers(form.mantissa))
+    return builder.bitcast(builder.add(exponent, form.integers(form.bias << form.mantissa)), shifted.type)
+
+
+def _emit_tanh(builder, x):
+    """tanh |x| = −m / (m + 2) with m = exp(−2|x|) − 1, computed without cancellation; within 3 ulp."""
+    vec = x.type
+    size = call_llvm(builder, f"llvm.fabs.{suffix(vec)}", vec, x)
+    y = builder.fmul(size, constant(vec, -2.0))
+    y = builder.select(builder.fcmp_ordered("<", y, constant(vec, -40.0)), constant(vec, -40.0), y)
+    shifted, _, expm1 = _reduce(builder, y)
+    scale = _power_of_two(builder, shifted)
+    m = fma(builder, scale, expm1, builder.fsub(scale, constant(vec, 1.0)))
+    t = builder.fdiv(builder.fneg(m), builder.fadd(m, constant(vec, 2.0)))
+    return call_llvm(builder, f"llvm.copysign.{suffix(vec)}", vec, t, x)
+
+
+def _emit_exp(builder, x):
+    """eˣ = 2ᵏ eʳ, within 2 ulp; 2ᵏ in two factors, so that neither leaves the range where the result does not."""
+    vec, form = x.type, _Format(x.type)
+    limit = 800.0 if form.double else 110.0
+    y = builder.select(builder.fcmp_ordered(">", x, constant(vec, limit)), constant(vec, limit), x)
+    y = builder.select(builder.fcmp_ordered("<", y, constant(vec, -limit)), constant(vec, -limit), y)
+    _, k, expm1 = _reduce(builder, y, 2.3190468138462996e-17)
+    shift = constant(vec, 1.5 * 2.0**form.mantissa)
+    half = builder.fadd(builder.fmul(k, constant(vec, 0.5)), shift)
+    rest = builder.fadd(builder.fsub(k, builder.fsub(half, shift)), shift)
+    value = builder.fadd(expm1, constant(vec, 1.0))
+    return builder.fmul(builder.fmul(value, _power_of_two(builder, half)), _power_of_two(builder, rest))
+
+
+def _emit_sign(builder, x):
+    """−1, 0 or 1; NaN stays NaN."""
+    zero = constant(x.type, 0.0)
+    below = builder.select(builder.fcmp_ordered("<", x, zero), constant(x.type, -1.0), x)
+    return builder.select(builder.fcmp_ordered(">", x, zero), constant(x.type, 1.0), below)
+
+
+def _llvm(name: str) -> Any:
+    """LLVM's own function of that name; of those without an instruction, libm's, lane by lane."""
+    return lambda builder, x: call_llvm(builder, f"llvm.{name}.{suffix(x.type)}", x.type, x)
+
+
+def _rounded(value: float, double: bool) -> float:
+    return value if double else float(np.float32(value))
+
+
+def _emit_relu(builder, x):
+    zero = constant(x.type, 0.0)
+    return builder.select(builder.fcmp_ordered("<", x, zero), zero, x)  # NaN stays NaN
+
+
+def _emit_relu_slope(builder, r):
+    positive = builder.fcmp_ordered(">", r, constant(r.type, 0.0))
+    return builder.select(positive, constant(r.type, 1.0), constant(r.type, 0.0))
+
+
+def _intrinsic(emit: Any) -> Any:
+    """A function of one Vector from its emitter."""
+
+    @intrinsic
+    def apply(typingctx, a):
+        return a(a), lambda context, builder, sig, args: emit(builder, args[0])
+
+    return apply
+
+
+def _of_input(function: Any, compiled: Any) -> None:
+    """Let the activation `function(a)` be `compiled(a)` for a Vector."""
+    overload(function)(lambda a: (lambda a: compiled(a)) if isinstance(a, Vector) else None)
+
+
+def _of_output(function: Any, compiled: Any) -> None:
+    """Let the slope `function(y)` be `compiled(y)` for a Vector."""
+    overload(function)(lambda y: (lambda y: compiled(y)) if isinstance(y, Vector) else None)
+
+
+_of_input(activations.tanh, _intrinsic(_emit_tanh))
+_of_input(activations.relu, _intrinsic(_emit_relu))
+_of_input(activations.sigmoid, njit(activations.sigmoid))
+_of_output(activations.relu_slope, _intrinsic(_emit_relu_slope))
+_of_output(activations.sigmoid_slope, njit(activations.sigmoid_slope))
+_of_output(activations.tanh_slope, njit(activations.tanh_slope))
+
+unary(np.tanh, _emit_tanh)
+unary(np.exp, _emit_exp)
+unary(np.sign, _emit_sign)
+for _function, _name in {
+    np.sqrt: "sqrt",
+    np.abs: "fabs",
+    abs: "fabs",
+    np.log: "log",
+    np.sin: "sin",
+    np.cos: "cos",
+}.items():
+    unary(_function, _llvm(_name))

@@ -1,0 +1,153 @@
+"""Weights of one system as those of another, and as the parameters of a layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gatewise.errors import Array
+from gatewise.layouts.hints import check_agreement, check_hints, deduce_cell, unprefixed
+from gatewise.layouts.reading import read
+from gatewise.layouts.table import find
+from gatewise.layouts.writing import write
+
+
+def convert(weights: Mapping[str, Array], source: str, target: str, **hints: Any) -> dict[str, Array]:
+    """Convert weights from one system's names, order and orientation into another's.
+
+    Exact: arrays are reordered, transposed and, where the update gates mean opposite things, negated. Only
+    where the target has one bias for our two are these added.
+
+    Parameters
+    ----------
+    weights : mapping of str to ndarray
+        Arrays under the source's own keys, all float32 or all float64. With D inputs and H units:
+
+        - ``torch``: ``weight_ih_l0`` (G·H, D), ``weight_hh_l0`` (G·H, H) and perhaps ``bias_ih_l0`` and
+          ``bias_hh_l0`` (G·H,); further layers and directions as in PyTorch. `params` of a layer are this.
+        - ``packed``: ``Wx`` (D, 3H), ``Wh`` (H, 3H), perhaps ``b`` (3H,); columns z, r, candidate; z writes.
+        - ``columns``: ``W, W_r, W_z`` (H, D), ``U, U_r, U_z`` (H, H); no bias; z keeps.
+        - ``rows``: ``Uz, Ur, Uh`` (D, H) on the input, ``Wz, Wr, Wh`` (H, H) on the state, ``bz, br, bh``
+          (1, H); z writes.
+        - ``elman``: ``Wx`` (D, H), ``Wh`` (H, H), ``b`` (H,); tanh.
+        - ``joined``: ``W_z, W_r, W_g`` (H, D + H), ``b_z, b_r, b_g`` (H,); z keeps.
+
+        The GRUs but PyTorch's have reset="before". Biases may come as (H,) or (1, H).
+    source, target : {"torch", "packed", "columns", "rows", "elman", "joined"}
+        The layouts.
+    **hints
+        What the arrays do not say. ``reset`` ("after" unless given) and ``nonlinearity`` ("tanh") for
+        ``torch``; ``cell`` ("gru", "lstm", "rnn") where the shapes leave it open; ``prefix`` to take only the
+        keys of `weights` that begin with it, and without it; ``num_layers``, ``bidirectional``, ``bias`` to have
+        them checked; ``gradients=True`` if the arrays are gradients: these convert as weights do, except that
+        the gradient of a bias b + c is that of either.
+
+    Returns
+    -------
+    dict of str to ndarray
+        New arrays, of the same dtype, under the target's keys.
+
+    Raises
+    ------
+    GatewiseError
+        If a name is unknown, an array is missing, unknown, of a wrong shape or dtype, or the target cannot
+        express the network: another cell, reset or nonlinearity, more layers or directions, biases.
+
+    Notes
+    -----
+    An update gate that writes is turned by σ(−a) = 1 − σ(a). Layout ``torch`` with reset="before" is our own
+    form of a network that PyTorch itself cannot run. Sources: docs/hand-written.md.
+
+    Examples
+    --------
+    >>> import numpy as np, gatewise as gw
+    >>> rng = np.random.default_rng(0)
+    >>> packed = {"Wx": rng.normal(size=(3, 12)), "Wh": rng.normal(size=(4, 12))}
+    >>> rows = gw.convert(packed | {"b": np.zeros(12)}, "packed", "rows")
+    >>> rows["Uz"].shape, rows["Wh"].shape, rows["bz"].shape
+    ((3, 4), (4, 4), (1, 4))
+    >>> bool((rows["Uz"] == packed["Wx"][:, :4]).all())
+    True
+    """
+    check_hints(hints)
+    cell = hints.get("cell") or deduce_cell(unprefixed(weights, hints), source)
+    gradients = hints.get("gradients", False)
+    return write(read(weights, find(source, cell), hints), target, gradients)
+
+
+def to_params(
+    weights: Mapping[str, Array], layout: str, *, cell: str, **hints: Any
+) -> tuple[dict[str, Array], dict[str, Any]]:
+    """Convert weights into `params` of a layer and the constructor arguments of that layer.
+
+    Parameters
+    ----------
+    weights, layout, **hints
+        As `weights`, `source` and `hints` of `convert`.
+    cell : {"gru", "lstm", "rnn"}
+        The layer to build.
+
+    Returns
+    -------
+    params : dict of str to ndarray
+        In PyTorch's names, shapes and order.
+    options : dict
+        Arguments of `gw.GRU`, `gw.LSTM` or `gw.RNN`.
+
+    Raises
+    ------
+    GatewiseError
+        As `convert`.
+
+    Examples
+    --------
+    >>> elman = {"Wx": np.ones((3, 4)), "Wh": np.eye(4), "b": np.zeros(4)}
+    >>> params, options = to_params(elman, "elman", cell="rnn")
+    >>> list(params), options["hidden_size"], options["nonlinearity"]
+    (['weight_ih_l0', 'weight_hh_l0', 'bias_ih_l0', 'bias_hh_l0'], 4, 'tanh')
+    """
+    check_hints(hints)
+    network = read(weights, find(layout, cell), hints)
+    return write(network, "torch", hints.get("gradients", False)), network.options
+
+
+def from_params(
+    params: Mapping[str, Array], layout: str, *, cell: str, options: Mapping[str, Any], **hints: Any
+) -> dict[str, Array]:
+    """Convert `params` of a layer into another system's weights: the inverse of `to_params`.
+
+    Parameters
+    ----------
+    params : mapping of str to ndarray
+        In PyTorch's names, shapes and order.
+    layout : str
+        As `target` of `convert`.
+    cell : {"gru", "lstm", "rnn"}
+        The layer's kind.
+    options : mapping
+        The layer's `config()`.
+    **hints
+        ``prefix`` to put before every key, ``gradients``; any other must agree with `options`.
+
+    Returns
+    -------
+    dict of str to ndarray
+        New arrays.
+
+    Raises
+    ------
+    GatewiseError
+        As `convert`.
+
+    Examples
+    --------
+    >>> params = {"weight_ih_l0": np.ones((4, 3)), "weight_hh_l0": np.eye(4)}
+    >>> from_params(params, "elman", cell="rnn", options={"nonlinearity": "tanh"})["b"]
+    array([0., 0., 0., 0.])
+    """
+    check_hints(hints)
+    torch = find("torch", cell)
+    network = read(params, torch, {name: options[name] for name in torch.free if name in options})
+    check_agreement(network.options, hints, "this layer has")
+    weights = write(network, layout, hints.get("gradients", False))
+    return {(hints.get("prefix") or "") + key: array for key, array in weights.items()}

@@ -1,0 +1,313 @@
+"""A table as it stands in a file: columns, and the place of every row for messages."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
+
+import numpy as np
+
+from gatewise.errors import Array, GatewiseTypeError, GatewiseValueError
+from gatewise.tables import delimited, headers, numerals
+from gatewise.tables.numerals import Numbers
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from gatewise.tables.delimited import Delimited
+
+    Source: TypeAlias = "str | os.PathLike[str] | DataFrame | Table"
+
+_CODECS = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zstd"}
+_ARCHIVES = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # .xlsx, .ods and other zips; .xls
+
+
+class Table:
+    """Columns of a file, and what was found out and done on reading it.
+
+    Attributes
+    ----------
+    source : str
+        The file, as messages name it.
+    data : pyarrow.Table
+        The columns: of text, stripped, from CSV; of their own type from Parquet. Empty cells are null.
+    notes : list of str
+        What a user should know; each part of the reading adds to it.
+    """
+
+    def __init__(self, source: str, data: Any, csv: Delimited | None = None, rows: Array | None = None):
+        self.source, self.data = source, data
+        self.shape: tuple[int, int] | None = None  # of the table that this one was made of
+        self.notes: list[str] = list(csv.notes) if csv else []
+        self._csv = csv
+        self._rows = np.arange(len(data)) if rows is None else rows
+        self._numbers: dict[str, Numbers] = {}
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    @property
+    def names(self) -> list[str]:
+        """The columns' names, in the file's order."""
+        return list(self.data.column_names)
+
+    def where(self, row: int | None = None) -> str:
+        """Return "file" or "file, line 17" (of Parquet: "file, row 16")."""
+        if row is None:
+            return self.source
+        place = int(self._rows[row])
+        return f"{self.source}, " + (f"line {self._csv.line_of(place)}" if self._csv else f"row {place + 1}")
+
+    def refuse(self, name: str | None, problem: str, row: int | None = None) -> NoReturn:
+        """Raise an error that says file, line and column."""
+        column = "" if name is None else f", column {name!r}"
+        raise GatewiseValueError(f"{self.where(row)}{column}: {problem}")
+
+    def require(self, names: Iterable[str], of_model: bool = False) -> None:
+        """Raise, by name, for columns that are not there, and say if a model needs them."""
+        missing = [name for name in dict.fromkeys(names) if name not in self.names]
+        if not missing:
+            return
+        near = [difflib.get_close_matches(name, self.names, 1, 0.75) for name in missing]
+        alike = [f"{match[0]!r}" for match in near if match]
+        hint = f" Did you mean {', '.join(alike)}?" if alike else ""
+        headless = " Is the line of names missing?" if any(_is_number(name) for name in self.names) else ""
+        why = ", which the model was trained on" if of_model else ""
+        raise GatewiseValueError(
+            f"{self.source} has no column {', '.join(map(repr, missing))}{why}; "
+            f"its columns are {listed(self.names)}.{hint}{headless}"
+        )
+
+    def summary(self, parts: Sequence[str]) -> list[str]:
+        """Return what was read, with `parts`, as one line, and what was done to it, if anything, as another."""
+        rows, columns = self.shape or (len(self), len(self.names))
+        size = f"read {counted(rows, 'row')} × {counted(columns, 'column')} of {self.source}"
+        notes = list(dict.fromkeys(self.notes))
+        return ["; ".join([size, *parts]), *(["note: " + "; ".join(notes)] if notes else [])]
+
+    def rearranged(self, data: Any, rows: Array) -> Table:
+        """Return a table made of this one's cells; `rows` (new rows,) says which row of this one each comes from."""
+        table = Table(self.source, data, self._csv, self._rows[rows])
+        table.notes, table.shape = self.notes, self.shape or (len(self), len(self.names))
+        return table
+
+    def drop_rows(self, dropped: Array) -> Table:
+        """Return the table without the rows marked in `dropped`."""
+        import pyarrow as pa
+
+        remaining = Table(self.source, self.data.filter(pa.array(~dropped)), self._csv, self._rows[~dropped])
+        remaining.notes = self.notes
+        return remaining
+
+    def missing(self, name: str) -> Array:
+        """Return which cells are empty, as bool (rows,)."""
+        empty: Array = self.data[name].is_null().to_numpy()
+        return empty
+
+    def text(self, name: str) -> Any:
+        """Return a column as Arrow text; raise if its type has no text (lists, structs, bytes)."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        column = self.data[name]
+        if pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type):
+            self.refuse_type(name)
+        if pa.types.is_floating(column.type) and pc.all(pc.equal(column, pc.floor(column))).as_py():
+            column = column.cast(pa.int64(), safe=False)
+        try:
+            return column if column.type == pa.string() else column.cast(pa.string())
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            self.refuse_type(name)
+
+    def refuse_type(self, name: str) -> NoReturn:
+        """Raise because of a column whose cells are neither numbers, text nor times."""
+        kind = self.data[name].type
+        raise GatewiseTypeError(
+            f"{self.source}, column {name!r}: its type is {kind}; need numbers, text or times: "
+            f"make columns of its parts, or leave it out."
+        )
+
+    def numbers(self, name: str) -> Numbers:
+        """Return a column read as numbers, whether or not all of it could be."""
+        if name not in self._numbers:
+            self._numbers[name] = numerals.parse(self.data[name], bool(self._csv and self._csv.separator == ";"))
+        return self._numbers[name]
+
+    def set_numbers(self, name: str, numbers: Numbers) -> None:
+        """Say what the numbers of a column are, where it was computed and its unit is known."""
+        self._numbers[name] = numbers
+
+
+def read_table(path: str | os.PathLike[str], header: bool | None = None) -> Table:
+    r"""Read a CSV or Parquet file, told apart by content, as columns that know where they stand.
+
+    Parameters
+    ----------
+    path : str or path
+        The file, plain or compressed (gzip, bz2, zstd); "-" for standard input.
+    header : bool, optional
+        Whether the first line of a CSV file holds the names of the columns; found out if None.
+
+    Returns
+    -------
+    Table
+        With at least one row. Rows without any value are dropped, and so are columns without name and value.
+
+    Raises
+    ------
+    GatewiseError
+        If there is no such file, or it is no table: empty, binary, ragged, a name twice in the header.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "a.csv"
+    >>> _ = path.write_text("time,x\n2024-01-01,1\n\n2024-01-02,n/a\n")
+    >>> table = read_table(path)
+    >>> table.names, len(table), table.numbers("x").values
+    (['time', 'x'], 2, array([ 1., nan]))
+    """
+    source = "standard input" if os.fspath(path) == "-" else os.fspath(path)
+    content = _expanded(source, _content(path))
+    parquet = content.startswith(b"PAR1")
+    table = Table(source, _parquet(source, content)) if parquet else _from_csv(source, content, header)
+    return _checked(table)
+
+
+def as_table(source: Source) -> Table:
+    """Return a table as it is, a file as `read_table` reads it, or a DataFrame after the same checks.
+
+    Parameters
+    ----------
+    source : path, DataFrame or Table
+        A DataFrame's index becomes a column if it has a name or holds dates (then called "index"). Its text cells are
+        stripped, and empty ones are missing. Messages count its rows from 1.
+
+    Raises
+    ------
+    GatewiseError
+        If it is no table, or a column of the DataFrame holds values of several types.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> frame = pd.DataFrame({"x": ["1,5 kg", " ", "2"]}, index=pd.date_range("2024-01-01", periods=3))
+    >>> table = as_table(frame)
+    >>> table.names, table.numbers("x").values, table.where(2)
+    (['index', 'x'], array([1.5, nan, 2. ]), 'the DataFrame, row 3')
+    """
+    if isinstance(source, Table):
+        return source
+    if isinstance(source, str | os.PathLike):
+        return read_table(source)
+    from gatewise.tables import frames
+
+    return _checked(Table(frames.SOURCE, frames.to_arrow(source)))
+
+
+def _checked(table: Table) -> Table:
+    _check_names(table)
+    if not len(table):
+        table.refuse(None, "holds no row below its column names; need at least one.")
+    return _without_empty_rows(table)
+
+
+def as_names(named: str | Sequence[str]) -> tuple[str, ...]:
+    """Return one or several names of columns as a tuple."""
+    return (named,) if isinstance(named, str) else tuple(named)
+
+
+def with_tuples(described: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a description with tuples, which JSON lacks, for its lists."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in described.items()}
+
+
+def listed(names: Iterable[Any], most: int = 20) -> str:
+    """Return names joined by commas, the first few of many."""
+    names = list(map(str, names))
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _content(path: str | os.PathLike[str]) -> bytes:
+    if os.fspath(path) == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return Path(path).read_bytes()
+    except IsADirectoryError as error:
+        raise GatewiseValueError(f"{path} is a directory; need a CSV or Parquet file.") from error
+    except FileNotFoundError as error:
+        raise GatewiseValueError(f"{path}: there is no such file; need a CSV or Parquet file.") from error
+    except OSError as error:
+        raise GatewiseValueError(f"cannot read {path} ({error.strerror}).") from error
+
+
+def _expanded(source: str, content: bytes) -> bytes:
+    import pyarrow as pa
+
+    codec = next((name for magic, name in _CODECS.items() if content.startswith(magic)), None)
+    try:
+        expanded: bytes = pa.CompressedInputStream(pa.BufferReader(content), codec).read() if codec else content
+    except (OSError, pa.ArrowInvalid) as error:
+        raise GatewiseValueError(f"{source} is a damaged {codec} file ({error}).") from error
+    if expanded.startswith(_ARCHIVES):
+        raise GatewiseValueError(f"{source} is a workbook or an archive; save the sheet as CSV in UTF-8.")
+    return expanded
+
+
+def _parquet(source: str, content: bytes) -> Any:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:
+        return parquet.read_table(pa.BufferReader(content))
+    except (OSError, pa.ArrowException) as error:
+        raise GatewiseValueError(f"{source} is a damaged Parquet file ({error}).") from error
+
+
+def _from_csv(source: str, content: bytes, header: bool | None) -> Table:
+    data, csv = delimited.parse(source, content)
+    names = [cell or "" for cell in (column[0].as_py() for column in data.columns)]
+    if header is False or (header is None and headers.is_row(data)):
+        names = [f"column {place + 1}" for place in range(len(names))]
+        notes = () if header is False else (f"the first line is a row of values: columns named {listed(names, 3)}",)
+        csv = csv._replace(header=False, notes=(*csv.notes, *notes))
+    data = data.slice(int(csv.header))
+    blank = [not name and column.null_count == len(column) for name, column in zip(names, data.columns, strict=True)]
+    named = [name or f"unnamed {place + 1}" for place, name in enumerate(names)]
+    data = data.rename_columns(named).select([k for k, nameless in enumerate(blank) if not nameless])
+    return Table(source, data, csv)
+
+
+def _check_names(table: Table) -> None:
+    repeated = [name for name, count in Counter(table.names).items() if count > 1]
+    if repeated:
+        places = [str(k + 1) for k, name in enumerate(table.names) if name == repeated[0]][:5]
+        table.refuse(repeated[0], f"the name stands over columns {' and '.join(places)}; give each its own.")
+
+
+def _without_empty_rows(table: Table) -> Table:
+    empty = np.logical_and.reduce([table.missing(name) for name in table.names])
+    if not empty.any():
+        return table
+    if empty.all():
+        table.refuse(None, "has rows and no value in them; need at least one row of values.")
+    table.notes.append(f"{counted(int(empty.sum()), 'empty row')} dropped")
+    return table.drop_rows(empty)
+
+
+def counted(count: int, noun: str) -> str:
+    """Return "1 row", "17,520 rows"."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
