@@ -5,7 +5,7 @@ import types
 
 import numpy as np
 import pytest
-from elman import D, Elman, H, Sequence
+from handwritten_elman import D, Elman, H, Sequence
 
 import gatewise as gw
 

@@ -3,9 +3,9 @@
 import random
 
 import handwritten
+import handwritten_specs as specs
 import numpy as np
 import pytest
-import specs
 
 import gatewise as gw
 

@@ -3,9 +3,9 @@
 import random
 
 import handwritten
-import planted
+import handwritten_slips as planted
+import handwritten_specs as specs
 import pytest
-import specs
 
 import gatewise as gw
 

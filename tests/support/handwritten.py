@@ -10,7 +10,7 @@ import linecache
 import textwrap
 
 import numpy as np
-from specs import GATES, JOINED, LETTERS, PACKED, SEPARATE, Spec
+from handwritten_specs import GATES, JOINED, LETTERS, PACKED, SEPARATE, Spec
 
 
 class Writer:

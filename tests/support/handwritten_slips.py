@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 from handwritten import Writer
-from specs import Spec, spec
+from handwritten_specs import Spec, spec
 
 
 def slips(one: Spec) -> list[tuple]:
