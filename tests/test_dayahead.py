@@ -29,7 +29,7 @@ def demo(tmp_path_factory):
 @pytest.fixture
 def quick(monkeypatch):
     """Fits of the demo take a second."""
-    options = {"max_iter": 20, "n_networks": 1, "hidden_size": 8}
+    options = {"max_updates": 20, "n_networks": 1, "hidden_size": 8}
     monkeypatch.setattr(gw.RecurrentForecaster.__init__, "__kwdefaults__", _defaults() | options)
 
 

@@ -1,4 +1,4 @@
-"""The demo: traffic of the next 24 hours, issued at midnight, by a `RecurrentForecaster` that is told of holidays."""
+"""The demo: traffic of the next 24 hours, issued at midnight, by a `RecurrentForecaster` that knows the holidays."""
 
 from __future__ import annotations
 

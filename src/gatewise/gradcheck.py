@@ -32,6 +32,7 @@ TOLERANCE = 1e-7
 # ε shrinks while a check fails: a smaller step may stay clear of a kink of relu, a wrong gradient fails at each.
 STEPS = (1e-3, 1e-5, 1e-6)
 CLEARANCE = 1e-3
+_HEADER = ("array", "shape", "direction", "element", "worst at", "")
 
 
 class ArrayCheck(NamedTuple):
@@ -72,7 +73,10 @@ class Report:
         """Return one line an array: name, shape, both errors, and the worst element."""
         from gatewise.printing import text_table
 
-        rows = [
+        return text_table(_HEADER, self._rows())
+
+    def _rows(self) -> list[tuple[Any, ...]]:
+        return [
             (
                 ", ".join(filter(None, (c.name, c.part))),
                 c.shape,
@@ -83,10 +87,17 @@ class Report:
             )
             for c in self.checks
         ]
-        return text_table(("array", "shape", "direction", "element", "worst at", ""), rows)
+
+    def _summary(self) -> str:
+        return f"worst relative error {self.worst:.1e}, tolerance {self.tolerance:.0e}"
 
     def __str__(self) -> str:
-        return f"{self.table()}\nworst relative error {self.worst:.1e}, tolerance {self.tolerance:.0e}"
+        return f"{self.table()}\n{self._summary()}"
+
+    def _repr_html_(self) -> str:
+        from gatewise.printing import html_table
+
+        return html_table(_HEADER, self._rows(), caption=self._summary())
 
 
 def gradcheck(
@@ -171,7 +182,7 @@ CONFIGURATIONS = len(_OPTIONS)
 
 def certificate(samples: int = 3, seed: int = 0) -> Iterator[tuple[dict[str, Any], Report]]:
     """Check every cell × reset × layers × direction × lengths × bias × initial state; yield options and report."""
-    for cell, layers, directions, ragged, bias, given in _OPTIONS:
+    for cell, layers, directions, ragged, bias, random_state in _OPTIONS:
         layer = _BUILDERS[cell](
             input_size=3,
             hidden_size=5,
@@ -184,24 +195,24 @@ def certificate(samples: int = 3, seed: int = 0) -> Iterator[tuple[dict[str, Any
         )
         rng = np.random.default_rng(seed)
         lengths = [4, 1, 3] if ragged else None
-        x, state = _clear_data(layer, lengths, given, rng)
+        x, state = _clear_data(layer, lengths, random_state, rng)
         options = {
             "cell": cell,
             "layers": layers,
             "directions": directions,
             "lengths": ragged,
             "bias": bias,
-            "initial state": "random" if given else "zero",
+            "initial state": "random" if random_state else "zero",
         }
         yield options, gradcheck(layer, x, state=state, lengths=lengths, samples=samples, rng=rng)
 
 
-def _clear_data(layer: Recurrent, lengths: Any, given: bool, rng: np.random.Generator) -> tuple[Array, Any]:
+def _clear_data(layer: Recurrent, lengths: Any, random_state: bool, rng: np.random.Generator) -> tuple[Array, Any]:
     """Random x and initial state (or zeros) that keep relu clear of its kink, where it has no derivative."""
     for _ in range(1000):
         x = rng.standard_normal((3, 4, layer.input_size))
         state = layer(x[:, :0])[1]
-        if given:
+        if random_state:
             state = _map(lambda a: rng.standard_normal(a.shape), state)
         runs = layer.forward(x, state, lengths=lengths, training=True, rng=0)[2].runs
         if getattr(layer, "nonlinearity", None) != "relu" or min(map(_distance_to_kink, runs)) > CLEARANCE:

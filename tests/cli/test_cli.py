@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from commands import gatewise as run
+from forms import FORMS
 
 import gatewise as gw
 from gatewise.cells import gru
@@ -108,12 +109,12 @@ def test_check_passes_and_draws_no_progress_on_stdout():
     assert done.returncode == 0
     lines = done.stdout.splitlines()
     assert lines[0].split() == ["cell", "layers", "directions", "passed", "arrays", "worst", "error", "in"]
-    assert len([line for line in lines if " 8 of 8 " in line]) == 20
-    assert lines[-1].startswith("160 of 160 configurations pass, worst relative error ")
+    assert len([line for line in lines if " 8 of 8 " in line]) == CONFIGURATIONS // 8
+    assert lines[-1].startswith(f"{CONFIGURATIONS} of {CONFIGURATIONS} configurations pass, worst relative error ")
     assert "tolerance 1e-07" in lines[-1]
     assert "\x1b" not in done.stdout
     assert "checking" not in done.stdout
-    assert "160/160" in done.stderr
+    assert f"{CONFIGURATIONS}/{CONFIGURATIONS}" in done.stderr
     assert "FAILS" not in done.stdout
 
 
@@ -127,7 +128,7 @@ def test_check_all():
     assert (result.exit_code, result.stderr) == (0, "")
     lines = result.stdout.splitlines()
     assert lines[0].split()[:6] == ["cell", "layers", "directions", "lengths", "bias", "initial"]
-    assert len([line for line in lines if line.endswith(" ok")]) == CONFIGURATIONS == 160
+    assert len([line for line in lines if line.endswith(" ok")]) == CONFIGURATIONS
 
 
 def test_check_json():
@@ -138,15 +139,17 @@ def test_check_json():
     assert first["ok"]
     assert first["tolerance"] == 1e-7
     configurations = first["configurations"]
-    assert len(configurations) == 160
+    assert len(configurations) == CONFIGURATIONS
     names = ("cell", "layers", "directions", "lengths", "bias", "initial state")
-    assert len({tuple(c[name] for name in names) for c in configurations}) == 160
-    assert {c["cell"] for c in configurations} == {"GRU after", "GRU before", "LSTM", "RNN tanh", "RNN relu"}
+    assert len({tuple(c[name] for name in names) for c in configurations}) == CONFIGURATIONS
+    forms = {" ".join([form.layer.__name__, *form.options.values()]): form for form in FORMS.values()}
+    assert {c["cell"] for c in configurations} == set(forms)
     for c in configurations:
         assert c["ok"]
         assert c["worst"] == max(c["errors"].values()) <= first["worst"] <= 1e-7
-        arrays = c["layers"] * c["directions"] * (4 if c["bias"] else 2)
-        assert len(c["errors"]) == arrays + 1 + (2 if c["cell"] == "LSTM" else 1)
+        cell = forms[c["cell"]].cell
+        arrays = c["layers"] * c["directions"] * (2 if c["bias"] else 1) * (2 if cell.recurrent else 1)
+        assert len(c["errors"]) == arrays + 1 + len(cell.states)
     assert configurations == second["configurations"]
 
 
@@ -158,7 +161,7 @@ def test_check_fails_when_a_cell_is_wrong(broken_gru):
     assert failures[0] == (
         "FAILS: cell GRU after, layers 1, directions 1, lengths False, bias False, initial state zero"
     )
-    assert "128 of 160 configurations pass" in result.stdout.splitlines()[-1]
+    assert f"{CONFIGURATIONS - 32} of {CONFIGURATIONS} configurations pass" in result.stdout.splitlines()[-1]
     assert any("weight_ih_l0" in line and line.endswith("FAILS") for line in result.stdout.splitlines())
 
 

@@ -11,7 +11,7 @@ from sklearn.exceptions import NotFittedError
 
 import gatewise as gw
 
-FAST = {"max_iter": 40, "n_networks": 1, "hidden_size": 8, "random_state": 0}
+FAST = {"max_updates": 40, "n_networks": 1, "hidden_size": 8, "random_state": 0}
 HOURS = pd.date_range("2024-01-01", periods=400, freq="h", name="time")
 
 
@@ -232,18 +232,57 @@ def test_it_is_an_estimator(hourly):
     assert found.set_params(horizon=3).fit(hourly).predict().shape == (3,)
 
 
+@pytest.mark.parametrize(("old", "new"), [("members", "n_networks")])
+def test_old_names_are_refused_with_the_new_one(old, new):
+    for use in (lambda: forecaster(**{old: 3}), lambda: forecaster().set_params(**{old: 3})):
+        with pytest.raises(TypeError, match=f"no parameter '{old}' any more; need '{new}'"):
+            use()
+
+
+def test_a_file_with_an_old_name_is_read(fitted, tmp_path):
+    from safetensors import safe_open
+    from safetensors.numpy import save_file
+
+    path = tmp_path / "forecaster.safetensors"
+    gw.save(fitted, path)
+    with safe_open(path, "numpy") as file:
+        header, arrays = file.metadata(), {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    assert any("max_updates" in text for text in header.values())
+    old = {
+        key: text.replace('"max_iter": null', '"members": 1').replace('"n_networks": 1, ', "")
+        for key, text in header.items()
+    }
+    save_file(arrays, path, {key: text.replace("max_updates", "max_iter") for key, text in old.items()})
+    loaded = gw.load(path)
+    assert (loaded.max_updates, loaded.max_iter) == (fitted.max_updates, None)
+    pd.testing.assert_series_equal(loaded.predict(), fitted.predict())
+
+
+def test_a_cell_is_a_name_or_a_class(hourly, tmp_path):
+    options = {"context": 4, "max_updates": 2}
+    one, other = (forecaster(2, cell=cell, **options).fit(hourly) for cell in ("lstm", gw.LSTM))
+    pd.testing.assert_series_equal(one.predict(), other.predict())
+    gw.save(other, tmp_path / "forecaster.safetensors")
+    assert gw.load(tmp_path / "forecaster.safetensors").cell == "lstm"
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"horizon": 0}, "horizon is 0"),
-        ({"horizon": 2.5}, "horizon is 2.5; need an integer"),
+        ({"horizon": 0}, "'horizon' parameter of RecurrentForecaster must be an int in the range [1, inf). Got 0"),
+        ({"horizon": 2.5}, "'horizon' parameter of RecurrentForecaster must be an int in the range [1, inf). Got 2.5"),
         ({"quantiles": (0.1, 1.0)}, "quantiles holds 1.0"),
         ({"quantiles": ()}, "quantiles is ()"),
         ({"cell": "transformer"}, "cell is 'transformer'"),
-        ({"season": -1}, "season is -1"),
-        ({"context": 0}, "context is 0"),
+        ({"season": (7, -1)}, "season is -1"),
+        ({"dropout": 1.0}, "'dropout' parameter"),
+        ({"season": -1}, "'season' parameter of RecurrentForecaster must be"),
+        ({"context": 0}, "'context' parameter of RecurrentForecaster must be"),
         ({"past_covariates": ["wind"]}, "past_covariates names 'wind'"),
-        ({"past_covariates": "wind"}, "put it in brackets"),
+        (
+            {"past_covariates": "wind"},
+            "'past_covariates' parameter of RecurrentForecaster must be an array-like. Got 'wind'",
+        ),
     ],
 )
 def test_bad_options_are_refused(hourly, options, message):
@@ -309,7 +348,7 @@ def test_bad_updates_are_named(hourly, fitted):
     for bad, message in (
         (hourly.iloc[-3:], "has 2024-01-17 13:00:00; need steps after 2024-01-17 15:00:00"),
         (pd.Series([1.0], [HOURS[-1] + pd.Timedelta("90min")]), "off the steps of 'h'"),
-        (pd.Series([1.0]), "need dates, as in fit"),
+        (pd.Series([1.0]), "need dates, as y in fit has"),
         (pd.DataFrame({"load": [1.0]}), "need the 1 of fit, in such a container"),
     ):
         with pytest.raises(gw.GatewiseError, match=re.escape(message)):

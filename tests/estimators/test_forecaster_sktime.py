@@ -9,7 +9,7 @@ import pytest
 
 import gatewise as gw
 
-SMALL = {"max_iter": 20, "n_networks": 1, "hidden_size": 8, "random_state": 0}
+SMALL = {"max_updates": 20, "n_networks": 1, "hidden_size": 8, "random_state": 0}
 INDEX = pd.period_range("2015-01", periods=90, freq="M")
 Y = pd.Series(np.sin(np.arange(90)) + 0.1 * np.random.default_rng(0).normal(size=90), INDEX)
 

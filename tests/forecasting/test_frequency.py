@@ -6,7 +6,8 @@ import pytest
 
 import gatewise as gw
 from gatewise.forecasting.axes import regular
-from gatewise.forecasting.frequency import Step, date_range, dominant_step, exact_frequency, natural_seasons
+from gatewise.forecasting.dates import date_range
+from gatewise.forecasting.frequency import Step, dominant_step, exact_frequency, months_of, natural_seasons
 
 MONTHS = pd.period_range("2015-01", periods=40, freq="M")
 
@@ -74,12 +75,29 @@ def test_days_of_the_month_go_on(zone):
     assert dates.tz == last.tz
 
 
-def test_a_forecast_of_the_15th_is_for_the_15th():
+def test_a_forecast_of_the_15th_is_for_the_15th(tmp_path):
     y = pd.Series(np.arange(40.0) % 12 + np.random.default_rng(0).normal(size=40), days(MONTHS, 15))
-    forecaster = gw.RecurrentForecaster(3, n_networks=1, hidden_size=4, random_state=0)
-    forecaster.set_params(**{name: 3 for name in ("max_iter", "max_updates") if name in forecaster.get_params()})
+    forecaster = gw.RecurrentForecaster(3, max_updates=3, n_networks=1, hidden_size=4, random_state=0)
     assert forecaster.fit(y).seasons_ == (12,)
     assert forecaster.predict().index.strftime("%Y-%m-%d").tolist() == ["2018-05-15", "2018-06-15", "2018-07-15"]
+    gw.save(forecaster, tmp_path / "forecaster.safetensors")
+    for one in (forecaster, gw.load(tmp_path / "forecaster.safetensors")):
+        one.update(pd.Series([5.0], [pd.Timestamp("2018-06-15")]))
+        assert one.predict().index[0] == pd.Timestamp("2018-07-15")
+        with pytest.raises(gw.GatewiseError, match="off the steps"):
+            one.update(pd.Series([5.0], [pd.Timestamp("2018-08-14")]))
+
+
+@pytest.mark.parametrize("frequency", ["MS", "ME", "BME", "QS", "QE", "2MS"])
+@pytest.mark.parametrize("periods", [False, True])
+def test_a_month_has_one_place_in_the_year_whenever_a_series_began(frequency, periods):
+    places = set()
+    for year in (1990, 1998, 2007, 2014):
+        index = pd.DatetimeIndex(pd.date_range(f"{year}-01-01", periods=48, freq=frequency), freq=None)
+        index = index.to_period(frequency[0]) if periods and len(frequency) == 2 else index
+        axis, _ = regular(index, "y")
+        places.add(axis.number_of_first(48) % (12 // months_of(frequency)))
+    assert len(places) == 1
 
 
 def test_seasons_are_days_weeks_and_years():

@@ -1,4 +1,4 @@
-"""Cells that users define: against scalar loops, certified, and refused where they cannot work."""
+"""Cells that users define: against scalar loops, certified, copied, trained and traced."""
 
 import copy
 import math
@@ -10,7 +10,6 @@ import pytest
 
 import gatewise as gw
 from gatewise.activations import sigmoid, sigmoid_slope, tanh, tanh_slope
-from gatewise.layers import OWN
 
 D, H, B, T = 3, 4, 3, 5
 LENGTHS = [5, 1, 3]
@@ -146,6 +145,12 @@ def network(layer, x, state, length):
     return sequence, finals, runs
 
 
+@pytest.fixture
+def in_numpy(monkeypatch):
+    """No kernels, which would be compiled for a cell that one test has."""
+    monkeypatch.setattr("gatewise.kernels.find", lambda cell: None)
+
+
 def data(layer, given, seed=3):
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(B, T, D)).astype(layer.dtype)
@@ -193,8 +198,7 @@ def test_certificate(name, layers, bidirectional, lengths):
     assert report.worst < 1e-8, str(report)
 
 
-@pytest.mark.parametrize("name", CELLS)
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("name", "dtype"), [("Coupled", np.float32), *((name, np.float64) for name in CELLS)])
 def test_gradients_without_a_record_are_those_with_it(name, dtype):
     layers = [CELLS[name](D, H, bidirectional=True, dtype=dtype, rng=0, tape=tape) for tape in ("store", "recompute")]
     results = []
@@ -256,7 +260,7 @@ def test_jacobians_are_derivatives_of_a_step(name):
         (lambda dp, dq, d: (dp, dq, (d[0], 1.01 * d[1])), "state cell"),
     ],
 )
-def test_a_wrong_backward_is_caught_with_its_gate(spoil, part):
+def test_a_wrong_backward_is_caught_with_its_gate(spoil, part, in_numpy):
     def wrong(*arguments):
         return spoil(*coupled_backward(*arguments))
 
@@ -268,7 +272,7 @@ def test_a_wrong_backward_is_caught_with_its_gate(spoil, part):
     assert not any(check.part for check in report.checks if check.name.startswith("1."))
 
 
-def test_an_error_on_one_side_is_named_there_only():
+def test_an_error_on_one_side_is_named_there_only(in_numpy):
     def wrong(*arguments):
         dp, (dq_f, dq_n), d = minimal_backward(*arguments)
         return dp, (dq_f, dp[1] + 0 * dq_n), d
@@ -278,100 +282,10 @@ def test_an_error_on_one_side_is_named_there_only():
     assert parts["weight_hh_l0"] == "gate candidate"
 
 
-def good(**changes):
-    return {"gates": ("forget", "candidate"), "forward": minimal, "backward": minimal_backward} | changes
-
-
-REFUSED = {
-    "no Python name": (("two words", good()), "name is 'two words'; need a Python name"),
-    "a keyword": (("class", good()), "need a Python name"),
-    "a layer of the library": (("GRU", good()), "name is 'GRU', which the library has"),
-    "a cell of the library": (("lstm", good()), "name is 'lstm', which the library has"),
-    "a gate twice": (("A", good(gates=("f", "f"))), "gates hold the name 'f' twice"),
-    "a gate's name": (("A", good(gates=("f", "a b"))), "gates hold the name 'a b'; need a Python name"),
-    "a name the tape has": (("A", good(gates=("f", "lengths"))), "gates hold the name 'lengths'"),
-    "a name in place of names": (("A", good(gates="fn")), "gates is 'fn'; need one or more names"),
-    "no gates": (("A", good(gates=())), "gates is (); need one or more names"),
-    "gate and state alike": (
-        ("A", good(states=("forget",), recorded=("forget", "n", "q"))),
-        "states and recorded values hold the name 'forget' twice",
-    ),
-    "too few recorded": (("A", good(recorded=("f",))), "recorded names 1 values, and forward records 3"),
-    "no function": (("A", good(forward=3)), "forward is a int; need a function"),
-    "too many gates": (
-        ("A", good(gates=("f", "n", "o"))),
-        "backward returned as dp 2 values; need a tuple of 3 arrays",
-    ),
-    "too few gates": (("A", good(gates=("f",))), "forward failed on arrays (3, 5), with 1 arrays in p"),
-    "too many states": (("A", good(states=("hidden", "cell"))), "forward failed on arrays (3, 5), with 2 arrays in p"),
-    "no record": (("A", good(forward=lambda p, q, s: s)), "forward returned 1 values; need (state, record)"),
-    "an array as state": (
-        ("A", good(forward=lambda p, q, s: (p[0], (p[0],)))),
-        "forward returned as state a ndarray; need a tuple of 1 arrays",
-    ),
-    "another shape": (
-        ("A", good(forward=lambda p, q, s: ((p[0][:, :2],), ()))),
-        "forward returned state[0] as shape (3, 2) from arrays (3, 5)",
-    ),
-    "another dtype": (
-        (
-            "A",
-            good(
-                forward=lambda p, q, s: ((p[0] * np.float64(2.5),), ()), backward=lambda d, s, b, r: (d * 2, d * 2, d)
-            ),
-        ),
-        "forward returned state[0] with dtype float64 from float32",
-    ),
-    "not pointwise over units": (
-        ("A", good(forward=lambda p, q, s: ((p[0] / p[0].sum(axis=-1, keepdims=True),), ()))),
-        "forward is not pointwise",
-    ),
-    "not pointwise over rows": (
-        ("A", good(forward=lambda p, q, s: ((p[0] - p[0].mean(axis=0),), ()))),
-        "forward is not pointwise",
-    ),
-    "a backward that is not pointwise": (
-        ("A", good(backward=lambda d, s, b, r: ((d[0], d[0].cumsum(axis=1)), (d[0], d[0]), d))),
-        "backward is not pointwise",
-    ),
-    "a number as gradient": (
-        ("A", good(backward=lambda d, s, b, r: ((d[0], d[0]), (d[0], d[0]), (0,)))),
-        "backward returned dstate_prev[0] as a int from arrays (3, 5); need an array of the same shape",
-    ),
-    "changed in place": (
-        ("A", good(forward=lambda p, q, s: (s, (np.multiply(p[0], 2, out=p[0]),)))),
-        "forward changes its arguments",
-    ),
-    "q where there is none": (
-        ("A", good(recurrent=False)),
-        "forward failed on arrays (3, 5), with 2 arrays in p, 0 in q",
-    ),
-}
-
-
-@pytest.mark.parametrize("case", REFUSED)
-def test_what_cannot_work_is_refused(case):
-    (name, options), message = REFUSED[case]
-    with pytest.raises(gw.GatewiseError) as refusal:
-        gw.define_cell(name, **options)
-    assert message in str(refusal.value)
-    assert name not in OWN
-
-
-def test_a_definition_replaces_the_one_before():
-    first = gw.define_cell("Replaced", **good())
-    layer = first(D, H, rng=0)
-    second = gw.define_cell("Replaced", **good(recurrent_bias=False))
-    assert OWN["Replaced"] is second
-    assert "bias_hh_l0" in layer.params
-    assert "bias_hh_l0" not in second(D, H).params
-    assert gw.gradcheck(layer).ok
-
-
 @pytest.mark.parametrize("name", CELLS)
 @pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda thing: pickle.loads(pickle.dumps(thing))])
 def test_layers_and_states_are_copied_and_pickled(name, duplicate):
-    layer = CELLS[name](D, H, rng=0)
+    layer = CELLS[name](D, H, dtype=np.float64, rng=0)
     x, _ = data(layer, True)
     y, state, tape = layer.forward(x)
     twin, final, same = duplicate((layer, state, tape))
@@ -385,7 +299,7 @@ def test_it_stands_in_a_model_and_learns():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(64, 12, 1)).astype(np.float32)
     y = x.sum(axis=1)
-    model = gw.Sequential(Minimal(1, 8, rng=0), gw.Last(), gw.Dense(8, 1, rng=0))
+    model = gw.Sequential(Coupled(1, 8, rng=0), gw.Last(), gw.Dense(8, 1, rng=0))
     history = gw.train(model, x, y, loss="mse", optimizer=gw.optimizers.Adam(0.02), epochs=15, rng=0)
     assert history[-1]["loss"] < 0.5 * history[0]["loss"]
 

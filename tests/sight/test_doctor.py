@@ -255,3 +255,32 @@ def test_other_errors_are_left_as_they_are():
     ) as caught:
         gw.train(network(), x.astype(float), y, loss="mse", optimizer="adam", epochs=1)
     assert not isinstance(caught.value, gw.NonFiniteError)
+
+
+def test_a_branch_beside_others_whose_output_a_later_layer_refuses():
+    x, y = data()
+    branches = gw.Parallel(gw.Dense(D, 5, rng=0), gw.Sequential(gw.GRU(D, H, rng=1), gw.Dense(H, 3, rng=2)))
+    model = gw.Sequential(branches, gw.Last(), gw.Dense(8, 1, rng=3))
+    model.params["0.1.1.weight"][2] = np.float32(3e38)
+    x[4, 20:] = 8  # drives the states of this row to where the products overflow
+    error, _ = failure(model, x, y, shuffle=False, batch_size=N)
+    assert (error.quantity, error.layer) == ("y", "layer 0.1.1 (Dense)")
+    assert error.sample is not None
+    assert error.unit == 2
+
+
+def test_the_step_is_taken_again_with_the_same_dropout():
+    predictions = []
+
+    def loss(prediction, target, *, weights=None):
+        predictions.append(prediction.copy())
+        value, gradient = gw.losses.mse(prediction, target)
+        return (value if len(predictions) < 5 else float("inf")), gradient
+
+    x, y = data()
+    model = gw.Sequential(
+        gw.Noise(0.1), gw.GRU(D, H, num_layers=2, dropout=0.4, rng=0), gw.Last(), gw.Dense(H, 1, rng=1)
+    )
+    error, _ = failure(model, x, y, loss=loss)
+    assert (error.epoch, error.batch, error.loss) == (2, 2, np.inf)
+    np.testing.assert_array_equal(predictions[4], predictions[5])

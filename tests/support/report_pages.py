@@ -57,7 +57,7 @@ def some_series():
 def a_fitted_forecaster():
     from gatewise.estimators.forecaster import RecurrentForecaster
 
-    options = {"context": 4, "hidden_size": 8, "max_iter": 80, "n_networks": 1, "calendar": False, "random_state": 0}
+    options = {"context": 4, "hidden_size": 8, "max_updates": 80, "n_networks": 1, "calendar": False, "random_state": 0}
     return RecurrentForecaster(2, learning_rate_init=0.02, **options).fit(some_series())
 
 

@@ -2,12 +2,11 @@
 
 import gzip
 
+import pyarrow as pa
 import pytest
 from table_files import refused
 
-from gatewise.tables import (
-    read_table,
-)
+from gatewise.tables import parse_times, read_table
 
 
 @pytest.mark.parametrize(
@@ -93,3 +92,15 @@ def test_lines_are_found_far_down(table):
     assert found.where(499) == f"{found.source}, line 1000"
     assert found.where(500) == f"{found.source}, line 1002"
     assert found.numbers("b").row == 500
+
+
+def test_what_a_file_should_not_hold_is_refused_in_a_line(table):
+    refused(lambda: table('day,x\n2024-01-01,"' + "y\n" * 100_000), "a.csv, line 2 cannot be read as CSV", "field")
+    message = refused(
+        lambda: table(",".join(["a"] * 5000) + "\n1" + ",1" * 4999 + "\n"), "column 'a'", "columns 1 and 2"
+    )
+    assert len(message) < 200
+    far = pa.table({"day": pa.array([0, 2**31 - 1], pa.int32()).cast(pa.date32()), "x": [1, 2]})
+    refused(
+        lambda: parse_times(table(far, "a.parquet"), "day"), "a.parquet, row 2, column 'day'", "of the year 5881580"
+    )

@@ -70,6 +70,17 @@ class Phase(NamedTuple):
     operand: Callable[[Record, Array], Array] | None = None
 
 
+class Equations(NamedTuple):
+    """One step of a cell as text, a line an equation, in the letters of the documentation's Mathematics page.
+
+    `h_t` and `h_{t-1}`, `c_t` are states, `r`, `z`, … gates by their letters, `da_r` the gradient of a pre-activation,
+    `back_t` and `cback_t` what comes back to h_t and c_t from step t + 1.
+    """
+
+    forward: str
+    backward: str
+
+
 class Cell(NamedTuple):
     """A recurrent cell as data; the time loop, matrix gradients, stacking and lengths are written once elsewhere."""
 
@@ -98,6 +109,8 @@ class Cell(NamedTuple):
     """Whether there is U; without it q is absent, and so is the recurrent bias."""
     recurrent_bias: bool = True
     """Whether c is a parameter; else it is 0."""
+    equations: Equations | None = None
+    """The step to follow with a pencil; None for a user's cell."""
 
     @property
     def name(self) -> str:

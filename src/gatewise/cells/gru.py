@@ -21,7 +21,7 @@ from __future__ import annotations
 import numpy as np
 
 from gatewise.activations import sigmoid, sigmoid_slope, tanh, tanh_slope
-from gatewise.cells.cell import Cell, Gates, Phase, Record, State, diagonal, join, plain_cell, split
+from gatewise.cells.cell import Cell, Equations, Gates, Phase, Record, State, diagonal, join, plain_cell, split
 from gatewise.errors import Array
 
 GATES = ("reset", "update", "candidate")
@@ -61,6 +61,27 @@ def _after_record_gradients(
     return dstate, (da_n * q_n, dz, dn, da_n * r)
 
 
+AFTER = Equations(
+    """
+p_t = x_t Wᵀ + b
+q_t = h_{t-1} Uᵀ + c
+r = σ(p_r + q_r)
+z = σ(p_z + q_z)
+n = tanh(p_n + r ⊙ q_n)
+h_t = n + z ⊙ (h_{t-1} − n)
+""",
+    """
+dn = dh_t ⊙ (1 − z)
+da_n = dn ⊙ (1 − n ⊙ n)
+dz = dh_t ⊙ (h_{t-1} − n)
+da_z = dz ⊙ z ⊙ (1 − z)
+dr = da_n ⊙ q_n
+da_r = dr ⊙ r ⊙ (1 − r)
+dp_t = [da_r, da_z, da_n]
+dq_t = [da_r, da_z, da_n ⊙ r]
+back_{t-1} = dh_t ⊙ z + dq_t U
+""",
+)
 RESET_AFTER = plain_cell(
     "gru/after",
     GATES,
@@ -70,7 +91,7 @@ RESET_AFTER = plain_cell(
     _after,
     _after_backward,
     _after_record_gradients,
-)
+)._replace(equations=AFTER)
 
 
 # With the reset gate before the product, a step has two products that wait for each other: q_r and q_z, then
@@ -173,6 +194,29 @@ def _blocks(h: Array) -> tuple[slice, slice]:
     return slice(0, 2 * H), slice(2 * H, 3 * H)
 
 
+BEFORE = Equations(
+    """
+p_t = x_t Wᵀ + b
+q_rz = h_{t-1} U_rzᵀ + c_rz
+r = σ(p_r + q_r)
+z = σ(p_z + q_z)
+s = r ⊙ h_{t-1}
+q_n = s U_nᵀ + c_n
+n = tanh(p_n + q_n)
+h_t = n + z ⊙ (h_{t-1} − n)
+""",
+    """
+dn = dh_t ⊙ (1 − z)
+da_n = dn ⊙ (1 − n ⊙ n)
+dz = dh_t ⊙ (h_{t-1} − n)
+da_z = dz ⊙ z ⊙ (1 − z)
+ds = da_n U_n
+dr = ds ⊙ h_{t-1}
+da_r = dr ⊙ r ⊙ (1 − r)
+dp_t = [da_r, da_z, da_n]
+back_{t-1} = dh_t ⊙ z + ds ⊙ r + [da_r, da_z] U_rz
+""",
+)
 RESET_BEFORE = Cell(
     "gru/before",
     GATES,
@@ -188,5 +232,6 @@ RESET_BEFORE = Cell(
         Phase(2, 1, 1, _reset, _reset_backward, _reset_state),
         Phase(1, 2, 2, _before, _before_backward),
     ),
+    equations=BEFORE,
 )
 FORMS = {"after": RESET_AFTER, "before": RESET_BEFORE}

@@ -15,7 +15,7 @@ Rows of W, U, b, c stand in the order i, f, g, o. Shapes: see `cell.py`.
 from __future__ import annotations
 
 from gatewise.activations import sigmoid, sigmoid_slope, tanh, tanh_slope
-from gatewise.cells.cell import Gates, Record, State, plain_cell
+from gatewise.cells.cell import Equations, Gates, Record, State, plain_cell
 from gatewise.errors import Array
 
 GATES = ("input", "forget", "candidate", "output")
@@ -59,6 +59,32 @@ def _record_gradients(dstate: State, state: State, state_prev: State, record: Re
     return (dh, dc), (dc * g, dc * c_prev, dc * i, dh * tanh_c)
 
 
+EQUATIONS = Equations(
+    """
+p_t = x_t Wᵀ + b
+q_t = h_{t-1} Uᵀ + c
+i = σ(p_i + q_i)
+f = σ(p_f + q_f)
+g = tanh(p_g + q_g)
+o = σ(p_o + q_o)
+c_t = f ⊙ c_{t-1} + i ⊙ g
+h_t = o ⊙ tanh(c_t)
+""",
+    """
+do = dh_t ⊙ tanh(c_t)
+dc_t = cback_t + dh_t ⊙ o ⊙ (1 − tanh(c_t) ⊙ tanh(c_t))
+di = dc_t ⊙ g
+df = dc_t ⊙ c_{t-1}
+dg = dc_t ⊙ i
+da_i = di ⊙ i ⊙ (1 − i)
+da_f = df ⊙ f ⊙ (1 − f)
+da_g = dg ⊙ (1 − g ⊙ g)
+da_o = do ⊙ o ⊙ (1 − o)
+dp_t = [da_i, da_f, da_g, da_o]
+cback_{t-1} = dc_t ⊙ f
+back_{t-1} = dp_t U
+""",
+)
 LSTM = plain_cell(
     "lstm", GATES, ("i", "f", "g", "o"), ("hidden", "cell"), GATES, _forward, _backward, _record_gradients
-)
+)._replace(equations=EQUATIONS)

@@ -10,7 +10,7 @@ With `nonlinearity="relu"`, tanh is replaced by relu(a) = max(a, 0). Shapes: see
 from __future__ import annotations
 
 from gatewise.activations import relu, relu_slope, tanh, tanh_slope
-from gatewise.cells.cell import Gates, Record, State, plain_cell
+from gatewise.cells.cell import Equations, Gates, Record, State, plain_cell
 from gatewise.errors import Array
 
 
@@ -36,8 +36,30 @@ def _record_gradients(dstate: State, state: State, state_prev: State, record: Re
     return dstate, ()
 
 
+TANH = Equations(
+    """
+p_t = x_t Wᵀ + b
+q_t = h_{t-1} Uᵀ + c
+h_t = tanh(p_t + q_t)
+""",
+    """
+dp_t = dh_t ⊙ (1 − h_t ⊙ h_t)
+back_{t-1} = dp_t U
+""",
+)
+RELU = Equations(
+    """
+p_t = x_t Wᵀ + b
+q_t = h_{t-1} Uᵀ + c
+h_t = relu(p_t + q_t)
+""",
+    """
+dp_t = dh_t ⊙ (h_t > 0)
+back_{t-1} = dp_t U
+""",
+)
 _NAMES = (("candidate",), ("a",), ("hidden",), ())
 FORMS = {
-    "tanh": plain_cell("rnn/tanh", *_NAMES, _tanh_forward, _tanh_backward, _record_gradients),
-    "relu": plain_cell("rnn/relu", *_NAMES, _relu_forward, _relu_backward, _record_gradients),
+    "tanh": plain_cell("rnn/tanh", *_NAMES, _tanh_forward, _tanh_backward, _record_gradients)._replace(equations=TANH),
+    "relu": plain_cell("rnn/relu", *_NAMES, _relu_forward, _relu_backward, _record_gradients)._replace(equations=RELU),
 }

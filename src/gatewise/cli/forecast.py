@@ -11,9 +11,14 @@ import click
 from gatewise.cli import options, output
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from gatewise.tables import ForecastResult
 
-EPILOG = """Example: gatewise forecast sales.csv --time date --target units --series shop --known holiday --out sales
+EPILOG = """\b
+Example:
+  gatewise forecast sales.csv --time date --target units --series shop \\
+    --known holiday --out sales
 
 Rows after the last value of the target, with the target empty, are the future; columns given as --known must be filled
 there."""
@@ -24,7 +29,7 @@ there."""
 @options.series_options
 def command(
     file: str,
-    time: str,
+    time: str | None,
     targets: tuple[str, ...],
     series: str | None,
     horizon: int | None,
@@ -34,6 +39,11 @@ def command(
     static: tuple[str, ...],
     level: float,
     backtest: bool,
+    wide: bool,
+    every: str | None,
+    aggregate: str | None,
+    in_order: bool,
+    header: bool | None,
     time_format: str | None,
     out: Path | None,
     seed: int,
@@ -44,14 +54,16 @@ def command(
 
     FILE is a CSV or Parquet ("-": stdin), one row a time step; several series as several --target columns, or one
     below the other with --series. Prints the forecast with its interval, and the error on a held-out tail beside
-    that of the seasonal naive method. With --out: model.safetensors, forecast.csv, metrics.json and report.html.
+    those of simple methods. With --out: model.safetensors, forecast.csv, metrics.json and report.html.
     """
     from gatewise import tables
 
     started = clock.perf_counter()
-    table = tables.read_table(file)
-    options.require(table, time=time, target=targets)
-    roles = tables.SeriesRoles(time, targets, series, known, past, static, time_format)
+    table = tables.read_table(file, header)
+    targets, known, past, static = (options.column_names(table, names) for names in (targets, known, past, static))
+    times = options.column_names(table, (time,)) if time else ()
+    layout: tables.Layout = {"in_order": in_order, "wide": wide, "every": every, "aggregate": aggregate}
+    roles = tables.SeriesRoles.of(times, targets, series, known, past, static, time_format, **layout)
     task = tables.read_forecast_task(table, roles, horizon, season)
     output.say(quiet, *task.notes)
     output.make_folder(out)
@@ -65,23 +77,48 @@ def command(
         rows = output.rows(result.forecast)
         click.echo(output.as_json({**metrics, "forecast": rows, "notes": result.notes, "files": written}))
     else:
-        parts = [output.frame_table(result.forecast), *_verdict(result.held_out, level), *output.listing(written)]
-        click.echo("\n\n".join(parts))
+        click.echo("\n\n".join([*_answer(result), *output.listing(written)]))
+
+
+def _answer(result: ForecastResult) -> list[str]:
+    """Return the forecast and what the backtest showed; of several targets one after the other, each in its unit."""
+    frame, roles = _with_times_as_text(result), result.task.roles
+    if roles.series is not None or len(roles.targets) == 1:
+        return [output.frame_table(frame), *_measured(result, roles.targets[0])]
+    parts = []
+    for target in roles.targets:
+        forecast = frame[frame["series"] == target].drop(columns="series")
+        unit = result.task.units.get(target)
+        parts += [f"{target}{f', in {unit}' if unit else ''}", output.frame_table(forecast), *_measured(result, target)]
+    return parts
+
+
+def _with_times_as_text(result: ForecastResult) -> DataFrame:
+    """Return the forecast with times that are numbers as they stand in the table, however many digits they have."""
+    names = [name for name in result.task.grid.writers or () if result.forecast[name].dtype.kind == "f"]
+    return result.forecast.astype(dict.fromkeys(names, str))
 
 
 def _page(out: Path | None, quiet: bool, result: ForecastResult) -> dict[str, str]:
     grid = result.task.grid
-    facts = {"Data": result.notes[0], "Command": "gatewise forecast"}
-    title = f"Forecast of {', '.join(result.task.roles.targets)}"
-    return output.page(out, quiet, result.model, grid.y, grid.beside, title=title, facts=facts, ahead=grid.future)
+    words: dict[str, Any] = {
+        "title": f"Forecast of {', '.join(result.task.roles.targets)}",
+        "facts": {"Data": result.notes[0], "Command": "gatewise forecast"},
+        "ahead": grid.future,
+        "measured": result,
+    }
+    return output.page(out, quiet, result.model, grid.y, grid.beside, **words)
 
 
-def _verdict(held_out: dict[str, Any] | None, level: float) -> list[str]:
-    if held_out is None:
+def _measured(result: ForecastResult, target: str) -> list[str]:
+    """Return what the backtest showed of a target: the errors of all methods, then the verdict."""
+    from gatewise.comparison import MODEL
+    from gatewise.tables import counted
+
+    one = result.comparisons.get(target)
+    if one is None or result.backtest is None:
         return []
-    model, naive = held_out["model"], held_out["seasonal_naive"]
-    beside = f" ({model['mae'] / naive['mae']:.2f} ×)" if naive["mae"] else ""
-    return [
-        f"held out, last {held_out['steps']} steps: mean absolute error {model['mae']:.4g} beside "
-        f"{naive['mae']:.4g} of seasonal naive{beside}; {100 * model['coverage']:.0f} % inside the {level:g} % interval"
-    ]
+    size = f"{counted(len(result.backtest.windows), 'forecast')} of {counted(result.task.horizon, 'step')}"
+    covered = f"{one.texts('coverage')[MODEL]} of the values are inside the {result.level:g} % interval"
+    several = f"{target}: " if len(result.comparisons) > 1 else ""
+    return [output.comparison_table(one), output.paragraph(f"{several}held out, {size}: {one.verdict}; {covered}")]

@@ -9,7 +9,10 @@ import click
 
 from gatewise.cli import options, sequences
 
-EPILOG = """Example: gatewise regress pulses.csv --target pressure --sequence patient --time seconds
+EPILOG = """\b
+Example:
+  gatewise regress pulses.csv --target pressure --sequence patient \\
+    --time seconds
 
 A target that is constant within every sequence is learned as one number a sequence, else as one a step. Without --test
 a fifth of the sequences is held out to measure the error, then the model is trained on all."""
@@ -30,8 +33,8 @@ def command(
 ) -> None:
     """Learn to predict numbers from the sequences of a table.
 
-    TRAIN is a CSV or Parquet ("-": stdin), one row a time step. Prints the error on held-out sequences beside that
-    of always giving the mean. With --out: model.safetensors, predictions.csv (of the held-out sequences),
+    TRAIN is a CSV or Parquet ("-": stdin), one row a time step. Prints the error on held-out sequences beside those
+    of always giving the mean or the median. With --out: model.safetensors, predictions.csv (of the held-out sequences),
     metrics.json and report.html.
     """
     from gatewise import tables
@@ -39,13 +42,6 @@ def command(
     started = clock.perf_counter()
     table = tables.read_table(train)
     options.require(table, target=target, sequence=sequence)
+    features = options.column_names(table, features)
     roles = tables.SequenceRoles(sequence, time, target, features, time_format)
-    sequences.learn(tables.REGRESSION, table, roles, _answer, started=started, **common)
-
-
-def _answer(metrics: dict[str, Any]) -> list[str]:
-    r2 = "" if metrics["r2"] is None else f"; R² {metrics['r2']:.3f}"
-    return [
-        f"held out, {metrics['sequences']['held_out']:,} sequences: mean absolute error {metrics['mae']:.4g} beside "
-        f"{metrics['baseline']['mae']:.4g} of always giving the mean{r2}"
-    ]
+    sequences.learn(tables.REGRESSION, table, roles, started=started, **common)

@@ -29,17 +29,17 @@ def with_callbacks(method: Method) -> Method:
 class Epochs:
     """Tells the callbacks set on an estimator where its fit and each of its epochs begin and end.
 
-    `given` is what the hooks may ask for: X, y and metadata, as they came. Of the network they get a copy, made only if
+    `arguments` is what hooks may ask for: X, y and metadata, as they came. Of the network they get a copy, made only if
     a hook asks for it.
     """
 
-    def __init__(self, estimator: Any, count: int, **given: Any) -> None:
-        self._estimator, self._left, self._given = estimator, count, given
+    def __init__(self, estimator: Any, count: int, **arguments: Any) -> None:
+        self._estimator, self._left, self._arguments = estimator, count, arguments
         self._fit: Any = None
         self._epoch: Any = None
         if hasattr(estimator, "_init_callback_context"):
             self._fit = estimator._init_callback_context(max_subtasks=count)
-            self._fit.call_on_fit_task_begin(estimator=estimator, **given)
+            self._fit.call_on_fit_task_begin(estimator=estimator, **arguments)
             self._begin()
 
     def end(self, record: dict[str, Any], model: Any) -> bool:
@@ -68,4 +68,4 @@ class Epochs:
             model = self._estimator.model_
             return {"model_": model.astype(model.dtype)}
 
-        return {"estimator": self._estimator, **self._given, "reconstruction_attributes": network}
+        return {"estimator": self._estimator, **self._arguments, "reconstruction_attributes": network}

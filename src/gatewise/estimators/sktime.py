@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -26,8 +26,10 @@ class GatewiseForecaster(BaseForecaster):  # type: ignore[misc]
         Steps in a season.
     context : int, optional
         Steps the network reads back.
-    cell : {"gru", "lstm", "rnn"}
-    hidden_size, max_iter, n_networks : int
+    cell : str or class
+    hidden_size, max_updates, n_networks : int
+        As in `RecurrentForecaster`.
+    max_iter : int, optional
         As in `RecurrentForecaster`.
     levels : sequence of float
         Quantiles that the network learns; others that are asked of `predict_quantiles` lie on straight lines between
@@ -49,7 +51,7 @@ class GatewiseForecaster(BaseForecaster):  # type: ignore[misc]
     >>> import numpy as np, pandas as pd
     >>> from gatewise.estimators.sktime import GatewiseForecaster
     >>> y = pd.Series(np.sin(np.arange(60)), pd.period_range("2020-01", periods=60, freq="M"))
-    >>> forecaster = GatewiseForecaster(max_iter=20, n_networks=1, random_state=0).fit(y, fh=[1, 3])
+    >>> forecaster = GatewiseForecaster(max_updates=20, n_networks=1, random_state=0).fit(y, fh=[1, 3])
     >>> forecaster.predict().index.astype(str).tolist()
     ['2025-01', '2025-03']
     """
@@ -70,21 +72,29 @@ class GatewiseForecaster(BaseForecaster):  # type: ignore[misc]
         "requires-fh-in-fit": True,
     }
 
+    def __new__(cls, *_: Any, **params: Any) -> Self:
+        """Refuse old names of parameters, as `RecurrentForecaster` does."""
+        RecurrentForecaster._refuse_old_names(params)
+        new: Self = super().__new__(cls)
+        return new
+
     def __init__(
         self,
         season: Seasons = None,
         context: int | None = None,
         cell: str = "gru",
         hidden_size: int = 64,
-        max_iter: int = 400,
+        max_updates: int = 400,
         n_networks: int = 2,
         levels: Sequence[float] = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95),
         random_state: Any = None,
+        max_iter: int | None = None,
     ) -> None:
         self.season = season
         self.context = context
         self.cell = cell
         self.hidden_size = hidden_size
+        self.max_updates = max_updates
         self.max_iter = max_iter
         self.n_networks = n_networks
         self.levels = levels
@@ -98,6 +108,7 @@ class GatewiseForecaster(BaseForecaster):  # type: ignore[misc]
             context=self.context,
             cell=self.cell,
             hidden_size=self.hidden_size,
+            max_updates=self.max_updates,
             max_iter=self.max_iter,
             n_networks=self.n_networks,
             quantiles=tuple(self.levels),
@@ -113,8 +124,8 @@ class GatewiseForecaster(BaseForecaster):  # type: ignore[misc]
 
     def _predict_quantiles(self, fh: Any, X: Any, alpha: Sequence[float]) -> Any:
         rows = self._rows(fh)
-        found = self.forecaster_.predict_quantiles(self._ahead(X)).sort_index(axis=1)
-        values = [np.interp(alpha, found.columns, row) for row in found.to_numpy()[rows]]
+        quantiles = self.forecaster_.predict_quantiles(self._ahead(X)).sort_index(axis=1)
+        values = [np.interp(alpha, quantiles.columns, row) for row in quantiles.to_numpy()[rows]]
         name = self._get_varnames()[0]
         columns = pd.MultiIndex.from_product([[name], alpha])
         return pd.DataFrame(values, index=fh.to_absolute_index(self.cutoff), columns=columns)
@@ -147,5 +158,5 @@ class GatewiseForecaster(BaseForecaster):  # type: ignore[misc]
     @classmethod
     def get_test_params(cls, parameter_set: str = "default") -> list[dict[str, Any]]:
         """Return two sets of small options, for sktime's own tests."""
-        small = {"hidden_size": 4, "max_iter": 5, "n_networks": 1, "random_state": 0}
+        small = {"hidden_size": 4, "max_updates": 5, "n_networks": 1, "random_state": 0}
         return [small, {**small, "cell": "lstm", "season": 4, "context": 5}]

@@ -71,8 +71,8 @@ def _columns(name: str, size: int, stamps: Any, position: Array) -> Array:
 
 
 def _one_hot(code: Array, size: int) -> Array:
-    found: Array = (np.asarray(code)[:, None] == np.arange(size)).astype(float)
-    return found
+    columns: Array = (np.asarray(code)[:, None] == np.arange(size)).astype(float)
+    return columns
 
 
 def _waves(turns: Array, count: int) -> Array:

@@ -90,8 +90,8 @@ class Panel:
 
     def phase(self, origins: Origins, season: int) -> Array:
         """Place (n,) of each origin in a season."""
-        found: Array = (origins.row - self.start[origins.series] + self.first[origins.series]) % season
-        return found
+        phase: Array = (origins.row - self.start[origins.series] + self.first[origins.series]) % season
+        return phase
 
     def ends(self, back: int = 0) -> Origins:
         """One origin a series, `back` rows before its end."""
@@ -155,8 +155,8 @@ class Panel:
     def last_row(self, origins: Origins, back: int = 1) -> Array:
         """Row (n,) of the last observation at or before `back` steps before each origin; the empty row if none."""
         row = origins.row - back
-        found = self._last_row[np.maximum(row, 0)]
-        return np.where((row >= 0) & (found >= self.start[origins.series]), found, len(self.y) - 1)
+        last = self._last_row[np.maximum(row, 0)]
+        return np.where((row >= 0) & (last >= self.start[origins.series]), last, len(self.y) - 1)
 
     def last(self, origins: Origins, back: int = 1) -> Array:
         """That observation (n,), NaN if there is none."""

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from gatewise.arrays import LARGEST, unmasked
 from gatewise.errors import Array, GatewiseTypeError, GatewiseValueError
-from gatewise.forecasting.axes import Axis, place, regular
+from gatewise.forecasting.axes import Axis, matched, place, regular
 
-LARGEST = 1e100
 KINDS = ("series", "frame", "list", "array", "matrix")
 
 
@@ -47,7 +47,7 @@ class Container(NamedTuple):
         return parts[0].to_numpy() if self.kind == "array" else np.stack([p.to_numpy() for p in parts], axis=1)
 
 
-class Table(NamedTuple):
+class RegularSeries(NamedTuple):
     """One series on a regular axis with its covariates: y (time,), x (time, columns), float64 with NaN for gaps."""
 
     name: str
@@ -61,6 +61,8 @@ def split(y: Any, what: str = "y") -> tuple[Container, list[pd.Series]]:
     if isinstance(y, pd.Series):
         return Container("series", (y.name,)), [_numbers(y, what if y.name is None else f"{what} {y.name!r}")]
     if isinstance(y, pd.DataFrame):
+        if not len(y.columns):
+            raise GatewiseValueError(f"{what} has no columns; need one a series.")
         if y.columns.has_duplicates:
             twice = y.columns[y.columns.duplicated()][0]
             raise GatewiseValueError(f"{what} has two columns {twice!r}; need one name a series: rename one.")
@@ -77,20 +79,22 @@ def split(y: Any, what: str = "y") -> tuple[Container, list[pd.Series]]:
     return Container("matrix", tuple(range(values.shape[1]))), [pd.Series(column) for column in values.T]
 
 
-def tables(container: Container, parts: list[pd.Series], X: Any, what: str = "y") -> tuple[list[Table], list[str]]:
+def regular_series(
+    container: Container, parts: list[pd.Series], X: Any, what: str = "y"
+) -> tuple[list[RegularSeries], list[str]]:
     """Lay each series and its covariates on a regular axis; also returns the names of the covariates."""
     if not parts:
         raise GatewiseValueError(f"{what} holds no series; need at least one.")
     covariates = _covariates(X, container, parts)
     columns = [str(name) for name in covariates[0]] if covariates else []
-    found = []
+    series = []
     for i, part in enumerate(parts):
         name = label(container, i, what)
         x = covariates[i] if covariates else pd.DataFrame(index=part.index)
         if [str(column) for column in x] != columns:
             raise GatewiseValueError(f"X of {name} has columns {list(x)}; need those of the first: {columns}.")
-        found.append(_table(name, part, x))
-    return found, columns
+        series.append(_regular(name, part, x))
+    return series, columns
 
 
 def label(container: Container, number: int, what: str = "y") -> str:
@@ -104,18 +108,7 @@ def label(container: Container, number: int, what: str = "y") -> str:
 def future_rows(X: Any, columns: Sequence[str], axis: Axis, steps: int, name: str) -> Array:
     """Values (steps, columns) of covariates known ahead, for the steps that follow `axis`."""
     if isinstance(X, pd.DataFrame | pd.Series):
-        frame = X.to_frame() if isinstance(X, pd.Series) else X
-        lacking = [column for column in columns if column not in {str(c) for c in frame}]
-        if lacking:
-            raise GatewiseValueError(f"X_future of {name} lacks {', '.join(lacking)}; need every column known ahead.")
-        index = axis.future(steps)
-        rows = np.full(steps, -1) if len(frame) == 0 else frame.index.get_indexer(index)
-        if (rows < 0).any():
-            raise GatewiseValueError(
-                f"X_future of {name} lacks {index[rows < 0][0]}; need the {steps} steps from {index[0]} to {index[-1]}."
-            )
-        frame = frame.set_axis([str(c) for c in frame], axis=1)
-        return _frame_numbers(frame[list(columns)].iloc[rows], f"X_future of {name}").to_numpy()
+        return _future_frame(X, columns, axis.future(steps), f"X_future of {name}")
     values = _array(X, f"X_future of {name}")
     values = values[:, None] if values.ndim == 1 else values
     if values.ndim != 2 or values.shape[1] != len(columns) or len(values) < steps:
@@ -124,6 +117,40 @@ def future_rows(X: Any, columns: Sequence[str], axis: Axis, steps: int, name: st
             f"a row a step, the columns {', '.join(columns)}."
         )
     return values[:steps]
+
+
+def _future_frame(X: Any, columns: Sequence[str], index: Any, what: str) -> Array:
+    """Values (steps, columns) of a frame at the steps `index`."""
+    frame = _named_once(X, what)
+    lacking = [column for column in columns if column not in frame]
+    if lacking:
+        raise GatewiseValueError(f"{what} lacks {', '.join(lacking)}; need every column known ahead.")
+    rows = np.full(len(index), -1) if len(frame) == 0 else matched(frame.index, index, what).get_indexer(index)
+    if (rows < 0).any():
+        raise GatewiseValueError(
+            f"{what} lacks {index[rows < 0][0]}; need the {len(index)} steps from {index[0]} to {index[-1]}."
+        )
+    return _frame_numbers(frame[list(columns)].iloc[rows], what).to_numpy()
+
+
+def _named_once(x: Any, what: str) -> pd.DataFrame:
+    """Return covariates as a frame whose columns are text; raise if a column or a row is there twice."""
+    frame = x.to_frame() if isinstance(x, pd.Series) else x
+    for axis, side in ((frame.columns, "columns"), (frame.index, "rows")):
+        if isinstance(axis, pd.MultiIndex):
+            raise GatewiseTypeError(
+                f"{what} has {side} of {axis.nlevels} levels; need one level: "
+                + ("name each column once." if side == "columns" else "give each series a frame in a list.")
+            )
+        if axis.has_duplicates:
+            twice = axis[axis.duplicated()][0]
+            raise GatewiseValueError(f"{what} has {twice!s} twice in its {side}; need each once: drop the copies.")
+    names = [str(column) for column in frame]
+    twice = next((k for k, name in enumerate(names) if name in names[:k]), None)
+    if twice is not None:
+        first, second = frame.columns[names.index(names[twice])], frame.columns[twice]
+        raise GatewiseValueError(f"{what} has the columns {first!r} and {second!r}; need names that differ as text.")
+    return frame.set_axis(names, axis=1)
 
 
 def beside(X: Any, columns: Sequence[str], part: pd.Series, name: str) -> Array:
@@ -149,7 +176,7 @@ def per_series(X: Any, container: Container, what: str) -> list[Any]:
             raise GatewiseValueError(f"{what} is a list of {len(X)}; need one for each of {count} series.")
         return list(X)
     if container.kind == "list" and count > 1 and not isinstance(X, pd.DataFrame):
-        raise GatewiseTypeError(f"{what} is a {type(X).__name__}; need a list with one table for each series.")
+        raise GatewiseTypeError(f"{what} is a {type(X).__name__}; need a list with one of them for each series.")
     return [X] * count
 
 
@@ -163,12 +190,9 @@ def _covariates(X: Any, container: Container, parts: list[pd.Series]) -> list[pd
 
 
 def _covariate_frame(x: Any, part: pd.Series, what: str) -> pd.DataFrame:
-    if isinstance(x, pd.Series):
-        x = x.to_frame()
-    if isinstance(x, pd.DataFrame):
-        if x.columns.has_duplicates or x.index.has_duplicates:
-            raise GatewiseValueError(f"{what} has a column or a row twice; need each once: drop the copies.")
-        return _frame_numbers(x, what)
+    if isinstance(x, pd.DataFrame | pd.Series):
+        frame = _named_once(x, what)
+        return _frame_numbers(frame.set_axis(matched(frame.index, part.index, what)), what)
     values = _array(x, what)
     values = values[:, None] if values.ndim == 1 else values
     if values.ndim != 2 or len(values) != len(part):
@@ -176,7 +200,7 @@ def _covariate_frame(x: Any, part: pd.Series, what: str) -> pd.DataFrame:
     return pd.DataFrame(values, index=part.index, columns=[str(k) for k in range(values.shape[1])])
 
 
-def _table(name: str, part: pd.Series, x: pd.DataFrame) -> Table:
+def _regular(name: str, part: pd.Series, x: pd.DataFrame) -> RegularSeries:
     axis, grid = regular(part.index, name)
     y = np.full(len(grid), np.nan)
     y[place(part.index, grid)] = part.to_numpy()
@@ -186,7 +210,7 @@ def _table(name: str, part: pd.Series, x: pd.DataFrame) -> Table:
         if len(grid) and (rows < 0).all():
             raise GatewiseValueError(f"X of {name} has none of the index of y; need a row a step: give both one index.")
         values[rows >= 0] = x.to_numpy()[rows[rows >= 0]]
-    return Table(name, axis, y, values)
+    return RegularSeries(name, axis, y, values)
 
 
 def _one(part: Any, what: str) -> pd.Series:
@@ -203,18 +227,23 @@ def _one(part: Any, what: str) -> pd.Series:
 
 
 def _array(value: Any, what: str) -> Array:
+    if hasattr(value, "columns") and not isinstance(value, pd.DataFrame):
+        raise GatewiseTypeError(
+            f"{what} is a frame of {type(value).__module__.split('.')[0]}; need one of pandas, with the time as its "
+            f"index: use .to_pandas().set_index(...)."
+        )
     try:
-        found = np.asarray(value)
-        found = found.astype(float) if found.dtype.kind in "biufO" else found
+        values = np.asarray(unmasked(value))
+        values = values.astype(float) if values.dtype.kind in "biufO" else values
     except (TypeError, ValueError):
-        found = np.asarray("not numbers")
-    if found.dtype.kind != "f" or found.ndim == 0 or not found.size:
+        values = np.asarray("not numbers")
+    if values.dtype.kind != "f" or values.ndim == 0 or not values.size:
         raise GatewiseTypeError(
             f"{what} is a {type(value).__name__} that holds no numbers by time; "
             f"need a Series, a DataFrame with a column a series, a list of them, or an array."
         )
-    _refuse_extremes(found.reshape(len(found), -1), range(len(found)), what)
-    return found
+    _refuse_extremes(values.reshape(len(values), -1), range(len(values)), what)
+    return values
 
 
 def _numbers(part: pd.Series, what: str) -> pd.Series:

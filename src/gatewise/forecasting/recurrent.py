@@ -13,13 +13,13 @@ from gatewise.errors import Array
 from gatewise.forecasting.panel import Panel
 from gatewise.forecasting.plan import Plan
 from gatewise.forecasting.windows import Windows
-from gatewise.layers import GRU, LSTM, RNN, Dense, Dropout, Layer, Sequential
+from gatewise.layers import Dense, Dropout, Layer, Sequential
+from gatewise.layers.registry import recurrent_class
 from gatewise.losses import pinball
 from gatewise.optimizers import AdamW
 from gatewise.schedules import OneCycle
 from gatewise.training import History, train
 
-CELLS: dict[str, Any] = {"gru": GRU, "lstm": LSTM, "rnn": RNN}
 FEATURES = ("value", "deviation", "seen", "age", "ahead", "place")  # of a step, before covariates and calendar
 CLIP = 6.0  # units of size or noise beyond which a value says no more; chosen on generated series
 ROWS_AT_ONCE = 1024  # windows that stand in memory at once in a forecast
@@ -27,13 +27,14 @@ MOST_WINDOWS = 6000  # windows that a network is trained on: 400 updates of 64 s
 MOST_NUMBERS = 16_000_000  # in the windows of a training: 64 MB of float32
 LEAST_WINDOWS = 64  # one update of the default size
 WARM_UP = 0.2  # share of the updates in which the rate rises; chosen on generated series
+LARGEST_TARGET = 1e6  # units of noise; beyond it, a series repeats itself exactly but for its beginning
 LONGEST_GRADIENT = 1.0  # norm to which gradients are clipped
 
 
 class NetworkSettings(NamedTuple):
     """What a network is and how long it is trained: the options of the forecaster of the same names."""
 
-    cell: str
+    cell: Any
     hidden_size: int
     num_layers: int
     dropout: float
@@ -41,6 +42,7 @@ class NetworkSettings(NamedTuple):
     max_updates: int
     learning_rate_init: float
     batch_size: int
+    max_iter: int | None = None
 
 
 def feature_count(panel: Panel) -> int:
@@ -93,10 +95,10 @@ def _age(seen: Array) -> Array:
 
 
 def samples(windows: Windows, base: Array) -> Samples:
-    """Training rows: inputs, targets in units of noise, and weights, 0 in the context and where nothing was seen."""
+    """Training rows: inputs, targets in units of noise, and weights, 0 in the context and where no target is of use."""
     x = inputs(windows, base)
     target = windows.targets(base)
-    weight = np.isfinite(target)
+    weight = np.abs(target) <= LARGEST_TARGET
     context = np.zeros((len(x), windows.plan.context))
     y = np.concatenate([context, np.where(weight, target, 0)], axis=1).astype(np.float32)
     return Samples(x, y, weights=np.concatenate([context, weight], axis=1).astype(np.float32))
@@ -123,6 +125,8 @@ def fit(
     model.params[f"{head}.bias"][...] = np.quantile(rows.y[rows.weights > 0], levels)
     batches = -(-len(rows.x) // settings.batch_size)
     epochs = max(1, round(settings.max_updates / batches))
+    if settings.max_iter is not None:
+        epochs = min(epochs, settings.max_iter)
     schedule = OneCycle(settings.learning_rate_init, max(2, epochs * batches), pct_start=WARM_UP)
     history = train(
         model,
@@ -146,7 +150,7 @@ def build(features: int, outputs: int, settings: NetworkSettings, rng: np.random
     options: dict[str, Any] = {"num_layers": settings.num_layers, "rng": rng}
     if settings.num_layers > 1:
         options["dropout"] = settings.dropout
-    stack: list[Layer] = [CELLS[settings.cell](features, settings.hidden_size, **options)]
+    stack: list[Layer] = [recurrent_class(settings.cell)(features, settings.hidden_size, **options)]
     if settings.dropout:
         stack.append(Dropout(settings.dropout))
     return Sequential(*stack, Dense(settings.hidden_size, outputs, rng=rng))

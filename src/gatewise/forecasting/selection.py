@@ -161,13 +161,10 @@ def select_networks(
     median = quantiles[..., levels.index(0.5)]
     share, _ = best_share(truth, median)
     share *= shrinkage(truth, share * median)
-    with_spread, without = (shrunk(quantiles, share, own, levels) for own in (True, False))
-    own_spread = intervals.calibrated_loss(truth, with_spread, levels) < intervals.calibrated_loss(
-        truth, without, levels
-    )
-    offsets = intervals.calibrated(
-        truth, with_spread if own_spread else without, levels, recency(folds, settings.horizon)
-    )
+    spreads = {own: shrunk(quantiles, share, own, levels) for own in (False, True)}
+    losses = {own: intervals.calibrated_loss(truth, values, levels) for own, values in spreads.items()}
+    own_spread = losses[True] < losses[False]
+    offsets = intervals.calibrated(truth, spreads[own_spread], levels, recency(folds, settings.horizon))
     return replace(selection.folds[-1], network_share=share, own_spread=own_spread, offsets=offsets), history
 
 

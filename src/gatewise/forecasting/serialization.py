@@ -40,7 +40,7 @@ def to_parts(state: State) -> tuple[dict[str, Any], dict[str, Array]]:
         "container": [state.container.kind, descriptions.values_to_json(_objects(state.container.names))],
         "columns": list(state.covariates.columns),
         "known": list(state.covariates.known),
-        "features": [list(part) for part in state.features],
+        "features": [list(part) for part in state.calendar],
         "seasons": list(state.seasons),
     }
     arrays = {"size": plan.size, "noise": plan.noise, "offsets": fitted.offsets}
@@ -70,7 +70,7 @@ def from_parts(description: dict[str, Any], arrays: dict[str, Array]) -> State:
     fitted = Fitted(
         plan=plan,
         levels=tuple(map(float, description["levels"])),
-        linear=Linear(**found) if (found := descriptions.under("linear.", arrays)) else None,
+        linear=Linear(**path) if (path := descriptions.under("linear.", arrays)) else None,
         linear_share=shares[0],
         networks=networks,  # type: ignore[arg-type]
         network_share=shares[1],
@@ -78,16 +78,16 @@ def from_parts(description: dict[str, Any], arrays: dict[str, Array]) -> State:
         offsets=arrays["offsets"],
     )
     axes = tuple(_axis_from_plain(axis) for axis in description["axes"])
-    features = [(str(name), int(size)) for name, size in description["features"]]
-    state = State(fitted, panel, axes, container, covariates, features, tuple(map(int, description["seasons"])))
+    parts = [(str(name), int(size)) for name, size in description["features"]]
+    state = State(fitted, panel, axes, container, covariates, parts, tuple(map(int, description["seasons"])))
     _check_sizes(state)
     return state
 
 
 def _objects(values: tuple[Any, ...]) -> Array:
-    found = np.empty(len(values), dtype=object)
-    found[:] = values
-    return found
+    objects = np.empty(len(values), dtype=object)
+    objects[:] = values
+    return objects
 
 
 def _plan(described: dict[str, Any], arrays: dict[str, Array]) -> Plan:
@@ -143,7 +143,7 @@ def _check_sizes(state: State) -> None:
         and len(state.axes) == len(state.container.names) == count
         and 0.5 in fitted.levels
         and plan.drivers == len(covariates.known)
-        and calendar.width(state.features) + plan.drivers == panel.known.shape[1]
+        and calendar.width(state.calendar) + plan.drivers == panel.known.shape[1]
         and (fitted.linear is None or _linear_fits(fitted.linear, panel, plan))
     )
     if not fits:

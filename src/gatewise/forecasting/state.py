@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,18 +14,32 @@ from gatewise.forecasting.calendar import Part
 from gatewise.forecasting.covariates import Covariates
 from gatewise.forecasting.fitted import Fitted
 from gatewise.forecasting.panel import Panel
-from gatewise.forecasting.reading import Container, Table
+from gatewise.forecasting.reading import Container
 
 
 class State(NamedTuple):
-    """The fitted parts, the last rows of each series, and where they end."""
+    """The fitted parts, the last rows of each series, and where they end.
+
+    Attributes
+    ----------
+    fitted : Fitted
+    panel : Panel
+        The last rows of each series, as many as a forecast reads.
+    axes : tuple of Axis
+    container : Container
+        What the series came in.
+    covariates : Covariates
+    calendar : list of (str, int)
+        Features of the time stamps, the last columns of `panel.known`.
+    seasons : tuple of int
+    """
 
     fitted: Fitted
     panel: Panel
     axes: tuple[Axis, ...]
     container: Container
     covariates: Covariates
-    features: list[Part]
+    calendar: list[Part]
     seasons: tuple[int, ...]
 
     def ahead(self, X_future: Any) -> Panel:
@@ -39,7 +51,7 @@ class State(NamedTuple):
         for i, axis in enumerate(self.axes):
             name = reading.label(self.container, i)
             x = reading.future_rows(tables[i], known, axis, horizon, name) if known else np.zeros((horizon, 0))
-            dates = dated_features(self.features, axis.future(horizon), axis.length)
+            dates = dated_features(self.calendar, axis.future(horizon), axis.length)
             columns.append(np.concatenate([self.covariates.scaled(x, known), dates], axis=1))
         return self.panel.extended(columns)
 
@@ -92,55 +104,36 @@ class State(NamedTuple):
 
     def _grown(self, number: int, part: pd.Series, X_new: Any) -> tuple[Array, Array, Array, Axis]:
         """Values, known and past columns of a series with its new rows, and its new axis."""
-        axis, name = self.axes[number], reading.label(self.container, number, "y_new")
+        axis = self.axes[number]
         old = slice(int(self.panel.start[number]), int(self.panel.stop[number]))
         y, known, past = self.panel.y[old], self.panel.known[old], self.panel.past[old]
         if not len(part):
             return y, known, past, axis
-        steps = axis.steps_to(part.index, name)
-        count, columns = int(steps.max()), self.covariates.columns
+        values, x = self._new_rows(number, part, X_new)
+        future = axis.future(len(values))
+        dates = dated_features(self.calendar, future, axis.length)
+        return (
+            np.concatenate([y, values]),
+            np.concatenate([known, np.concatenate([self.covariates.known_of(x), dates], axis=1)]),
+            np.concatenate([past, self.covariates.past_of(x)]),
+            axis.moved(future[-1], len(values)),
+        )
+
+    def _new_rows(self, number: int, part: pd.Series, X_new: Any) -> tuple[Array, Array]:
+        """Values (steps,) and covariates (steps, columns) of every step up to the last new one; NaN for gaps."""
+        name, columns = reading.label(self.container, number, "y_new"), self.covariates.columns
+        part = part.set_axis(self.axes[number].matched(part.index, name))
+        steps = self.axes[number].steps_to(part.index, name)
+        count = int(steps.max())
         values, x = np.full(count, np.nan), np.full((count, len(columns)), np.nan)
         values[steps - 1] = part.to_numpy()
         if columns:
             table = reading.per_series(X_new, self.container, "X_new")[number]
             x[steps - 1] = reading.beside(table, columns, part, f"X_new of {name}")
-        future = axis.future(count)
-        dates = dated_features(self.features, future, axis.length)
-        return (
-            np.concatenate([y, values]),
-            np.concatenate([known, np.concatenate([self.covariates.known_of(x), dates], axis=1)]),
-            np.concatenate([past, self.covariates.past_of(x)]),
-            axis.moved(future[-1], count),
-        )
+        return values, x
 
 
 def dated_features(parts: list[Part], index: Any, first: int) -> Array:
     """The calendar's features of an index whose first step is the series' step number `first`."""
     dates = None if isinstance(index, pd.RangeIndex) else stamps(index)
     return calendar.features(parts, dates, first + np.arange(len(index)))
-
-
-def panel_of(tables: Sequence[Table], covariates: Covariates, static: Array, features: list[Part]) -> Panel:
-    """Lay tables end to end, their covariates standardized and the calendar beside them."""
-    dates = [dated_features(features, table.axis.past(len(table.y)), 0) for table in tables]
-    known = [np.concatenate([covariates.known_of(t.x), d], axis=1) for t, d in zip(tables, dates, strict=True)]
-    first = np.array([table.axis.number_of_first(len(table.y)) for table in tables])
-    return Panel.of([t.y for t in tables], known, [covariates.past_of(t.x) for t in tables], static, first)
-
-
-def from_first_seen(table: Table) -> Table:
-    """The series from its first observation on; raise if it has none."""
-    seen = np.flatnonzero(np.isfinite(table.y))
-    if not len(seen):
-        raise GatewiseValueError(f"{table.name} has no observation; need at least one: leave it out.")
-    first = int(seen[0])
-    return table._replace(y=table.y[first:], x=table.x[first:], axis=replace(table.axis, length=len(table.y) - first))
-
-
-def common_seconds(axes: Sequence[Axis]) -> float | None:
-    """Length of a step of all series in seconds, None of plain numbers; raise if they differ."""
-    frequencies = sorted({repr(axis.frequency) for axis in axes})
-    if len(frequencies) > 1:
-        raise GatewiseValueError(f"y mixes steps of {', '.join(frequencies)}; need one frequency.")
-    seconds = [axis.seconds for axis in axes]
-    return None if None in seconds else float(np.median(np.array(seconds, float)))

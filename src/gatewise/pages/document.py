@@ -7,11 +7,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gatewise.errors import Array, GatewiseTypeError
-from gatewise.files import write_whole
 from gatewise.layers import Layer
 from gatewise.layers.cell import RecurrentCell
 from gatewise.losses import Loss
+from gatewise.pages.notebook import Page
 from gatewise.pages.page import render, require
+
+_USES = {
+    "ahead": "forecasters",
+    "measured": "what gatewise.tables returned",
+    "channels": "classifiers and regressors",
+}
 
 
 def report(
@@ -27,8 +33,10 @@ def report(
     facts: Mapping[str, str] | None = None,
     compare: Any = None,
     ahead: Any = None,
+    measured: Any = None,
+    channels: Sequence[str] | None = None,
     path: str | os.PathLike[str] | None = None,
-) -> str:
+) -> Page:
     """Return one HTML page on a model: what it reaches, how it learned, what goes on inside.
 
     Parameters
@@ -58,13 +66,19 @@ def report(
     ahead : DataFrame, array or list, optional
         For a forecaster with covariates known ahead: `X_future` as `predict` takes it, for the forecast of what comes
         next. Without such covariates it is always shown.
+    measured : ForecastResult or SequenceResult, optional
+        What `tables.forecast`, `classify` or `regress` returned with this model: the page then shows its numbers
+        instead of measuring again.
+    channels : sequence of str, optional
+        For a classifier or regressor: names of the channels of x, with their units.
     path : str or path, optional
         Where to write the page too.
 
     Returns
     -------
-    str
-        The page, below 3 MB. It asks no network for anything; every text of yours is escaped.
+    Page
+        A `str`, the page's HTML, below 3 MB; `page.save(path)` writes it, and a notebook shows it. It asks no network
+        for anything; every text of yours is escaped.
 
     Raises
     ------
@@ -83,25 +97,27 @@ def report(
     ('<!doctype html>', True, True)
     """
     require()
-    outcome = _outcome(model, x, y, lengths=lengths, loss=loss, dy=dy, compare=compare, ahead=ahead)
-    page = _page(outcome, history, title, facts or {})
+    of_estimators = {"ahead": ahead, "measured": measured, "channels": channels}
+    outcome = _outcome(model, x, y, lengths=lengths, loss=loss, dy=dy, compare=compare, **of_estimators)
+    page = Page(_page(outcome, history, title, facts or {}))
     if path is not None:
-        write_whole(path, page.encode())
+        page.save(path)
     return page
 
 
-def _outcome(model: Any, x: Any, y: Any, **given: Any) -> Any:
+def _outcome(model: Any, x: Any, y: Any, **options: Any) -> Any:
     from gatewise.pages import subjects
 
-    ahead = given.pop("ahead")
+    of_estimators = {name: options.pop(name) for name in ("ahead", "measured", "channels")}
     if isinstance(model, Layer) and not isinstance(model, RecurrentCell):
-        if ahead is not None:
-            raise GatewiseTypeError("ahead is for forecasters; a layer needs none: leave it out.")
-        return subjects.of_layer(model, x, y, **given)
-    unused = [name for name in ("lengths", "loss", "dy") if given[name] is not None]
+        unused = [name for name, value in of_estimators.items() if value is not None]
+        if unused:
+            raise GatewiseTypeError(f"{unused[0]} is for {_USES[unused[0]]}; a layer needs none: leave it out.")
+        return subjects.of_layer(model, x, y, **options)
+    unused = [name for name in ("lengths", "loss", "dy") if options[name] is not None]
     if unused:
         raise GatewiseTypeError(f"{unused[0]} is for layers; a {type(model).__name__} needs none: leave it out.")
-    return subjects.of_estimator(model, x, y, given["compare"], ahead)
+    return subjects.of_estimator(model, x, y, compare=options["compare"], **of_estimators)
 
 
 def _page(
@@ -110,13 +126,16 @@ def _page(
     from gatewise.pages.inside_sections import inside_facts, inside_sections
     from gatewise.pages.learning import loss_sections
 
+    learning = loss_sections(outcome.history if history is None else history)
     inside = [] if outcome.inside is None else inside_sections(outcome.inside)
     card = {} if outcome.inside is None else inside_facts(outcome.inside)
     return render(
         title=title or outcome.title,
         headline=outcome.headline,
         lede=outcome.lede,
+        warning=outcome.warning,
         results=outcome.results,
-        sections=[*outcome.sections, *loss_sections(outcome.history if history is None else history), *inside],
+        sections=outcome.sections,
+        inside=[*learning, *inside],
         facts={str(name): str(text) for name, text in {**facts, **outcome.facts, **card}.items()},
     )

@@ -91,9 +91,9 @@ def _curve(recurrent: Recurrent, x: Array, lengths: Array | None, label: str, **
     flow = gradient_flow(recurrent, x, lengths=lengths, **where)
     steps = np.full(len(x), x.shape[1]) if lengths is None else lengths
     norms = _by_distance(flow, steps, bool(where.get("reverse")))
-    found = np.nanquantile(np.clip(norms, FLOOR, CEILING), (0.1, 0.5, 0.9), axis=0)
-    middle = np.where(found[1] > FLOOR, found[1], np.nan)
-    return Curve(label, middle, found[0], found[2], float(np.median(flow.memory)))
+    quantiles = np.nanquantile(np.clip(norms, FLOOR, CEILING), (0.1, 0.5, 0.9), axis=0)
+    middle = np.where(quantiles[1] > FLOOR, quantiles[1], np.nan)
+    return Curve(label, middle, quantiles[0], quantiles[2], float(np.median(flow.memory)))
 
 
 def _affordable(recurrent: Recurrent, x: Array, lengths: Array | None) -> tuple[Array, Array | None]:
@@ -162,14 +162,14 @@ def _share_sections(inside: Inside) -> list[Section]:
     """Return how much each step contributes to the gradient of each weight, where there is a loss and one layer."""
     if (inside.loss is None and inside.dy is None) or len(recurrent_layers(inside.network)) > 1:
         return []
-    given: Mapping[str, Any] = (
+    loss: Mapping[str, Any] = (
         {"loss": inside.loss, "target": inside.target} if inside.loss is not None else {"dy": inside.dy}
     )
-    shares = gradient_flow(inside.network, inside.x, lengths=inside.lengths, **given).shares
+    shares = gradient_flow(inside.network, inside.x, lengths=inside.lengths, **loss).shares
     titles = {"weight_ih": "Input weights W", "weight_hh": "Recurrent weights U"}
-    found = {titles[name.split(".")[-1][:9]]: share for name, share in shares.items() if "weight" in name}
-    names = dict(zip(drawing.SLOTS, found, strict=False))
-    table = pd.DataFrame({slot: 100 * found[title] for slot, title in names.items()})
+    by_title = {titles[name.split(".")[-1][:9]]: share for name, share in shares.items() if "weight" in name}
+    names = dict(zip(drawing.SLOTS, by_title, strict=False))
+    table = pd.DataFrame({slot: 100 * by_title[title] for slot, title in names.items()})
     table.index = pd.Index(range(1, len(table) + 1), name="step")
     most = int(table["first"].argmax()) + 1
     return [

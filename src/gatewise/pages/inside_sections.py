@@ -41,11 +41,11 @@ def _described(layer: Layer) -> str:
     """Return the layer with its sizes and what differs from the plain one."""
     kind = type(layer).__name__
     sizes = [getattr(layer, name, None) for name in ("input_size", "output_size")]
-    told = f" {sizes[0]} → {sizes[1]}" if None not in sizes else ""
+    change = f" {sizes[0]} → {sizes[1]}" if None not in sizes else ""
     options = {
         "two directions": getattr(layer, "bidirectional", False),
         f"{getattr(layer, 'num_layers', 1)} layers": getattr(layer, "num_layers", 1) > 1,
         f"reset {getattr(layer, 'reset', '')}": getattr(layer, "reset", "after") != "after",
     }
     named = [text for text, present in options.items() if present]
-    return kind + told + (f" ({', '.join(named)})" if named else "")
+    return kind + change + (f" ({', '.join(named)})" if named else "")

@@ -19,13 +19,13 @@ def loss_sections(history: History | None) -> list[Section]:
     names = loss_series(history or [])
     if not history or not names:
         return []
-    told = _lowest(history, *list(names.items())[-1])
+    lowest = _lowest(history, *list(names.items())[-1])
     return [
         Section(
             id="loss",
             heading="Training",
-            intro=f"Loss after each epoch. {told}",
-            alt=f"Line chart of the loss by epoch. {told}",
+            intro=f"Loss after each epoch. {lowest}",
+            alt=f"Line chart of the loss by epoch. {lowest}",
             figure=loss_figure(history),
             legend=names,
             tables=[_losses(history, names)],

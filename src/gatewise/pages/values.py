@@ -8,10 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from gatewise.comparison import MODEL, Comparison
 from gatewise.errors import Array
 from gatewise.pages import drawing, examples
-from gatewise.pages.content import Example, Result, Results, Section
-from gatewise.pages.words import compared, count, number
+from gatewise.pages.backtests import result_rows
+from gatewise.pages.content import Example, Results, Section
+from gatewise.pages.words import count, number, sentence, signed
 
 MOST, POINTS = 4, 1500
 
@@ -31,70 +33,79 @@ class Predicted(NamedTuple):
         return np.asarray(np.nan_to_num(scaled.mean(axis=1)))
 
 
-def value_headline(found: Predicted) -> str:
-    """Return the main result in words."""
-    mae, base = _mae(found), _base_mae(found)
-    return f"Mean error {number(mae)}, {compared(mae, base)} always giving the mean"
+WORTH = (
+    (-0.02, "Worse than always giving the mean"),
+    (0.02, "No better than always giving the mean"),
+    (0.2, "Barely better than always giving the mean"),
+)
+"""What R² below a bound says in words."""
 
 
-def value_results(found: Predicted) -> Results:
-    """Return the model beside the mean of the true values."""
-    mae, base = _mae(found), _base_mae(found)
-    longest = max(mae, base) or 1.0
-    middle = np.broadcast_to(np.nanmean(found.truth, axis=0), found.truth.shape)
-    rows = [
-        Result("model", "Model", number(mae), 100 * mae / longest, number(_rmse(found.model, found.truth))),
-        Result(
-            "second",
-            "Always the mean",
-            number(base),
-            100 * base / longest,
-            number(_rmse(middle, found.truth)),
-            f"model {compared(mae, base)}".removesuffix(" with"),
-        ),
-    ]
-    return Results("Errors in the unit of the target", "Prediction", "MAE", "", "RMSE", rows)
+def value_headline(result: Predicted, comparison: Comparison | None = None) -> str:
+    """Return the main result in words; of a weak model, what R² says of it."""
+    one = comparison or compared_with_mean(result)
+    r2 = explained(result)
+    said = next((words for bound, words in WORTH if r2 <= bound), None)
+    return sentence(one.verdict) if said is None else sentence(f"{said}: R² is {signed(r2)}")
 
 
-def explained(found: Predicted) -> float:
+def value_lede(result: Predicted, comparison: Comparison | None = None) -> str:
+    """Return what the headline leaves out: R², or the error beside the best simple method."""
+    one = comparison or compared_with_mean(result)
+    r2 = explained(result)
+    weak = any(r2 <= bound for bound, _ in WORTH)
+    return f"{sentence(one.verdict)}." if weak else f"R² is {signed(r2)}."
+
+
+def value_results(result: Predicted, comparison: Comparison | None = None) -> Results:
+    """Return the model beside constant answers: of the training where a flow measured it, else of these rows."""
+    one = comparison or compared_with_mean(result)
+    return Results("Errors in the unit of the target", "Prediction", "MAE", one.unit, "RMSE", result_rows(one))
+
+
+def compared_with_mean(result: Predicted) -> Comparison:
+    """Return the model beside always giving the mean of these rows."""
+    middle = np.broadcast_to(np.nanmean(result.truth, axis=0), result.truth.shape)
+    measures = {
+        method: {"mae": float(np.nanmean(np.abs(answer - result.truth))), "rmse": _rmse(answer, result.truth)}
+        for method, answer in ((MODEL, result.model), ("constant", middle))
+    }
+    return Comparison(measures, {"constant": "always the mean"})
+
+
+def explained(result: Predicted) -> float:
     """Return R², the mean over the targets; NaN where a target is constant."""
-    left = np.nanmean((found.model - found.truth) ** 2, axis=0)
-    spread = np.nanvar(found.truth, axis=0)
+    left = np.nanmean((result.model - result.truth) ** 2, axis=0)
+    spread = np.nanvar(result.truth, axis=0)
     return float(np.mean(1 - left / np.where(spread > 0, spread, np.nan)))
-
-
-def _mae(found: Predicted) -> float:
-    return float(np.nanmean(np.abs(found.model - found.truth)))
-
-
-def _base_mae(found: Predicted) -> float:
-    return float(np.nanmean(np.abs(np.nanmean(found.truth, axis=0) - found.truth)))
 
 
 def _rmse(model: Array, truth: Array) -> float:
     return float(np.sqrt(np.nanmean((model - truth) ** 2)))
 
 
-def value_sections(found: Predicted, cards: Sequence[Example]) -> list[Section]:
+def value_sections(result: Predicted, cards: Sequence[Example], channels: Sequence[str] = ()) -> list[Section]:
     """Return predicted against true values, a section for each of the first targets, and the hardest examples."""
-    shown = range(min(MOST, found.truth.shape[1]))
-    sections = [_scatter_section(found, k, half=len(shown) > 1) for k in shown]
+    shown = range(min(MOST, result.truth.shape[1]))
+    sections = [_scatter_section(result, k, half=len(shown) > 1) for k in shown]
     if cards:
-        intro = f"The {found.thing}s with the largest errors; a line a channel, up to four, each to its own scale."
-        sections.append(Section(id="hardest", heading="Hardest examples", intro=intro, examples=cards))
+        intro = f"The {result.thing}s with the largest errors. {examples.WORDS}"
+        sections.append(
+            Section(id="hardest", heading="Hardest examples", intro=intro, examples=cards, key=examples.key(channels))
+        )
     return sections
 
 
-def _scatter_section(found: Predicted, k: int, half: bool) -> Section:
-    name = found.names[k]
-    left_out = f" {POINTS:,} of {len(found.truth):,}, evenly taken." if len(found.truth) > POINTS else ""
-    told = f"{count(min(len(found.truth), POINTS), found.thing)}; on the line a prediction is right."
+def _scatter_section(result: Predicted, k: int, half: bool) -> Section:
+    name = result.names[k]
+    left_out = f" Shown are {POINTS:,} of {len(result.truth):,}, evenly spaced." if len(result.truth) > POINTS else ""
+    legend = f"{count(min(len(result.truth), POINTS), result.thing)}; predictions on the dashed line are right."
     return Section(
         id=f"predicted-{k}",
         heading=f"Predicted against true: {name}",
-        intro=f"{told.capitalize()}{left_out}",
-        alt=f"Scatter plot of predicted against true values of {name}. R² over all is {explained(found):.3f}.",
-        figure=scatter_figure(found.truth[:, k], found.model[:, k]),
+        intro=f"{legend.capitalize()}{left_out}",
+        alt=f"Scatter plot of predicted against true values of {name}. R² over all is {explained(result):.3f}.",
+        figure=scatter_figure(result.truth[:, k], result.model[:, k]),
         half=half,
     )
 
@@ -103,7 +114,7 @@ def scatter_figure(truth: Array, model: Array) -> Any:
     """Return predicted against true values, and the line where both are equal."""
     rows = np.unique(np.linspace(0, len(truth) - 1, min(len(truth), POINTS)).astype(int))
     table = pd.DataFrame({"first": model[rows], "sixth": truth[rows], "error": (model - truth)[rows]})
-    table = table.dropna().assign(number=lambda kept: rows[kept.index.to_numpy()] + 1).set_index("sixth", drop=False)
+    table = table.dropna().assign(number=lambda rest: rows[rest.index.to_numpy()] + 1).set_index("sixth", drop=False)
     table = table.rename_axis("true")
     ends = drawing.spread(table[["first", "sixth"]])
     plot = drawing.plot(340, x_range=drawing.spread(table["sixth"]), y_range=ends)
@@ -119,12 +130,12 @@ def scatter_figure(truth: Array, model: Array) -> Any:
     return plot
 
 
-def cards(found: Predicted, read: Array, rows: Array, most: int) -> list[Example]:
-    """Return a card for each of the first `most` rows; read (n, time, channels) is what the model was given."""
+def cards(result: Predicted, read: Array, rows: Array, most: int) -> list[Example]:
+    """Return a card for each of the first `most` rows; read (n, time, channels) is what the model reads."""
     made = []
     for place, row in enumerate(rows[:most]):
-        told = f"is {_listed(found.truth[row])}, predicted {_listed(found.model[row])}"
-        made.append(Example(f"No. {row + 1}", told, examples.lines_of(read[row]), str(place)))
+        caption = f"True value {_listed(result.truth[row])}, predicted {_listed(result.model[row])}"
+        made.append(Example(f"No. {row + 1}", caption, examples.lines_of(read[row]), str(place)))
     return made
 
 

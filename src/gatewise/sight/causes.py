@@ -12,10 +12,10 @@ from gatewise.layers import Layer
 from gatewise.layers.parts import plain_layers, recurrent_parts
 from gatewise.sight.spots import Case, Spot
 
-LARGE_DATA = 1e3
-LARGE_WEIGHT = 1e2
-GROWTH = 1e2
-SATURATED = 1e-3
+LARGE_DATA = 1e3  # standardized data stays far below it
+LARGE_WEIGHT = 1e2  # starting weights are below 1
+GROWTH = 1e2  # of gradient norms, from one step to any of the last ones
+SATURATED = 1e-3  # distance of a gate from 0 or 1
 
 REMEDIES = {
     "weights": "load or build the model anew, and look at where its weights came from.",
@@ -74,7 +74,7 @@ def _saturation(case: Case) -> str:
         gate
         for run in runs
         for name, gate in zip(run.cell.recorded, recurrence.recorded(run), strict=True)
-        if name not in ("candidate", "recurrent_candidate")
+        if name in run.cell.gates and name != "candidate"
     ]
     if not gates:
         return ""

@@ -12,7 +12,9 @@ from typing import NamedTuple
 import numpy as np
 
 from gatewise import recurrence
-from gatewise.errors import Array
+from gatewise.cells import FORMS, Cell
+from gatewise.cells.cell import Equations
+from gatewise.errors import Array, GatewiseValueError
 from gatewise.layers.stack import Recurrent
 
 EPSILON = 1e-5
@@ -27,77 +29,6 @@ class Line(NamedTuple):
     value: Array
 
 
-Equations = tuple[tuple[str, str], ...]
-
-_PRE = (("p_t", "x_t Wᵀ + b"), ("q_t", "h_{t-1} Uᵀ + c"))
-_RZ = (("r", "σ(p_r + q_r)"), ("z", "σ(p_z + q_z)"))
-_NEW = (("h_t", "n + z ⊙ (h_{t-1} − n)"),)
-_GRU_BACK = (
-    ("dn", "dh_t ⊙ (1 − z)"),
-    ("da_n", "dn ⊙ (1 − n ⊙ n)"),
-    ("dz", "dh_t ⊙ (h_{t-1} − n)"),
-    ("da_z", "dz ⊙ z ⊙ (1 − z)"),
-)
-FORWARD: dict[str, Equations] = {
-    "after": (*_PRE, *_RZ, ("n", "tanh(p_n + r ⊙ q_n)"), *_NEW),
-    "before": (
-        _PRE[0],
-        ("q_rz", "h_{t-1} U_rzᵀ + c_rz"),
-        *_RZ,
-        ("s", "r ⊙ h_{t-1}"),
-        ("q_n", "s U_nᵀ + c_n"),
-        ("n", "tanh(p_n + q_n)"),
-        *_NEW,
-    ),
-    "lstm": (
-        *_PRE,
-        ("i", "σ(p_i + q_i)"),
-        ("f", "σ(p_f + q_f)"),
-        ("g", "tanh(p_g + q_g)"),
-        ("o", "σ(p_o + q_o)"),
-        ("c_t", "f ⊙ c_{t-1} + i ⊙ g"),
-        ("h_t", "o ⊙ tanh(c_t)"),
-    ),
-    "tanh": (*_PRE, ("h_t", "tanh(p_t + q_t)")),
-    "relu": (*_PRE, ("h_t", "relu(p_t + q_t)")),
-}
-BACKWARD: dict[str, Equations] = {
-    "after": (
-        *_GRU_BACK,
-        ("dr", "da_n ⊙ q_n"),
-        ("da_r", "dr ⊙ r ⊙ (1 − r)"),
-        ("dp_t", "[da_r, da_z, da_n]"),
-        ("dq_t", "[da_r, da_z, da_n ⊙ r]"),
-        ("back_{t-1}", "dh_t ⊙ z + dq_t U"),
-    ),
-    "before": (
-        *_GRU_BACK,
-        ("ds", "da_n U_n"),
-        ("dr", "ds ⊙ h_{t-1}"),
-        ("da_r", "dr ⊙ r ⊙ (1 − r)"),
-        ("dp_t", "[da_r, da_z, da_n]"),
-        ("back_{t-1}", "dh_t ⊙ z + ds ⊙ r + [da_r, da_z] U_rz"),
-    ),
-    "lstm": (
-        ("do", "dh_t ⊙ tanh(c_t)"),
-        ("dc_t", "cback_t + dh_t ⊙ o ⊙ (1 − tanh(c_t) ⊙ tanh(c_t))"),
-        ("di", "dc_t ⊙ g"),
-        ("df", "dc_t ⊙ c_{t-1}"),
-        ("dg", "dc_t ⊙ i"),
-        ("da_i", "di ⊙ i ⊙ (1 − i)"),
-        ("da_f", "df ⊙ f ⊙ (1 − f)"),
-        ("da_g", "dg ⊙ (1 − g ⊙ g)"),
-        ("da_o", "do ⊙ o ⊙ (1 − o)"),
-        ("dp_t", "[da_i, da_f, da_g, da_o]"),
-        ("cback_{t-1}", "dc_t ⊙ f"),
-        ("back_{t-1}", "dp_t U"),
-    ),
-    "tanh": (("dp_t", "dh_t ⊙ (1 − h_t ⊙ h_t)"), ("back_{t-1}", "dp_t U")),
-    "relu": (("dp_t", "dh_t ⊙ (h_t > 0)"), ("back_{t-1}", "dp_t U")),
-}
-LETTERS = {"after": "rzn", "before": "rzn", "lstm": "ifgo", "tanh": "a", "relu": "a"}
-
-
 class Check(NamedTuple):
     """One element of dU against the central difference of the loss."""
 
@@ -107,9 +38,17 @@ class Check(NamedTuple):
     difference: float
 
 
-def form_of(layer: Recurrent) -> str:
-    """Which equations a layer has: "after", "before", "lstm", "tanh" or "relu"."""
-    return str(getattr(layer, "reset", None) or getattr(layer, "nonlinearity", None) or layer.cell.name)
+def _equations(layer: Recurrent) -> Equations:
+    """The equations of the layer's cell; raise unless it has them and the layer is as simple as they are."""
+    cell = layer.cell
+    if cell.equations is None:
+        raise GatewiseValueError(
+            f"there are no equations to fill in for a cell {cell.form}; need one of {', '.join(FORMS)}: "
+            f"gatewise.trace shows the numbers of any cell."
+        )
+    if layer.num_layers > 1 or layer.bidirectional or not layer.bias:
+        raise GatewiseValueError(f"{layer!r} is too much for a pencil; need one layer in one direction, with biases.")
+    return cell.equations
 
 
 def passes(layer: Recurrent, x: Array) -> tuple[list[Line], Check]:
@@ -126,20 +65,20 @@ def passes(layer: Recurrent, x: Array) -> tuple[list[Line], Check]:
     >>> abs(check.backward - check.difference) < 1e-9
     True
     """
+    equations = _equations(layer)
     y, _, tape = layer.forward(x)
     dx, _, grads, (passed,) = layer.backward_passes(tape, y)
-    form = form_of(layer)
-    steps = [_values(passed, form, t) | {"dx_t": dx[0, t]} for t in range(x.shape[1])]
+    steps = [_values(passed, t) | {"dx_t": dx[0, t]} for t in range(x.shape[1])]
     lines = list(_given(layer, x, steps))
     for t, values in enumerate(steps, 1):
-        lines += _filled(f"forward, t = {t}", FORWARD[form], values, t)
+        lines += _filled(f"forward, t = {t}", equations.forward, values, t)
     lines.append(Line("loss", "L", "½ Σ h_t ⊙ h_t", np.array([_loss(layer, x)])))
-    lines += _backward_lines(form, steps)
-    lines += _gradient_lines(form, layer, grads)
-    return lines, _check(layer, x, grads["weight_hh_l0"])
+    lines += _backward_lines(layer.cell, equations.backward, steps)
+    lines += _gradient_lines(layer, grads)
+    return lines, _check(layer, x, grads)
 
 
-def _values(passed: recurrence.Pass, form: str, t: int) -> dict[str, Array]:
+def _values(passed: recurrence.Pass, t: int) -> dict[str, Array]:
     """Every quantity of step t by its letter, each a vector."""
     run = passed.run
     cell, (W, U, b, c) = run.cell, run.weights
@@ -149,25 +88,25 @@ def _values(passed: recurrence.Pass, form: str, t: int) -> dict[str, Array]:
     )
     dtotal, drecord = cell.record_gradients(dstate, state, before, record, U)
     dp, dq, dbefore = cell.step_backward(dstate, state, before, record, U)
-    letters = LETTERS[form]
-    found = {"x_t": run.x[:, t], "p_t": run.x[:, t] @ W.T + b, "q_t": before[0] @ U.T + c, "dp_t": dp, "dq_t": dq}
-    found |= dict(zip(letters, record, strict=False)) | dict(
+    letters = cell.letters
+    values = {"x_t": run.x[:, t], "p_t": run.x[:, t] @ W.T + b, "q_t": before[0] @ U.T + c, "dp_t": dp, "dq_t": dq}
+    values |= dict(zip(letters, record, strict=False)) | dict(
         zip([f"d{letter}" for letter in letters], drecord, strict=False)
     )
-    found |= {f"da_{k}": part for k, part in zip(letters, np.split(dp, len(letters), axis=-1), strict=True)}
+    values |= {f"da_{k}": part for k, part in zip(letters, np.split(dp, len(letters), axis=-1), strict=True)}
     for letter, after, prior, total, carried in zip("hc", state, before, dtotal, dbefore, strict=False):
         back = "back" if letter == "h" else "cback"
-        found |= {f"{letter}_t": after, f"{letter}_{{t-1}}": prior, f"d{letter}_t": total, f"{back}_{{t-1}}": carried}
-    if form == "before":
+        values |= {f"{letter}_t": after, f"{letter}_{{t-1}}": prior, f"d{letter}_t": total, f"{back}_{{t-1}}": carried}
+    if len(cell.phases) > 1:
         H = U.shape[1]
         s = record[0] * before[0]
-        found |= {"q_rz": found.pop("q_t")[:, : 2 * H], "s": s, "q_n": s @ U[2 * H :].T + c[2 * H :]}
-        found["ds"] = dp[:, 2 * H :] @ U[2 * H :]
-    return {name: value[0] for name, value in found.items()}
+        values |= {"q_rz": values.pop("q_t")[:, : 2 * H], "s": s, "q_n": s @ U[2 * H :].T + c[2 * H :]}
+        values["ds"] = dp[:, 2 * H :] @ U[2 * H :]
+    return {name: value[0] for name, value in values.items()}
 
 
 def _given(layer: Recurrent, x: Array, steps: list[dict[str, Array]]) -> Iterator[Line]:
-    for letter, name in zip("WUbc", layer.params, strict=True):
+    for letter, name in _weights(layer).items():
         yield Line("given", letter, "", layer.params[name])
     for t, x_t in enumerate(x[0], 1):
         yield Line("given", f"x_{t}", "", x_t)
@@ -175,8 +114,19 @@ def _given(layer: Recurrent, x: Array, steps: list[dict[str, Array]]) -> Iterato
         yield Line("given", f"{letter}_0", "", steps[0][f"{letter}_{{t-1}}"])
 
 
-def _filled(section: str, equations: Equations, values: dict[str, Array], t: int) -> list[Line]:
-    return [Line(section, _at(name, t), _at(equation, t), values[name]) for name, equation in equations]
+def _weights(layer: Recurrent) -> dict[str, str]:
+    """Names of the parameters by their letters."""
+    letters = {"weight_ih": "W", "weight_hh": "U", "bias_ih": "b", "bias_hh": "c"}
+    return {letters[name.removesuffix("_l0")]: name for name in layer.params}
+
+
+def _filled(section: str, equations: str, values: dict[str, Array], t: int) -> list[Line]:
+    return [Line(section, _at(name, t), _at(equation, t), values[name]) for name, equation in _lines(equations)]
+
+
+def _lines(equations: str) -> list[list[str]]:
+    """Name and right side of each equation."""
+    return [line.split(" = ", 1) for line in equations.strip().splitlines()]
 
 
 def _at(text: str, t: int) -> str:
@@ -184,33 +134,35 @@ def _at(text: str, t: int) -> str:
     return text.replace("_{t-1}", f"_{t - 1}").replace("_t", f"_{t}")
 
 
-def _backward_lines(form: str, steps: list[dict[str, Array]]) -> Iterator[Line]:
+def _backward_lines(cell: Cell, equations: str, steps: list[dict[str, Array]]) -> Iterator[Line]:
     T = len(steps)
     nothing = np.zeros_like(steps[-1]["h_t"])
-    for name in ("back", "cback")[: 1 + (form == "lstm")]:
+    for name in ("back", "cback")[: len(cell.states)]:
         yield Line(f"backward, t = {T}", f"{name}_{T}", "", nothing)
     for t in range(T, 0, -1):
         section, values = f"backward, t = {t}", steps[t - 1]
         yield Line(section, f"dh_{t}", f"h_{t} + back_{t}", values["dh_t"])
-        yield from _filled(section, (*BACKWARD[form], ("dx_t", "dp_t W")), values, t)
+        yield from _filled(section, f"{equations}dx_t = dp_t W", values, t)
 
 
-def _gradient_lines(form: str, layer: Recurrent, grads: dict[str, Array]) -> Iterator[Line]:
-    dq = "dq_t" if form == "after" else "dp_t"
-    dU = f"Σ {dq}ᵀ h_{{t-1}}" + (", rows of n: Σ da_nᵀ s" if form == "before" else "")
-    sums = ("Σ dp_tᵀ x_t", dU, "Σ dp_t", f"Σ {dq}")
-    for letter, equation, name in zip("WUbc", sums, layer.params, strict=True):
-        yield Line("gradients", f"d{letter}", equation, grads[name])
+def _gradient_lines(layer: Recurrent, grads: dict[str, Array]) -> Iterator[Line]:
+    cell = layer.cell
+    dq = "dq_t" if cell.equations and "\ndq_t = " in cell.equations.backward else "dp_t"
+    dU = f"Σ {dq}ᵀ h_{{t-1}}" + (", rows of n: Σ da_nᵀ s" if len(cell.phases) > 1 else "")
+    sums = {"W": "Σ dp_tᵀ x_t", "U": dU, "b": "Σ dp_t", "c": f"Σ {dq}"}
+    for letter, name in _weights(layer).items():
+        yield Line("gradients", f"d{letter}", sums[letter], grads[name])
 
 
 def _loss(layer: Recurrent, x: Array) -> float:
     return float(0.5 * np.sum(layer(x)[0] ** 2))
 
 
-def _check(layer: Recurrent, x: Array, dU: Array) -> Check:
-    """The largest element of dU, measured."""
+def _check(layer: Recurrent, x: Array, grads: dict[str, Array]) -> Check:
+    """The largest element of dU, or of dW if there is no U, measured."""
+    name = _weights(layer)[_checked(layer)]
+    dU, U = grads[name], layer.params[name]
     row, column = (int(i) for i in np.unravel_index(np.argmax(np.abs(dU)), dU.shape))
-    U = layer.params["weight_hh_l0"]
     start, losses = U[row, column], []
     for sign in (1, -1):
         U[row, column] = start + sign * EPSILON
@@ -219,24 +171,30 @@ def _check(layer: Recurrent, x: Array, dU: Array) -> Check:
     return Check(row, column, float(dU[row, column]), (losses[0] - losses[1]) / (2 * EPSILON))
 
 
+def _checked(layer: Recurrent) -> str:
+    """The letter of the matrix whose gradient is checked."""
+    return "U" if layer.cell.recurrent else "W"
+
+
 def text(layer: Recurrent, lines: list[Line], check: Check, digits: int) -> str:
     """Return the lines as aligned text, section by section."""
-    letters, H = LETTERS[form_of(layer)], layer.hidden_size
-    out = ["back_t is what comes back to h_t from step t + 1" + ", cback_t to c_t" * (letters == "ifgo") + "."]
+    letters, H, U = layer.cell.letters, layer.hidden_size, _checked(layer)
+    out = ["back_t is what comes back to h_t from step t + 1" + ", cback_t to c_t" * (len(layer.cell.states) > 1) + "."]
     if len(letters) > 1:
-        out.append(f"The rows of W, U, b, c and the parts between bars stand in the order {', '.join(letters)}.")
+        weights = ", ".join(_weights(layer))
+        out.append(f"The rows of {weights} and the parts between bars stand in the order {', '.join(letters)}.")
     names = max(len(line.name) for line in lines)
     for section, group in groupby(lines, key=lambda line: line.section):
         out += ["", section]
-        found = list(group)
-        equations = max(len(line.equation) for line in found)
-        for line in found:
+        values = list(group)
+        equations = max(len(line.equation) for line in values)
+        for line in values:
             head = f"  {line.name:<{names}} = " + (f"{line.equation:<{equations}} = " if line.equation else "")
             rows = [_numbers(row, H, digits) for row in np.atleast_2d(line.value)]
             out.append(head + ("\n" + " " * len(head)).join(rows))
     out += ["", f"check, with ε = {EPSILON:g}"]
-    out.append(f"  dU[{check.row}, {check.column}] by the backward pass = {check.backward: .{digits + 4}f}")
-    out.append(f"  (L(U + ε) − L(U − ε)) / 2ε      = {check.difference: .{digits + 4}f}")
+    out.append(f"  d{U}[{check.row}, {check.column}] by the backward pass = {check.backward: .{digits + 4}f}")
+    out.append(f"  (L({U} + ε) − L({U} − ε)) / 2ε      = {check.difference: .{digits + 4}f}")
     return "\n".join(out)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -13,7 +14,7 @@ import numpy as np
 from gatewise import recurrence
 from gatewise.batches import Samples
 from gatewise.errors import Array, GatewiseError
-from gatewise.layers import Layer
+from gatewise.layers import Layer, Parallel, Sequential
 from gatewise.layers.padding import blank, spread
 from gatewise.layers.parts import Part, plain_layers, recurrent_parts
 from gatewise.layers.stack import Recurrent
@@ -130,16 +131,27 @@ def _in_forward(case: Case) -> Iterator[Spot]:
 
 def _layer_by_layer(case: Case) -> Iterator[Spot]:
     """Take a forward pass that was refused once more, without dropout, up to where it was refused."""
-    x, lengths = case.batch.x, case.batch.lengths
-    for prefix, layer, _ in plain_layers(case.model):
-        try:
-            x, _, tape = layer.forward(x, lengths=lengths)
-        except GatewiseError:
-            return
-        lengths = lengths if layer.keeps_time else None
-        if isinstance(layer, Recurrent):
-            yield from _in_part(Part(prefix, layer, tape))
-        yield from _in_output(layer, _place(prefix, layer), x)
+    with suppress(GatewiseError):
+        yield from _in_layer(case.model, "", case.batch.x, case.batch.lengths)
+
+
+def _in_layer(layer: Layer, prefix: str, x: Array, lengths: Array | None) -> Generator[Spot, None, Array]:
+    """Yield the places in the forward pass of one layer, or of those it is made of; return its output."""
+    if isinstance(layer, Parallel):
+        outputs = []
+        for i, branch in enumerate(layer.layers):
+            outputs.append((yield from _in_layer(branch, f"{prefix}{i}.", x, lengths)))
+        return np.concatenate(outputs, axis=-1)
+    if isinstance(layer, Sequential):
+        for i, inner in enumerate(layer.layers):
+            x = yield from _in_layer(inner, f"{prefix}{i}.", x, lengths)
+            lengths = lengths if inner.keeps_time else None
+        return x
+    x, _, tape = layer.forward(x, lengths=lengths)
+    if isinstance(layer, Recurrent):
+        yield from _in_part(Part(prefix, layer, tape))
+    yield from _in_output(layer, _place(prefix, layer), x)
+    return x
 
 
 def _in_output(layer: Layer, place: str | None, y: Array, name: str = "y") -> Iterator[Spot]:

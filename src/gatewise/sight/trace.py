@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -20,21 +20,6 @@ from gatewise.threads import get_num_threads, run_together, single_threaded_blas
 if TYPE_CHECKING:
     from xarray import Dataset
 
-LONG_NAMES = {
-    "reset": "reset gate r",
-    "update": "update gate z",
-    "candidate": "candidate",
-    "recurrent_candidate": "recurrent side of the candidate, q_n",
-    "input": "input gate i",
-    "forget": "forget gate f",
-    "output": "output gate o",
-    "hidden": "hidden state h",
-    "cell": "cell state c",
-    "initial_hidden": "hidden state before the first step",
-    "initial_cell": "cell state before the first step",
-    "x": "input of the model",
-    "y": "output of the model",
-}
 # Fewer elements than this of each array are not worth a thread of their own.
 SHARE = 2**16
 # As many are worked on at once, so that what is computed in between stays near.
@@ -122,7 +107,7 @@ def trace(
     """
     if not has_recurrent_part(model):
         raise GatewiseTypeError(
-            f"trace got a {type(model).__name__}; need a GRU, LSTM or RNN layer, or a Sequential that holds one."
+            f"trace got a {type(model).__name__}; need a recurrent layer, as gw.GRU, or a Sequential that holds one."
         )
     _xarray()
     y, _, tape = model.forward(x, state, lengths=lengths)
@@ -141,7 +126,7 @@ def trace(
             variables["d_x"] = (X_DIMS[: dx.ndim], _gaps(dx, steps))
     for part in recurrent_parts(model, tape, passes):
         variables |= _part_variables(part._replace(prefix=part.prefix if len(parts) > 1 else ""))
-    return _dataset(variables, steps, attrs)
+    return _dataset(variables, steps, attrs, _titles(parts))
 
 
 Variables = dict[str, tuple[tuple[str, ...], Array]]
@@ -239,13 +224,26 @@ def _gradients(run: Run, passed: Pass) -> list[Array]:
     return gradients
 
 
-def _dataset(variables: Variables, lengths: Array | None, attrs: Mapping[str, Any]) -> Dataset:
+def _titles(parts: Sequence[Part]) -> dict[str, str]:
+    """What each variable that is no gradient is called in text."""
+    titles = {"x": "input of the model", "y": "output of the model"}
+    for part in parts:
+        cell, prefix = part.layer.cell, part.prefix if len(parts) > 1 else ""
+        place = f", layer {prefix[:-1]}" if prefix else ""
+        titles |= {prefix + name: cell.title(name) + place for name in (*cell.recorded, *cell.states)}
+        titles |= {f"{prefix}initial_{name}": f"{name} state before the first step{place}" for name in cell.states}
+    return titles
+
+
+def _dataset(
+    variables: Variables, lengths: Array | None, attrs: Mapping[str, Any], titles: Mapping[str, str]
+) -> Dataset:
     xr = _xarray()
     sizes = {dim: size for dims, a in variables.values() for dim, size in zip(dims, a.shape, strict=True)}
     coords = {dim: xr.Variable(dim, _labels(dim, size), _coordinate_attrs(dim)) for dim, size in sizes.items()}
     if lengths is not None:
         coords["length"] = xr.Variable("batch", lengths, {"long_name": "valid steps", "units": "steps"})
-    data = {name: xr.Variable(dims, a, _attrs(name)) for name, (dims, a) in variables.items()}
+    data = {name: xr.Variable(dims, a, _attrs(name, titles)) for name, (dims, a) in variables.items()}
     dataset: Dataset = xr.Dataset(data, coords, attrs)
     return dataset
 
@@ -259,9 +257,7 @@ def _coordinate_attrs(dim: str) -> dict[str, str]:
     return attrs | {"units": "steps"} if dim == "time" else attrs
 
 
-def _attrs(name: str) -> dict[str, str]:
-    place, dot, quantity = name.removeprefix("d_").rpartition(".")
-    long_name = LONG_NAMES.get(quantity, quantity.replace("_", " ")) + (f", layer {place}" if dot else "")
-    if name.startswith("d_"):
-        return {"long_name": f"gradient of the loss with respect to {long_name}", "units": "loss"}
-    return {"long_name": long_name, "units": "1"}
+def _attrs(name: str, titles: Mapping[str, str]) -> dict[str, str]:
+    if name in titles:
+        return {"long_name": titles[name], "units": "1"}
+    return {"long_name": f"gradient of the loss with respect to {titles[name.removeprefix('d_')]}", "units": "loss"}

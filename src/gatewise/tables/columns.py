@@ -42,6 +42,11 @@ class Column(NamedTuple):
         """Names of the numbers that come of it."""
         return [f"{self.name}={level}" for level in self.levels] if self.kind == "levels" else [self.name]
 
+    @property
+    def titles(self) -> list[str]:
+        """Names of these numbers with their unit, as in "speed (km/h)"."""
+        return [f"{name} ({self.unit})" if self.unit else name for name in self.channels]
+
     def __str__(self) -> str:
         if self.kind == "levels":
             return f"{self.name} text → one-hot ({len(self.levels)} levels)"
@@ -91,11 +96,16 @@ def encode(table: Table, columns: Sequence[Column]) -> Array:
     return np.concatenate([np.empty((len(table), 0)), *parts], axis=1)
 
 
-def number_column(table: Table, name: str) -> Array:
-    """Return a column that must be numbers, float64 (rows,); raise with the line of what is none."""
+def number_column(table: Table, name: str, unit: str | None = None) -> Array:
+    """Return a column that must be numbers, float64 (rows,); raise with the line of what is none.
+
+    With `unit`, that of the model, they have to be in it.
+    """
     numbers = table.numbers(name)
     if numbers.problem is not None:
         table.refuse(name, f"{numbers.problem}; need numbers: correct it or leave the cell empty.", numbers.row)
+    if unit is not None:
+        _check_unit(table, name, unit)
     huge = np.flatnonzero(np.abs(numbers.values) > MOST)
     if huge.size:
         row = int(huge[0])
@@ -108,6 +118,19 @@ def texts(table: Table, name: str) -> Array:
     """Return a column as text, object (rows,), None where it is empty."""
     cells: Array = np.asarray(table.text(name).to_pylist(), object)
     return cells
+
+
+def identities(table: Table, name: str) -> Array:
+    """Return the names of series, of sequences, or labels, as text, object (rows,), None where a cell is empty.
+
+    Whole numbers are alike however they are written: "1.0" is "1" if all cells of the column are such.
+    """
+    import pyarrow.compute as pc
+
+    cells = table.text(name)
+    if pc.all(pc.match_substring_regex(cells, r"^-?\d+(?:\.0*)?$")).as_py():
+        cells = pc.replace_substring_regex(cells, r"\.0*$", "")
+    return np.asarray(cells.to_pylist(), object)
 
 
 def _guess(table: Table, name: str) -> Column | str:
@@ -182,12 +205,17 @@ def _encode_number(table: Table, column: Column) -> Array:
     numbers = table.numbers(column.name)
     if numbers.problem is not None:
         table.refuse(column.name, f"{numbers.problem}; the model was trained on numbers here.", numbers.row)
-    if numbers.unit != column.unit and not np.isnan(numbers.values).all():
-        table.refuse(
-            column.name,
-            f"the numbers are in {numbers.unit or 'no unit'!r}; the model was trained on {column.unit or 'no unit'!r}.",
-        )
+    _check_unit(table, column.name, column.unit)
     return numbers.values[:, None]
+
+
+def _check_unit(table: Table, name: str, unit: str) -> None:
+    """Raise if numbers are there, and not in the unit of the model."""
+    numbers = table.numbers(name)
+    if numbers.unit != unit and not np.isnan(numbers.values).all():
+        table.refuse(
+            name, f"the numbers are in {numbers.unit or 'no unit'!r}; the model was trained on {unit or 'no unit'!r}."
+        )
 
 
 def _encode_yes_no(table: Table, column: Column) -> Array:

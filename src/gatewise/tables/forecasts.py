@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Required, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
-from gatewise.errors import GatewiseValueError, check_number
+from gatewise.errors import check_number
+from gatewise.progress import stage
+from gatewise.tables.backtests import comparisons, held_out, measured
 from gatewise.tables.results import Result
-from gatewise.tables.series import SeriesGrid, SeriesRoles, read_series
+from gatewise.tables.roles import Layout, SeriesRoles
+from gatewise.tables.series import SeriesGrid, read_series
 from gatewise.tables.table import as_table, listed
+from gatewise.tables.taking import arranged
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from gatewise.comparison import Comparison
     from gatewise.estimators.forecaster import RecurrentForecaster
+    from gatewise.forecasting.backtest import Backtest
     from gatewise.tables.table import Source, Table
-
-WINDOWS = 5  # held-out forecasts at most
-PARTS = 5  # all held-out forecasts together are at most one such part of the shortest series
-SHORTEST_PAST = 8  # steps that must lie before the first held-out forecast, or a horizon if that is longer
-FEWEST_OBSERVED = 2  # of the steps before it
+    from gatewise.tables.writing import Writer
 
 
-class SeriesColumns(TypedDict, total=False):
+class SeriesColumns(Layout, total=False):
     """Which column is what, as keywords of `forecast`: those of `SeriesRoles.of`."""
 
-    time: Required[str]
-    target: Required[str | Sequence[str]]
+    time: str | Sequence[str] | None
+    target: str | Sequence[str]
     series: str | None
     known: str | Sequence[str]
     past: str | Sequence[str]
@@ -49,11 +51,10 @@ class ForecastResult(Result):
         What was read, and what was done to it.
     forecast : DataFrame
         Columns: the name of the series (if there are several), the time, lower, median, upper.
-    held_out : dict or None
-        Errors of the held-out forecasts, by method: model, seasonal_naive, naive, drift; with the number of series and
-        steps.
+    backtest : Backtest or None
+        The held-out forecasts, of the model and of the simple methods.
     problem : str
-        Why `held_out` is None; else empty.
+        Why there is no backtest; else empty.
     level : float
         Share of values, in percent, that the interval is meant to hold.
     task : ForecastTask
@@ -61,10 +62,21 @@ class ForecastResult(Result):
     """
 
     forecast: DataFrame
-    held_out: dict[str, Any] | None
+    backtest: Backtest | None
     problem: str
     level: float
     task: ForecastTask
+
+    @property
+    def comparisons(self) -> dict[str, Comparison]:
+        """The model beside the simple methods, by target: each measured apart, in its unit."""
+        task = self.task
+        return {} if self.backtest is None else comparisons(self.backtest, task.roles, task.units)
+
+    @property
+    def held_out(self) -> dict[str, Any] | None:
+        """Errors of the held-out forecasts as plain data, by method; of several targets, by target and method."""
+        return None if self.backtest is None else held_out(self.backtest, self.comparisons)
 
     @property
     def metrics(self) -> dict[str, Any]:
@@ -93,6 +105,10 @@ class ForecastTask:
         Steps in a season.
     notes : list of str
         What was read, and what was done to it.
+    units : dict of str -> str
+        Of the targets, as they stand in the table.
+    asked : SeriesRoles
+        Which column of the table as it came is what; `roles` are those of the table of a row a step made of it.
     """
 
     roles: SeriesRoles
@@ -100,6 +116,8 @@ class ForecastTask:
     horizon: int
     season: int | None
     notes: list[str]
+    units: dict[str, str]
+    asked: SeriesRoles
 
     def fit(
         self, *, level: float = 80.0, backtest: bool = True, seed: int = 0, progress: bool = False
@@ -108,11 +126,15 @@ class ForecastTask:
         check_number("level", level, 1, 99)
         low = round(0.5 - level / 200, 6)
         forecaster = _forecaster(self, (low, 0.5, round(1 - low, 6)), seed, progress)
-        held_out, problem = _held_out(forecaster, self.grid) if backtest else (None, "not asked for")
-        forecaster.fit(self.grid.y, self.grid.beside, self.grid.statics)
+        rolled, problem = None, "not asked for"
+        if backtest:
+            with stage("measuring 1/2"):
+                rolled, problem = measured(forecaster, self.grid)
+        with stage("final fit 2/2" if backtest else "fit"):
+            forecaster.fit(self.grid.y, self.grid.beside, self.grid.statics)
         forecast = forecast_frame(forecaster, self.grid, self.roles)
         description = _description(self, level)
-        return ForecastResult(forecaster, description, self.notes, forecast, held_out, problem, level, self)
+        return ForecastResult(forecaster, description, self.notes, forecast, rolled, problem, level, self)
 
 
 def forecast(
@@ -145,10 +167,11 @@ def forecast(
         Of starting weights and order.
     progress : bool
         Whether to draw a progress bar on stderr.
-    time : str
-        Name of the column of times.
-    target : str or sequence of str
-        Names of the columns to forecast.
+    time : str or sequence of str, optional
+        Name of the column of times, or of several that make the time together: year and quarter, date and hour.
+    target : str or sequence of str, optional
+        Names of the columns to forecast. Time and target may be left out where only one column can be meant; without
+        any column of times the order of the rows counts. The notes say what was taken.
     series : str, optional
         Name of the column that tells several series apart.
     known, past, static : str or sequence of str
@@ -156,6 +179,14 @@ def forecast(
         rows after the last value of the target, with the target empty.
     time_format : str, optional
         Of the times, in the letters of `strftime`; found out without it.
+    in_order : bool
+        Whether the rows are the steps, in their order, whatever columns there are.
+    wide : bool
+        Whether the steps stand side by side: a row a year with 12 columns of months or 4 of quarters, or a row a series
+        with columns of years.
+    every, aggregate : str, optional
+        The period ("minute", "hour", "day", "week", "month", "quarter" or "year") to which the rows are gathered first,
+        and how: by their "sum" or their "mean".
 
     Returns
     -------
@@ -208,11 +239,13 @@ def read_forecast_task(
     for name, value in (("horizon", horizon), ("season", season)):
         if value is not None:
             check_number(name, value, 1, integer=True)
+    table, roles, asked = arranged(table, roles)
     grid = read_series(table, roles)
+    units = {target: table.numbers(target).unit for target in roles.targets}
     horizon = _horizon(table, roles, grid, horizon)
     season = season or grid.step.season(max(len(y) for y in grid.y))
     parts = [*described(grid, roles), f"{horizon} steps ahead, season {season or 'none'}"]
-    return ForecastTask(roles, grid, horizon, season, table.summary(parts))
+    return ForecastTask(roles, grid, horizon, season, table.summary(parts), units, asked)
 
 
 def described(grid: SeriesGrid, roles: SeriesRoles) -> list[str]:
@@ -231,7 +264,9 @@ def forecast_frame(forecaster: RecurrentForecaster, grid: SeriesGrid, roles: Ser
     parts = []
     for name, quantiles in zip(grid.names, forecaster.predict_quantiles(future), strict=True):
         part = quantiles.set_axis(["lower", "median", "upper"], axis=1)
-        part.insert(0, roles.time, part.index)
+        writers: Mapping[str, Writer | None] = grid.writers or {roles.time: None}
+        for place, (column, write) in enumerate(writers.items()):
+            part.insert(place, column, part.index if write is None else write(part.index))
         if roles.series is not None or len(grid.names) > 1:
             part.insert(0, roles.series or "series", name)
         parts.append(part)
@@ -259,12 +294,13 @@ def _description(task: ForecastTask, level: float) -> dict[str, Any]:
     grid = task.grid
     return {
         "command": "forecast",
-        "roles": task.roles._asdict(),
+        "roles": task.asked._asdict(),
         "columns": {role: [column._asdict() for column in of_role] for role, of_role in grid.columns.items()},
         "step": grid.step._asdict(),
         "series": grid.names,
         "last": [int(grid.step.places(y.index[-1:])[0][0]) for y in grid.y],
         "level": level,
+        "units": task.units,
     }
 
 
@@ -287,21 +323,3 @@ def _horizon(table: Table, roles: SeriesRoles, grid: SeriesGrid, horizon: int | 
         )
     table.notes.append(f"{grid.ahead} steps after the last value of {roles.targets[0]} are the future")
     return horizon or min(usual, grid.ahead)
-
-
-def _held_out(forecaster: RecurrentForecaster, grid: SeriesGrid) -> tuple[dict[str, Any] | None, str]:
-    """Forecast the tail of each series that is long enough; return the errors, or why there are none."""
-    horizon = forecaster.horizon
-    shortest = horizon + max(horizon, SHORTEST_PAST)
-    long = [k for k, y in enumerate(grid.y) if y.iloc[:-horizon].count() >= FEWEST_OBSERVED and len(y) >= shortest]
-    if not long:
-        return None, f"a series needs at least {shortest} steps for a horizon of {horizon}"
-    y = [grid.y[k] for k in long]
-    windows = max(1, min(WINDOWS, min(map(len, y)) // (PARTS * horizon)))
-    x, static = grid.beside, grid.statics
-    x = None if x is None else [x[k] for k in long]
-    try:
-        measures = forecaster.backtest(y, x, windows, static=None if static is None else static.iloc[long])
-    except GatewiseValueError as error:
-        return None, str(error)
-    return {"series": len(long), "steps": windows * horizon, **measures.loc["all"].to_dict("index")}, ""

@@ -12,8 +12,8 @@ MISSING = ("na", "n/a", "n.a.", "nan", "null", "none", "nil", "-", "--", "?", ".
 INFINITE = tuple(sign + word for sign in ("", "+", "-") for word in ("inf", "infinity", "∞"))
 
 _SPACE = r" '’\x{a0}\x{202f}\x{2009}"  # between thousands
-_SIGN, _POWER = r"(?i)^[+-]?", r"(?:e[+-]?\d+)?$"
-_NUMBER = rf"[+-]?\d(?:[\d.,{_SPACE}]*\d)?[.,]?(?:e[+-]?\d+)?|[+-]?[.,]\d+(?:e[+-]?\d+)?"
+_SIGN, _POWER = r"(?i)^[+-]?", r"(?:[ed][+-]?\d+)?$"
+_NUMBER = rf"[+-]?\d(?:[\d.,{_SPACE}]*\d)?[.,]?(?:[ed][+-]?\d+)?|[+-]?[.,]\d+(?:[ed][+-]?\d+)?"
 _PARTS = (
     rf"(?i)^(?P<before>\p{{Sc}}?)\s*(?P<number>{_NUMBER})\s*(?P<after>(?:[\p{{L}}\p{{Sc}}%‰°²³\"'][^\s,;]{{0,15}})?)$"
 )
@@ -27,6 +27,12 @@ _COMMA = _EVIDENCE.format(sign=_SIGN, power=_POWER, d=",", g=r"\.")
 _POINT = _EVIDENCE.format(sign=_SIGN, power=_POWER, d=r"\.", g=",")
 _PLAIN = rf"{_SIGN}(?:\d+\.?\d*|\.\d+){_POWER}"
 _WELL_FORMED = r"{sign}(?:\d{{1,3}}(?:{g}\d{{3}})+|\d*)(?:{d}\d*)?{power}"
+
+
+# What multiplies a number: it stands beside all numbers of a column, or beside none.
+_SCALES = {"k", "K", "M", "B", "G", "T", "bn", "mn", "Mio", "Mio.", "Mrd", "Mrd.", "Tsd", "Tsd."}
+_SCALES |= {"thousand", "million", "billion", "%", "‰"}
+_ZERO = r"^[+-]?0*[.,]?0*$"
 
 
 class Numbers(NamedTuple):
@@ -121,7 +127,8 @@ def _from_odd_text(column: Any, comma_likely: bool) -> Numbers:
     decimal = cells.take_decimal_sign(comma_likely)
     good = _matches(cells.number, _PLAIN)
     cells.mark(~good & ~cells.blank, "is no number")
-    values = pc.if_else(pa.array(cells.fine), cells.number, pa.scalar(None, pa.string())).cast(pa.float64())
+    written = pc.replace_substring_regex(cells.number, "[dD]", "e")  # 0.25D-02, as Fortran writes powers
+    values = pc.if_else(pa.array(cells.fine), written, pa.scalar(None, pa.string())).cast(pa.float64())
     values = np.append(values.to_numpy(zero_copy_only=False), np.nan)
     filled = cells.counts[~cells.blank].sum()
     share = float(cells.counts[cells.fine].sum() / filled) if filled else 0.0
@@ -172,6 +179,12 @@ class _Cells:
         names, place = np.unique(units[with_unit].astype(str), return_inverse=True)
         unit = str(names[np.argmax(np.bincount(place, self.counts[with_unit]))])
         self.mark((units != "") & (units != unit), f"is not in {unit!r} as others are")
+        if unit in _SCALES:
+            scaled, bare = units == unit, (units == "") & self.fine & ~_matches(self.number, _ZERO)
+            if self.counts[bare].sum() > self.counts[scaled].sum():
+                self.mark(scaled, f"is in {unit!r} as others are not")
+            else:
+                self.mark(bare, f"is not in {unit!r} as others are")
         return unit, f"in {unit!r}"
 
     def take_groups(self) -> tuple[str, ...]:

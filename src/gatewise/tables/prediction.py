@@ -17,6 +17,7 @@ from gatewise.tables.columns import columns_from_json
 from gatewise.tables.forecasts import described, forecast_frame
 from gatewise.tables.regression import REGRESSION
 from gatewise.tables.results import Result
+from gatewise.tables.roles import SeriesRoles
 from gatewise.tables.sequences import (
     SequenceRoles,
     drop_unanswered,
@@ -24,8 +25,9 @@ from gatewise.tables.sequences import (
     with_labels,
     with_targets,
 )
-from gatewise.tables.series import SeriesGrid, SeriesRoles, SeriesSchema, read_series
-from gatewise.tables.table import as_table
+from gatewise.tables.series import SeriesGrid, SeriesSchema, read_series
+from gatewise.tables.table import as_table, counted
+from gatewise.tables.taking import arranged
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -52,11 +54,15 @@ class Prediction(NamedTuple):
 
 
 class Inputs(NamedTuple):
-    """What a model takes, of a table: `x` and `y` in the order of the model's `fit` (y None where unknown)."""
+    """What a model takes, of a table: `x` and `y` in the order of the model's `fit` (y None where unknown).
+
+    Of sequences `channels` names the channels of x, with their units.
+    """
 
     x: Any
     y: Any
     notes: list[str]
+    channels: list[str] | None = None
 
 
 def predict(model: Result | str | os.PathLike[str], table: Source) -> Prediction:
@@ -132,6 +138,7 @@ def read_inputs(name: str, description: dict[str, Any], table: Source) -> Inputs
     if command == "forecast":
         with _usable_description(name):
             roles = SeriesRoles.from_json(description["roles"])
+        table, roles, _ = arranged(table, roles)
         grid = read_series(table, roles)
         return Inputs(grid.y, grid.beside, table.summary(described(grid, roles)))
     with _usable_description(name):
@@ -143,14 +150,15 @@ def read_inputs(name: str, description: dict[str, Any], table: Source) -> Inputs
 
 
 def _sequence_inputs(table: Table, roles: SequenceRoles, columns: list[Any], command: str) -> Inputs:
+    channels = [title for column in columns for title in column.titles]
     if roles.outcome not in table.names:
         sequences = read_sequences(table, roles._replace(outcome=None), columns)
-        return Inputs(sequences.X, None, table.summary([]))
+        return Inputs(sequences.X, None, table.summary([]), channels)
     sequences = read_sequences(table, roles, columns)
     with_outcome = with_labels if command == "classify" else with_targets
     sequences = drop_unanswered(table, with_outcome(table, roles, sequences))
     y = sequences.labels if command == "classify" else sequences.targets
-    return Inputs(sequences.X, y, table.summary([]))
+    return Inputs(sequences.X, y, table.summary([]), channels)
 
 
 def _command(description: dict[str, Any]) -> str | None:
@@ -173,7 +181,7 @@ def _series_columns(description: dict[str, Any]) -> tuple[Any, Any]:
     """Return the roles of the columns of series, and what the model has seen of them."""
     columns = {role: columns_from_json(of_role) for role, of_role in description["columns"].items()} | {"static": []}
     last = dict(zip(description["series"], description["last"], strict=True))
-    schema = SeriesSchema(columns, Step(**description["step"]), last)
+    schema = SeriesSchema(columns, Step(**description["step"]), last, dict(description.get("units", {})))
     return SeriesRoles.from_json(description["roles"])._replace(static=()), schema
 
 
@@ -184,6 +192,13 @@ def _sequence_columns(description: dict[str, Any]) -> tuple[Any, Any]:
 
 
 def _forecast(fitted: Any, roles: SeriesRoles, schema: SeriesSchema, table: Table) -> DataFrame:
+    table, roles, _ = arranged(table, roles)
+    if roles.in_order and len(table) < max(schema.last.values()):
+        table.refuse(
+            None,
+            f"has {counted(len(table), 'row')} of steps in the order of the file, and the model was trained on "
+            f"{max(schema.last.values()):,}; need those again, with new ones after them.",
+        )
     grid = _in_order(read_series(table, roles, schema), list(schema.last))
     new = sum(len(y) for y in grid.y)
     if new:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from gatewise.errors import Array, GatewiseValueError
-from gatewise.tables.columns import Column, choose_columns, encode, number_column, texts
+from gatewise.tables.columns import Column, choose_columns, encode, identities, number_column
 from gatewise.tables.table import as_names, counted, listed, with_tuples
 from gatewise.tables.times import parse_times
 
@@ -72,6 +72,10 @@ class Sequences:
         What the features are.
     labels : object array (n,), None where there is none; only if asked for
     targets : float64 array (n,), or a list of arrays (time_i,) with `per_step`; only if asked for
+    per_step : bool
+        Whether the targets are those of steps.
+    unit : str or None
+        Of the targets, as it stands in the table.
     """
 
     names: list[str]
@@ -81,6 +85,7 @@ class Sequences:
     labels: Array | None = None
     targets: Any = None
     per_step: bool = False
+    unit: str | None = None
 
     @property
     def channels(self) -> list[str]:
@@ -100,7 +105,7 @@ class Sequences:
             targets = targets[places]
         labels = None if self.labels is None else self.labels[places]
         names, X, rows = [self.names[k] for k in places], [self.X[k] for k in places], [self.rows[k] for k in places]
-        return Sequences(names, X, rows, self.columns, labels, targets, self.per_step)
+        return Sequences(names, X, rows, self.columns, labels, targets, self.per_step, self.unit)
 
 
 def read_sequences(table: Table, roles: SequenceRoles, columns: list[Column] | None = None) -> Sequences:
@@ -140,7 +145,7 @@ def read_sequences(table: Table, roles: SequenceRoles, columns: list[Column] | N
     empty = np.flatnonzero(table.missing(roles.sequence))
     if empty.size:
         table.refuse(roles.sequence, "no name of a sequence here; fill it in or delete the row.", int(empty[0]))
-    codes, names = pd.factorize(texts(table, roles.sequence))
+    codes, names = pd.factorize(identities(table, roles.sequence))
     order = _order(table, roles, codes)
     if columns is None:
         columns = choose_columns(table, roles.features or [name for name in table.names if name not in named])
@@ -155,7 +160,7 @@ def read_sequences(table: Table, roles: SequenceRoles, columns: list[Column] | N
 def with_labels(table: Table, roles: SequenceRoles, sequences: Sequences) -> Sequences:
     """Add the label of each sequence; None if it has none. Raise if it has two."""
     assert roles.outcome is not None
-    cells = texts(table, roles.outcome)
+    cells = identities(table, roles.outcome)
     sequences.labels = np.full(len(sequences.names), None, object)
     for k, rows in enumerate(sequences.rows):
         labeled = [int(row) for row in rows if cells[row] is not None]
@@ -171,10 +176,16 @@ def with_labels(table: Table, roles: SequenceRoles, sequences: Sequences) -> Seq
     return sequences
 
 
-def with_targets(table: Table, roles: SequenceRoles, sequences: Sequences, per_step: bool | None = None) -> Sequences:
-    """Add the target of each sequence or, if it changes within one, of each step; NaN where there is none."""
+def with_targets(
+    table: Table, roles: SequenceRoles, sequences: Sequences, per_step: bool | None = None, unit: str | None = None
+) -> Sequences:
+    """Add the target of each sequence or, if it changes within one, of each step; NaN where there is none.
+
+    `per_step` and `unit` are those of the training, where it is another table that the model learned from.
+    """
     assert roles.outcome is not None
-    values = number_column(table, roles.outcome)
+    values = number_column(table, roles.outcome, unit)
+    sequences.unit = table.numbers(roles.outcome).unit
     steps = [values[rows] for rows in sequences.rows]
     first = np.array([_first(one) for one in steps])
     varying = [k for k, one in enumerate(steps) if np.nanmax(np.append(one, first[k])) != first[k]]

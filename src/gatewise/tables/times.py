@@ -2,41 +2,46 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from gatewise.errors import Array
+from gatewise.tables import decimal_years, named_months, writing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from pandas import DatetimeIndex, Index, Series
 
     from gatewise.tables.table import Table
+    from gatewise.tables.writing import Writer
 
     Parsed = tuple[DatetimeIndex, str]
 
 SAMPLE = 200  # cells tried to find out the format
 _ZONED = r"[Zz]$|[+-]\d\d:?\d\d$|[:T]\d\d *[+-]\d\d$|UTC$|GMT$"
 _OFFSET = r"(?i)\s*(?P<offset>Z|UTC|GMT|(?<=\d\d)[+-]\d\d(?::?\d\d)?|(?<=\s)[+-]\d\d(?::?\d\d)?)$"
+_FOUR_DIGITS = r"\d{4}"
 _NUMERIC = r"^(\d{1,2})([./-])(\d{1,2})[./-](\d{4}|\d{2})(?:\D|$)"
 _CLOCKS = ("", "%H:%M", "%H:%M:%S", "%H:%M:%S.%f", "%I:%M %p", "%I:%M:%S %p")
-_NAMED = (
-    *("%b %Y", "%B %Y", "%b-%y", "%b-%Y", "%Y-%b", "%Y %b", "%Y %B", "%d %b %Y", "%d %B %Y", "%d-%b-%Y", "%d-%b-%y"),
-    *("%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%B %d %Y", "%a, %d %b %Y", "%A, %d %B %Y", "%a %b %d %Y"),
-    *("%d. %B %Y", "%d. %b %Y"),
-)
 _EPOCHS = ((1e8, 2e10, "s"), (1e11, 2e13, "ms"), (1e14, 2e16, "us"), (1e17, 9.2e18, "ns"))
-_DIGITS = {4: "%Y", 6: "%Y%m", 8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
+_DIGITS = {4: "%Y", 6: "%Y%m", 7: "%Y%j", 8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
+_MOSTLY = 0.5  # share of numbers that must be dates for the others to be mistakes; of arbitrary ones few are
+EARLIEST, LATEST = 1678, 2261  # years that pandas holds to the nanosecond
 _SECONDS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
 
 
 class Times(NamedTuple):
-    """When each row was: a DatetimeIndex without zone, or whole step numbers; and how the cells were understood."""
+    """When each row was: a DatetimeIndex without zone, or whole step numbers; and how the cells were understood.
+
+    `writers` has, by the names of columns, what writes times as those columns have them.
+    """
 
     stamps: Index[Any]
     note: str
+    writers: Mapping[str, Writer] | None = None
 
     @property
     def dated(self) -> bool:
@@ -76,6 +81,29 @@ def parse_times(table: Table, name: str, pattern: str | None = None) -> Times:
     >>> [f"{day:%Y-%m-%d}" for day in times.stamps], times.note
     (['2024-01-30', '2024-02-01'], 'day first')
     """
+    times = _parsed(table, name, pattern)
+    if times.dated:
+        _check_years(table, name, times.stamps.year)  # type: ignore[attr-defined]
+    if times.writers is None:
+        write = writing.writer(table, name, times.stamps)
+        times = times._replace(writers=None if write is None else {name: write})
+    return times
+
+
+def _check_years(table: Table, name: str, years: Any) -> None:
+    """Raise for dates that the arithmetic of dates cannot hold."""
+    out = np.flatnonzero((years < EARLIEST) | (years > LATEST))
+    if out.size:
+        row = int(out[0])
+        table.refuse(
+            name,
+            f"a date of the year {years[row]} cannot be computed with; need {EARLIEST} to {LATEST}: "
+            f"number the steps instead.",
+            row,
+        )
+
+
+def _parsed(table: Table, name: str, pattern: str | None) -> Times:
     import pyarrow as pa
 
     empty = np.flatnonzero(table.missing(name))
@@ -96,10 +124,22 @@ def parse_times(table: Table, name: str, pattern: str | None = None) -> Times:
 def _from_stamps(table: Table, name: str) -> Times:
     import pandas as pd
 
+    _check_years(table, name, _years(table.data[name]))
     stamps = pd.DatetimeIndex(pd.to_datetime(table.data[name].to_pandas()))
     if stamps.tz is None:
         return Times(stamps, "")
     return _of_one_zone(stamps.tz_localize(None), stamps.tz_convert(None), f"given in {stamps.tz}, ")
+
+
+def _years(column: Any) -> Array:
+    """Return the year of each time of an Arrow column, however far; Arrow's own overflow without a word."""
+    import pyarrow as pa
+
+    kind = column.type
+    unit = "D" if pa.types.is_date32(kind) else "ms" if pa.types.is_date64(kind) else kind.unit
+    ticks = column.cast(pa.int32() if unit == "D" else pa.int64()).to_numpy().astype(np.int64)
+    years: Array = ticks.astype(f"datetime64[{unit}]").astype("datetime64[Y]").astype(np.int64) + 1970
+    return years
 
 
 def _of_one_zone(wall: DatetimeIndex, utc: DatetimeIndex, origin: str = "given with offsets, ") -> Times:
@@ -118,7 +158,8 @@ def _by_pattern(table: Table, name: str, pattern: str) -> Times:
     except ValueError as error:
         table.refuse(name, f"cannot be read by the format {pattern!r} ({error}).")
     _refuse_unread(table, name, stamps, f"as the format {pattern!r} has it")
-    return Times(stamps.tz_localize(None), "")
+    write = None if "%z" in pattern else {name: partial(writing.by_pattern, pattern)}
+    return Times(stamps.tz_localize(None), "", write)
 
 
 def _from_numbers(table: Table, name: str, values: Array) -> Times:
@@ -129,28 +170,82 @@ def _from_numbers(table: Table, name: str, values: Array) -> Times:
         table.refuse(name, "no time here; fill it in or delete the row.", int(np.flatnonzero(np.isnan(values))[0]))
     whole = bool((values == np.floor(values)).all())
     low, high = float(values.min()), float(values.max())
-    dates = _dates_as_numbers(values, low, high) if whole else None
+    dates = _dates_as_numbers(table, name, values) if whole else None
     if dates is not None:
         return dates
     for least, most, unit in _EPOCHS:
         if least <= low and high <= most:
             ticks = np.round(values * {"s": 1e6, "ms": 1e3, "us": 1, "ns": 1e-3}[unit]).astype("datetime64[us]")
             return Times(pd.DatetimeIndex(ticks), f"{_SECONDS[unit]} since 1970, in UTC")
+    years = decimal_years.read(values)
+    if years is not None:
+        return Times(years.stamps, years.note, {name: years.write})
+    if not whole and decimal_years.are_years(values):
+        table.refuse(
+            name, f"{values[0]:g} and the others are decimal years on no regular step; pass --every month --mean.", 0
+        )
     if not whole or abs(values).max() > 2**53:
         table.refuse(name, f"{values[0]:g} is neither a date, an epoch nor a whole step number; pass --time-format.", 0)
     return Times(pd.Index(values.astype(np.int64)), "step numbers")
 
 
-def _dates_as_numbers(values: Array, low: float, high: float) -> Times | None:
-    """Return 2024, 202401 or 20240131 as dates, if all are of that kind."""
+def _dates_as_numbers(table: Table, name: str, values: Array) -> Times | None:
+    """Return 2024, 202401, 2024031 or 20240131 as dates; refuse the first cell that is none where most are."""
     import pandas as pd
 
-    digits = len(f"{high:.0f}")
-    if low < 1500 * 10 ** (digits - 4) or high >= 2200 * 10 ** (digits - 4) or digits not in _DIGITS:
+    numbers = pd.Series(values.astype(np.int64))
+    text = numbers.astype(str)
+    digits = int(text.str.len().mode().iloc[0])
+    if digits not in _DIGITS:
         return None
-    text = pd.Series(values.astype(np.int64)).astype(str)
-    stamps = pd.DatetimeIndex(pd.to_datetime(text, format=_DIGITS[digits], errors="coerce"))
-    return None if stamps.hasnans else Times(stamps, {4: "years"}.get(digits, f"read as {_DIGITS[digits]}"))
+    years = numbers // 10 ** (digits - 4)
+    if digits == 4 and not years.between(EARLIEST, LATEST).all():
+        return None  # years too far back for dates are counted as steps
+    short = _short_dates(numbers) if digits == 6 else None
+    if short is not None:
+        return short
+    likely = text.str.len().eq(digits) & years.between(1500, 2199)
+    if digits == 6 and likely.all() and _are_weeks(numbers):
+        return _weeks(table, name, numbers)
+    stamps = pd.DatetimeIndex(pd.to_datetime(text.where(likely), format=_DIGITS[digits], errors="coerce"))
+    bad = np.flatnonzero(stamps.year != years)  # no time, or day 366 of a year that has 365
+    if not bad.size:
+        return Times(stamps, {4: "years"}.get(digits, f"read as {_DIGITS[digits]}"))
+    if digits > 4 and bad.size < _MOSTLY * len(text):
+        table.refuse(
+            name, f"{text[bad[0]]} is no time; most others are when read as {_DIGITS[digits]}: correct it.", int(bad[0])
+        )
+    return None
+
+
+def _short_dates(numbers: Series[Any]) -> Times | None:
+    """Return 950131 as a date, where all numbers are such, of several months, and cannot be months as 199501 is."""
+    import pandas as pd
+
+    text = numbers.astype(str).str.zfill(6)
+    stamps = pd.DatetimeIndex(pd.to_datetime(text, format="%y%m%d", errors="coerce"))
+    months = pd.to_datetime(text, format="%Y%m", errors="coerce")
+    if stamps.hasnans or (months.notna() & (numbers // 100).between(EARLIEST, LATEST)).all():
+        return None
+    return None if (numbers // 100).nunique() < 2 else Times(*_in_one_century(stamps, "read as %y%m%d"))
+
+
+def _are_weeks(numbers: Series[Any]) -> bool:
+    """Whether 202001 and the like are weeks: of several years, none above 53, most above 12."""
+    week = numbers % 100
+    return bool(week.between(1, 53).all() and (week > 12).mean() > _MOSTLY and (numbers // 100).nunique() > 1)
+
+
+def _weeks(table: Table, name: str, numbers: Series[Any]) -> Times:
+    """Return the Mondays of ISO weeks."""
+    import pandas as pd
+
+    days = numbers.astype(str) + "1"
+    stamps = pd.DatetimeIndex(pd.to_datetime(days, format="%G%V%u", errors="coerce"))
+    bad = np.flatnonzero(stamps.isna())
+    if bad.size:
+        table.refuse(name, f"{numbers[bad[0]]} is no week of the ISO calendar: correct it.", int(bad[0]))
+    return Times(stamps, "weeks of the ISO calendar, by their Mondays")
 
 
 def _from_text(table: Table, name: str) -> Times:
@@ -168,7 +263,25 @@ def _from_text(table: Table, name: str) -> Times:
         return _with_offsets(table, name, text)
     stamps, note = way(text)
     _refuse_unread(table, name, stamps, f"written as {text[stamps.notna()].iloc[0]!r} is")
+    if not text.str.contains(_FOUR_DIGITS).any():
+        stamps, note = _in_one_century(stamps, note)
     return Times(stamps, note)
+
+
+def _in_one_century(stamps: DatetimeIndex, note: str) -> Parsed:
+    """Return dates of two-digit years in the century that keeps them together, and none of them wholly ahead of today.
+
+    The usual rule, 69 to 99 in the last century and 00 to 68 in this one, cuts a series that runs from 1960 to 1975.
+    """
+    import pandas as pd
+
+    earlier = stamps.where(stamps.year < 2000, stamps - pd.DateOffset(years=100))
+    leap_day = (stamps.year == 2000) & (stamps.month == 2) & (stamps.day == 29)
+    apart = stamps.max() - stamps.min() > earlier.max() - earlier.min()
+    if leap_day.any() or not (apart or stamps.min() > pd.Timestamp.now()):
+        return stamps, note
+    taken = f"two-digit years taken as {earlier.min().year} to {earlier.max().year}"
+    return earlier, f"{note}, {taken}" if note else taken
 
 
 def _refuse_unread(table: Table, name: str, stamps: DatetimeIndex, like: str) -> None:
@@ -247,4 +360,4 @@ def _quarters(text: Series[str]) -> Parsed:
 
 
 def _named(text: Series[str]) -> Parsed:
-    return _best(text, _NAMED), ""
+    return named_months.read(text), ""

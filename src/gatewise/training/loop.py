@@ -29,6 +29,7 @@ from gatewise.threads import single_threaded_blas
 from gatewise.training.best import Best
 from gatewise.training.gradients import BatchGradients, Mean, batch_gradients, mean_loss
 from gatewise.training.history import History, monitored
+from gatewise.training.state import joined, plain, separated
 
 NORMS_KEPT = 20
 """Gradient norms of the last steps, for the diagnosis of one that fails."""
@@ -165,7 +166,7 @@ class TrainingLoop:
         batch = self.samples.rows(rows, self.model.keeps_time)
         before = self.rng.bit_generator.state
         try:
-            gradients = batch_gradients(self.model, self.loss, batch, self.rng)
+            gradients = self.gradients(batch)
         except GatewiseError as error:
             raise self._failure(batch, rows, before, error=error) from error
         if gradients.weight:
@@ -173,6 +174,10 @@ class TrainingLoop:
             if not (np.isfinite(gradients.value) and np.isfinite(norm)):
                 raise self._failure(batch, rows, before, value=gradients.value, norm=norm)
         self.position += 1
+
+    def gradients(self, batch: Samples) -> BatchGradients:
+        """Return the gradients of one batch; a subclass may compute them in parts or elsewhere."""
+        return batch_gradients(self.model, self.loss, batch, self.rng)
 
     def update(self, gradients: BatchGradients) -> float:
         """Clip the gradients in place, take one step of the optimizer along them, and count their loss.
@@ -241,13 +246,22 @@ class TrainingLoop:
             `optimizer/KEY` as the optimizer's own `state_dict` has them. Numbers may be infinite or NaN, which Python's
             json writes and reads. Settings and data are not part of it.
         """
-        state: dict[str, Any] = {
+        parts: dict[str, Mapping[str, Any]] = {
+            "model": self.model.params,
+            "best": self._best.weights,
+            "optimizer": self.optimizer.state_dict(),
+        }
+        return joined(self._numbers(), parts)
+
+    def _numbers(self) -> dict[str, Any]:
+        """The state without weights and optimizer."""
+        return {
             "rows": len(self.samples.x),
             "batch_size": self.batch_size,
             "epoch": self.epoch,
             "position": self.position,
             "steps": self.steps,
-            "rng": _plain(self.rng.bit_generator.state),
+            "rng": plain(self.rng.bit_generator.state),
             "order": self._order.copy(),
             "total": self._mean.total,
             "weight": self._mean.weight,
@@ -257,9 +271,6 @@ class TrainingLoop:
             "best": self._best.numbers(),
             "history": [dict(record) for record in self.history],
         }
-        state |= {f"model/{name}": array.copy() for name, array in self.model.params.items()}
-        state |= {f"best/{name}": array.copy() for name, array in self._best.weights.items()}
-        return state | {f"optimizer/{key}": value for key, value in self.optimizer.state_dict().items()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from a state that a loop with the same settings and data gave.
@@ -275,7 +286,11 @@ class TrainingLoop:
             If a name, type, shape or dtype does not fit, or the state is of a training with other rows, another batch
             size or another kind of random generator; nothing has been changed then.
         """
-        numbers, parts = self._checked(state)
+        numbers, parts = separated(state, PARTS)
+        self._check_numbers(numbers)
+        check_names("state", parts["model"], list(self.model.params))
+        for weights in (parts["model"], parts["best"]):
+            Params({name: value.copy() for name, value in self.model.params.items()}).update(weights)
         self.optimizer.load_state_dict(parts["optimizer"])
         self.model.params.update(parts["model"])
         self._best.load(numbers["best"], parts["best"])
@@ -290,32 +305,26 @@ class TrainingLoop:
         self._seconds = float(numbers["seconds"])
         self.history[:] = [dict(record) for record in numbers["history"]]
 
-    def _checked(self, state: Any) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-        """Return what a state holds, the parts named `part/key` on their own; raise unless this loop can load it."""
-        if not isinstance(state, Mapping):
-            raise GatewiseTypeError(f"state is a {type(state).__name__}; need what state_dict() returned.")
-        parts: dict[str, dict[str, Any]] = {part: {} for part in PARTS}
-        numbers: dict[str, Any] = {}
-        for key, value in state.items():
-            part, slash, name = key.partition("/")
-            (parts[part] if slash and part in parts else numbers)[name if slash and part in parts else key] = value
-        own = self.state_dict()
-        check_names("state", numbers, [key for key in own if "/" not in key])
+    def _check_numbers(self, numbers: dict[str, Any]) -> None:
+        """Raise unless this loop can continue from the numbers of a state."""
+        own = self._numbers()
+        check_names("state", numbers, list(own))
         for key in ("rows", "batch_size"):
             if numbers[key] != own[key]:
                 raise GatewiseValueError(f"state has {key} {numbers[key]}; need {own[key]}: give this loop the same.")
-        for key in ("epoch", "position", "steps"):
-            check_number(key, numbers[key], 0, integer=True)
-        kinds = [rng.get("bit_generator") for rng in (numbers["rng"], own["rng"])]
-        if kinds[0] != kinds[1]:
-            raise GatewiseValueError(f"state has a generator {kinds[0]}; this loop has {kinds[1]}: pass rng= one such.")
+        for key, highest in {"epoch": np.inf, "position": self.batches, "steps": np.inf}.items():
+            check_number(key, numbers[key], 0, highest, integer=True)
+        check_names("best of the state", numbers["best"], list(own["best"]))
         order = np.asarray(numbers["order"])
-        if order.size and not np.array_equal(np.sort(order), np.arange(numbers["rows"])):
-            raise GatewiseValueError(f"order of the state is no order of its {numbers['rows']} rows.")
-        check_names("state", parts["model"], list(self.model.params))
-        for weights in (parts["model"], parts["best"]):
-            Params({name: value.copy() for name, value in self.model.params.items()}).update(weights)
-        return numbers, parts
+        if (order.size or numbers["position"]) and not np.array_equal(np.sort(order), np.arange(own["rows"])):
+            raise GatewiseValueError(f"order of the state is no order of its {own['rows']} rows.")
+        try:
+            copy.deepcopy(self.rng).bit_generator.state = numbers["rng"]
+        except (TypeError, ValueError, KeyError) as error:
+            kind = type(self.rng.bit_generator).__name__
+            raise GatewiseValueError(
+                f"rng of the state is of no {kind}, as this loop's generator is: pass an rng= of its kind."
+            ) from error
 
     def _elapsed(self) -> float:
         return self._seconds + time.perf_counter() - self._resumed
@@ -345,10 +354,3 @@ class TrainingLoop:
         if case.error is not None:
             return type(case.error)(f"{where}: {case.error}")
         return GatewiseValueError(f"{where}: the gradient norm is {case.norm:g}: scale the loss or pass clip=1.")
-
-
-def _plain(tree: Any) -> Any:
-    """The state of a generator with lists in place of arrays; it can be set as it is."""
-    if isinstance(tree, Mapping):
-        return {key: _plain(value) for key, value in tree.items()}
-    return tree.tolist() if isinstance(tree, np.ndarray | np.generic) else tree
