@@ -14,6 +14,7 @@ from gatewise.examine.conventions import Identity
 from gatewise.examine.equations import backward, forward
 from gatewise.examine.given import Given, gradients_given, upstream_of
 from gatewise.examine.guard import NotUnderstoodError, TheirError, held, limited
+from gatewise.examine.holders import is_pair
 from gatewise.examine.locating import Locator
 from gatewise.examine.mending import Mender
 from gatewise.examine.network import Inputs, Network, Outputs
@@ -101,7 +102,8 @@ def examine(
     if adapter is not None:
         adapting.check_adapter(adapter)
     generator = np.random.default_rng(rng)
-    name = getattr(thing, "__name__", type(thing).__name__)
+    named = thing[0] if is_pair(thing) else thing
+    name = getattr(named, "__name__", type(thing).__name__)
     with limited(time_limit), np.errstate(all="ignore"):
         mender = Mender(thing)
         if adapter is None:
@@ -188,7 +190,7 @@ class _Session:
             slips += own
         else:
             notes.append("forward is that of no network in the table, nor of one with a known slip.")
-            slips += measuring.unexplained(self.network, rows, self.given)
+            slips += measuring.unexplained(rows)
         slips += self.given.slips
         slips += self._update(explanation)
         names = letters.letters(identity, self.forward_trace) if identity else {}
@@ -254,7 +256,7 @@ class _Session:
             equations.append(Equation(text, changed, own.line if own else None))
         if not identity.consistent:
             slips.append(self._crossed(identity))
-        return slips, equations
+        return slips or measuring.unexplained(rows), equations
 
     def _slip(self, slip: Change | Handling, explanation: Explanation, printer: letters.Printer, locator: Locator,
               right: dict[str, Any]) -> Slip:  # fmt: skip
