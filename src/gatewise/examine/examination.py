@@ -237,8 +237,10 @@ class _Session:
         """Return the slips as a reader has them, and the equations."""
         names = letters.letters(identity, self.forward_trace)
         names |= letters.weight_letters(identity, self.forward_trace, self.network.weights)
-        printer = letters.Printer(identity, names, self.network.step.columns)
         locator = Locator(identity, explanation, case, self.given.canonical(identity), self.trace, self.forward_trace)
+        targets = [line.target for line in backward(identity.form) if line.target[:2] not in ("dW", "dU")]
+        own = letters.gradient_letters(locator.explained(), targets, self.trace)
+        printer = letters.Printer(identity, own | names, self.network.step.columns)
         slips = [self._forward_slip(identity, printer, locator)] if identity.change is not None else []
         right = {line.target: line for line in backward(identity.form)}
         consistent = identity.change is not None and all(row.ok for row in rows)
@@ -250,10 +252,10 @@ class _Session:
                 slips += measuring.unmatched(explanation, self.given, identity, case)
         wrong = {slip.target: slip for slip in slips if slip.target}
         for line in right.values():
-            own = wrong.get(line.target)
+            slip_here = wrong.get(line.target)
             text = printer.line(line.target, line.tree)
-            changed = f"{printer.name(line.target)} = {own.change}" if own else ""
-            equations.append(Equation(text, changed, own.line if own else None))
+            changed = f"{printer.name(line.target)} = {slip_here.change}" if slip_here else ""
+            equations.append(Equation(text, changed, slip_here.line if slip_here else None))
         if not identity.consistent:
             slips.append(self._crossed(identity))
         return slips or measuring.unexplained(rows), equations
