@@ -192,7 +192,7 @@ class _Session:
             notes.append("forward is that of no network in the table, nor of one with a known slip.")
             slips += measuring.unexplained(rows)
         slips += self.given.slips
-        slips += self._update(explanation)
+        slips += self._update()
         names = letters.letters(identity, self.forward_trace) if identity else {}
         large = facts.overflow(self.network, self.inputs, names)
         slips += [large] if large else []
@@ -298,7 +298,7 @@ class _Session:
         return Slip("h", "", f"weights of gates are crossed in the forward pass: it takes {', '.join(pairs)}",
                     "each gate takes its own two matrices and bias", kind="forward", target="crossed")  # fmt: skip
 
-    def _update(self, explanation: Explanation | None) -> list[Slip]:
+    def _update(self) -> list[Slip]:
         """Return the slip of a backward step that changes weights."""
         returned = self.given.returned
         if not returned.changed or self.network.sequence:
