@@ -1,4 +1,4 @@
-"""Numbers and tables as text, for reports, pages and the command line alike, and tables as HTML, for notebooks."""
+"""Numbers and tables as text, for reports, pages and the command line alike; tables as HTML, for notebooks."""
 
 from __future__ import annotations
 
@@ -86,7 +86,8 @@ def text_table(
     for row in cells:
         table.add_row(*row)
     out = io.StringIO()
-    console = Console(file=out, width=width or WIDE, color_system=None, markup=False, emoji=False, highlight=False)
+    plain: dict[str, Any] = {"color_system": None, "markup": False, "emoji": False, "highlight": False}
+    console = Console(file=out, width=width or WIDE, force_jupyter=False, **plain)  # in a notebook it would show it
     console.print(table)
     return "\n".join(line.rstrip() for line in out.getvalue().rstrip().splitlines())
 

@@ -105,7 +105,7 @@ def test_jitter_is_rounded_and_said(table):
         (["2024-01-01,1", "2024-01-01,1"], ["single time stamp"]),
         (
             [f"2024-01-{d},{k}" for k, d in enumerate(("01 00:00", "01 07:13", "03 11:00", "04 01:07", "09 23:00"))],
-            ["no regular step", "mean of each"],
+            ["no regular step", "--every week --mean"],
         ),
         (["2024-01-01,1", "2024-01-02,1", "2024-01-03,1", "2204-01-04,1"], ["line 5", "steps are missing"]),
         (["2024-01-01,", "2024-01-02,"], ["column 'x'", "no series with a value"]),

@@ -54,6 +54,7 @@ def command(out: Path, seed: int, as_json: bool, quiet: bool) -> None:
         facts=FACTS,
         named_days={f"{day:%Y-%m-%d}": name for day, name in federal_holidays.items()},
         model=outcome.model,
+        level=80,
     )
     files.save(outcome.model, out / "model.safetensors", info={"metrics": metrics})
     files.write_whole(out / "metrics.json", (json.dumps(metrics, indent=2) + "\n").encode())

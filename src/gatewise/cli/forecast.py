@@ -11,7 +11,8 @@ import click
 from gatewise.cli import options, output
 
 if TYPE_CHECKING:
-    from gatewise.comparison import Comparison
+    from pandas import DataFrame
+
     from gatewise.tables import ForecastResult
 
 EPILOG = """Example: gatewise forecast sales.csv --time date --target units --series shop --known holiday --out sales
@@ -25,7 +26,7 @@ there."""
 @options.series_options
 def command(
     file: str,
-    time: str,
+    time: str | None,
     targets: tuple[str, ...],
     series: str | None,
     horizon: int | None,
@@ -35,6 +36,11 @@ def command(
     static: tuple[str, ...],
     level: float,
     backtest: bool,
+    wide: bool,
+    every: str | None,
+    aggregate: str | None,
+    in_order: bool,
+    header: bool | None,
     time_format: str | None,
     out: Path | None,
     seed: int,
@@ -50,10 +56,11 @@ def command(
     from gatewise import tables
 
     started = clock.perf_counter()
-    table = tables.read_table(file)
-    options.require(table, time=time, target=targets)
+    table = tables.read_table(file, header)
     targets, known, past, static = (options.column_names(table, names) for names in (targets, known, past, static))
-    roles = tables.SeriesRoles(time, targets, series, known, past, static, time_format)
+    times = options.column_names(table, (time,)) if time else ()
+    layout: tables.Layout = {"in_order": in_order, "wide": wide, "every": every, "aggregate": aggregate}
+    roles = tables.SeriesRoles.of(times, targets, series, known, past, static, time_format, **layout)
     task = tables.read_forecast_task(table, roles, horizon, season)
     output.say(quiet, *task.notes)
     output.make_folder(out)
@@ -67,8 +74,15 @@ def command(
         rows = output.rows(result.forecast)
         click.echo(output.as_json({**metrics, "forecast": rows, "notes": result.notes, "files": written}))
     else:
-        parts = [output.frame_table(result.forecast), *_measured(result), *output.listing(written)]
+        table = output.frame_table(_with_times_as_text(result))
+        parts = [table, *_measured(result), *output.listing(written)]
         click.echo("\n\n".join(parts))
+
+
+def _with_times_as_text(result: ForecastResult) -> DataFrame:
+    """Return the forecast with times that are numbers as they stand in the table, however many digits they have."""
+    names = [name for name in result.task.grid.writers or () if result.forecast[name].dtype.kind == "f"]
+    return result.forecast.astype(dict.fromkeys(names, str))
 
 
 def _page(out: Path | None, quiet: bool, result: ForecastResult) -> dict[str, str]:
@@ -84,15 +98,16 @@ def _page(out: Path | None, quiet: bool, result: ForecastResult) -> dict[str, st
 
 def _measured(result: ForecastResult) -> list[str]:
     """Return what the backtest showed, of each target: the errors of all methods, then the verdict."""
-    return [part for target, one in result.comparisons.items() for part in _of_target(result, target, one)]
-
-
-def _of_target(result: ForecastResult, target: str, one: Comparison) -> list[str]:
     from gatewise.comparison import MODEL
     from gatewise.tables import counted
 
-    windows, steps = counted(len(result.backtest.windows), "forecast"), counted(result.task.horizon, "step")
-    covered = f"{one.texts('coverage')[MODEL]} of the values are inside the {result.level:g} % interval"
-    several = f"{target}: " if len(result.comparisons) > 1 else ""
-    verdict = f"{several}held out, {windows} of {steps}: {one.verdict}; {covered}"
-    return [output.comparison_table(one), output.paragraph(verdict)]
+    if result.backtest is None:
+        return []
+    size = f"{counted(len(result.backtest.windows), 'forecast')} of {counted(result.task.horizon, 'step')}"
+    parts = []
+    for target, one in result.comparisons.items():
+        covered = f"{one.texts('coverage')[MODEL]} of the values are inside the {result.level:g} % interval"
+        several = f"{target}: " if len(result.comparisons) > 1 else ""
+        verdict = f"{several}held out, {size}: {one.verdict}; {covered}"
+        parts += [output.comparison_table(one), output.paragraph(verdict)]
+    return parts

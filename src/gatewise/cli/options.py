@@ -63,10 +63,13 @@ out_option: Decorator = click.option("--out", type=click.Path(path_type=Path), h
 time_format_option: Decorator = click.option(
     "--time-format", metavar="FORMAT", help="Of the times, as %d.%m.%Y %H:%M; found out without it."
 )
+header_option: Decorator = click.option(
+    "--header/--no-header", default=None, help="Whether line 1 holds names; found out without it."
+)
 training_options = _together(time_format_option, out_option, seed_option, json_option, quiet_option)
 series_options = _together(
-    _column("--time", "Column of times."),
-    _columns("--target", "targets", help="Column to forecast."),
+    _column("--time", "Column of times, or several as year,quarter. Default: the one there is, or the file's order."),
+    _columns("--target", "targets", help="Column to forecast. Default: the one of numbers."),
     _column("--series", "Column that tells several series apart."),
     click.option("--horizon", type=click.IntRange(1), help="Steps ahead. Default: by the step; 24 hours, 7 days, …"),
     click.option("--season", type=click.IntRange(1), help="Steps in a season. Default: by the step; a week, a year, …"),
@@ -79,6 +82,14 @@ series_options = _together(
     click.option(
         "--backtest/--no-backtest", default=True, help="Forecast a held-out tail first, to measure the error."
     ),
+    click.option("--wide", is_flag=True, help="Months, quarters or years stand side by side."),
+    click.option(
+        "--every", metavar="PERIOD", help="Gather rows to steps first: hour, day, week, month, quarter, year."
+    ),
+    click.option("--sum", "aggregate", flag_value="sum", help="With --every: sum them."),
+    click.option("--mean", "aggregate", flag_value="mean", help="With --every: average them."),
+    click.option("--file-order", "in_order", is_flag=True, help="Rows are steps, in their order."),
+    header_option,
     training_options,
 )
 sequence_options = _together(

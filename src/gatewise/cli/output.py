@@ -129,7 +129,7 @@ def frame_table(frame: DataFrame) -> str:
 
     frame = _dates_as_text(frame)
     right = [k for k, kind in enumerate(frame.dtypes) if kind.kind in "iuf"]
-    numbers = column_texts({name: frame[name].tolist() for name in frame.select_dtypes("float")})
+    numbers = column_texts({str(name): frame[name].tolist() for name in frame.select_dtypes("float")})
     columns = [numbers[name] if name in numbers else [str(cell) for cell in frame[name]] for name in frame.columns]
     return text_table([str(name) for name in frame.columns], zip(*columns, strict=True), right, width())
 

@@ -45,7 +45,7 @@ class RecurrentClassifier(ClassifierMixin, RecurrentEstimator):  # type: ignore[
     Parameters
     ----------
     cell : str or class
-        Kind of recurrent layer: "gru", "lstm", "rnn", or the class of one, such as `gw.define_cell` returns.
+        A recurrent layer: "gru", "lstm", "rnn" or another name, or the class of one, such as `gw.define_cell` returns.
     hidden_size, num_layers : int
         Units of a layer, and layers stacked.
     bidirectional : bool

@@ -34,7 +34,7 @@ class RecurrentRegressor(RegressorMixin, RecurrentEstimator):  # type: ignore[mi
     Parameters
     ----------
     cell : str or class
-        Kind of recurrent layer: "gru", "lstm", "rnn", or the class of one, such as `gw.define_cell` returns.
+        A recurrent layer: "gru", "lstm", "rnn" or another name, or the class of one, such as `gw.define_cell` returns.
     hidden_size, num_layers : int
         Units of a layer, and layers stacked.
     bidirectional : bool

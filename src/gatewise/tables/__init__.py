@@ -12,6 +12,7 @@ from gatewise.tables.learning import Outcome, SequenceResult, SequenceTask, read
 from gatewise.tables.prediction import Inputs, Prediction, predict, read_inputs
 from gatewise.tables.regression import REGRESSION, regress
 from gatewise.tables.results import Result
+from gatewise.tables.roles import Layout, SeriesRoles
 from gatewise.tables.sequences import (
     SequenceRoles,
     Sequences,
@@ -20,17 +21,20 @@ from gatewise.tables.sequences import (
     with_labels,
     with_targets,
 )
-from gatewise.tables.series import SeriesGrid, SeriesRoles, SeriesSchema, read_series
+from gatewise.tables.series import SeriesGrid, SeriesSchema, read_series
 from gatewise.tables.table import Table, as_table, counted, listed, read_table
+from gatewise.tables.taking import Arranged, arranged
 from gatewise.tables.times import Times, parse_times
 
 __all__ = [
     "CLASSIFICATION",
     "REGRESSION",
+    "Arranged",
     "Column",
     "ForecastResult",
     "ForecastTask",
     "Inputs",
+    "Layout",
     "Outcome",
     "Prediction",
     "Result",
@@ -44,6 +48,7 @@ __all__ = [
     "Step",
     "Table",
     "Times",
+    "arranged",
     "as_table",
     "choose_columns",
     "classify",

@@ -24,6 +24,7 @@ class Delimited(NamedTuple):
     content: bytes
     separator: str
     notes: tuple[str, ...]
+    header: bool = True
 
     def records(self) -> Iterator[tuple[int, list[str]]]:
         """Yield the line on which each record starts, and its fields; blank lines are no records."""
@@ -39,7 +40,7 @@ class Delimited(NamedTuple):
 
     def line_of(self, row: int) -> int:
         """Return the line on which a row starts, the first row after the header being 0."""
-        return next(line for number, (line, _) in enumerate(self.records()) if number == row + 1)
+        return next(line for number, (line, _) in enumerate(self.records()) if number == row + self.header)
 
 
 def parse(source: str, content: bytes) -> tuple[Any, Delimited]:
@@ -51,7 +52,7 @@ def parse(source: str, content: bytes) -> tuple[Any, Delimited]:
         What messages call the file.
     content : bytes
         The file: UTF-8 (with or without a byte order mark), UTF-16 with one, or Windows-1252; fields separated by
-        commas, semicolons, tabs or bars; a line of names first.
+        commas, semicolons, tabs or bars, or by single spaces.
 
     Returns
     -------
@@ -125,7 +126,10 @@ def _decoded(source: str, content: bytes) -> tuple[bytes, tuple[str, ...]]:
 
 
 def _separator(content: bytes) -> str:
-    """Return the separator that cuts most of the first records into as many fields as the header, and into most."""
+    """Return the separator that cuts most of the first records into as many fields as the header, and into most.
+
+    A space counts if no other one fits, and it cuts all of them alike.
+    """
     whole = len(content) <= SAMPLE
     text = content[:SAMPLE].decode(errors="ignore")
 
@@ -137,7 +141,9 @@ def _separator(content: bytes) -> str:
         widths = [len(record) for record in (records if whole or len(records) < 3 else records[:-1])]
         return (sum(width == widths[0] for width in widths) / len(widths) if widths[0] > 1 else 0, widths[0])
 
-    return max(SEPARATORS, key=fit) if any(fit(separator)[0] for separator in SEPARATORS) else ","
+    if not any(fit(separator)[0] for separator in SEPARATORS):
+        return " " if fit(" ")[0] == 1.0 else ","
+    return max(SEPARATORS, key=lambda separator: (fit(separator)[0], separator != ",", fit(separator)[1]))
 
 
 def _header(file: Delimited) -> list[str]:
@@ -161,5 +167,5 @@ def _refuse_ragged(file: Delimited, width: int) -> None:
             advice = "quote values that contain the separator" if len(fields) > width else "fill it up or delete it"
             raise GatewiseValueError(
                 f"{file.source}, line {line}: {len(fields)} field(s) where the header has {width} "
-                f"(separated by {SEPARATORS[file.separator]}); {advice}."
+                f"(separated by {SEPARATORS.get(file.separator, 'spaces')}); {advice}."
             )

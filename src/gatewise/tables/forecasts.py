@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Required, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from gatewise.errors import check_number
 from gatewise.progress import stage
 from gatewise.tables.backtests import comparisons, held_out, measured
 from gatewise.tables.results import Result
-from gatewise.tables.series import SeriesGrid, SeriesRoles, read_series
+from gatewise.tables.roles import Layout, SeriesRoles
+from gatewise.tables.series import SeriesGrid, read_series
 from gatewise.tables.table import as_table, listed
+from gatewise.tables.taking import arranged
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -20,13 +22,14 @@ if TYPE_CHECKING:
     from gatewise.estimators.forecaster import RecurrentForecaster
     from gatewise.forecasting.backtest import Backtest
     from gatewise.tables.table import Source, Table
+    from gatewise.tables.writing import Writer
 
 
-class SeriesColumns(TypedDict, total=False):
+class SeriesColumns(Layout, total=False):
     """Which column is what, as keywords of `forecast`: those of `SeriesRoles.of`."""
 
-    time: Required[str]
-    target: Required[str | Sequence[str]]
+    time: str | Sequence[str] | None
+    target: str | Sequence[str]
     series: str | None
     known: str | Sequence[str]
     past: str | Sequence[str]
@@ -104,6 +107,8 @@ class ForecastTask:
         What was read, and what was done to it.
     units : dict of str -> str
         Of the targets, as they stand in the table.
+    asked : SeriesRoles
+        Which column of the table as it came is what; `roles` are those of the table of a row a step made of it.
     """
 
     roles: SeriesRoles
@@ -112,6 +117,7 @@ class ForecastTask:
     season: int | None
     notes: list[str]
     units: dict[str, str]
+    asked: SeriesRoles
 
     def fit(
         self, *, level: float = 80.0, backtest: bool = True, seed: int = 0, progress: bool = False
@@ -161,10 +167,11 @@ def forecast(
         Of starting weights and order.
     progress : bool
         Whether to draw a progress bar on stderr.
-    time : str
-        Name of the column of times.
-    target : str or sequence of str
-        Names of the columns to forecast.
+    time : str or sequence of str, optional
+        Name of the column of times, or of several that make the time together: year and quarter, date and hour.
+    target : str or sequence of str, optional
+        Names of the columns to forecast. Time and target may be left out where only one column can be meant; without
+        any column of times the order of the rows counts. The notes say what was taken.
     series : str, optional
         Name of the column that tells several series apart.
     known, past, static : str or sequence of str
@@ -172,6 +179,14 @@ def forecast(
         rows after the last value of the target, with the target empty.
     time_format : str, optional
         Of the times, in the letters of `strftime`; found out without it.
+    in_order : bool
+        Whether the rows are the steps, in their order, whatever columns there are.
+    wide : bool
+        Whether the steps stand side by side: a row a year with 12 columns of months or 4 of quarters, or a row a series
+        with columns of years.
+    every, aggregate : str, optional
+        The period ("minute", "hour", "day", "week", "month", "quarter" or "year") to which the rows are gathered first,
+        and how: by their "sum" or their "mean".
 
     Returns
     -------
@@ -224,12 +239,13 @@ def read_forecast_task(
     for name, value in (("horizon", horizon), ("season", season)):
         if value is not None:
             check_number(name, value, 1, integer=True)
+    table, roles, asked = arranged(table, roles)
     grid = read_series(table, roles)
     units = {target: table.numbers(target).unit for target in roles.targets}
     horizon = _horizon(table, roles, grid, horizon)
     season = season or grid.step.season(max(len(y) for y in grid.y))
     parts = [*described(grid, roles), f"{horizon} steps ahead, season {season or 'none'}"]
-    return ForecastTask(roles, grid, horizon, season, table.summary(parts), units)
+    return ForecastTask(roles, grid, horizon, season, table.summary(parts), units, asked)
 
 
 def described(grid: SeriesGrid, roles: SeriesRoles) -> list[str]:
@@ -248,7 +264,9 @@ def forecast_frame(forecaster: RecurrentForecaster, grid: SeriesGrid, roles: Ser
     parts = []
     for name, quantiles in zip(grid.names, forecaster.predict_quantiles(future), strict=True):
         part = quantiles.set_axis(["lower", "median", "upper"], axis=1)
-        part.insert(0, roles.time, part.index)
+        writers: Mapping[str, Writer | None] = grid.writers or {roles.time: None}
+        for place, (column, write) in enumerate(writers.items()):
+            part.insert(place, column, part.index if write is None else write(part.index))
         if roles.series is not None or len(grid.names) > 1:
             part.insert(0, roles.series or "series", name)
         parts.append(part)
@@ -276,7 +294,7 @@ def _description(task: ForecastTask, level: float) -> dict[str, Any]:
     grid = task.grid
     return {
         "command": "forecast",
-        "roles": task.roles._asdict(),
+        "roles": task.asked._asdict(),
         "columns": {role: [column._asdict() for column in of_role] for role, of_role in grid.columns.items()},
         "step": grid.step._asdict(),
         "series": grid.names,

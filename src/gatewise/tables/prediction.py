@@ -17,6 +17,7 @@ from gatewise.tables.columns import columns_from_json
 from gatewise.tables.forecasts import described, forecast_frame
 from gatewise.tables.regression import REGRESSION
 from gatewise.tables.results import Result
+from gatewise.tables.roles import SeriesRoles
 from gatewise.tables.sequences import (
     SequenceRoles,
     drop_unanswered,
@@ -24,8 +25,9 @@ from gatewise.tables.sequences import (
     with_labels,
     with_targets,
 )
-from gatewise.tables.series import SeriesGrid, SeriesRoles, SeriesSchema, read_series
-from gatewise.tables.table import as_table
+from gatewise.tables.series import SeriesGrid, SeriesSchema, read_series
+from gatewise.tables.table import as_table, counted
+from gatewise.tables.taking import arranged
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -132,6 +134,7 @@ def read_inputs(name: str, description: dict[str, Any], table: Source) -> Inputs
     if command == "forecast":
         with _usable_description(name):
             roles = SeriesRoles.from_json(description["roles"])
+        table, roles, _ = arranged(table, roles)
         grid = read_series(table, roles)
         return Inputs(grid.y, grid.beside, table.summary(described(grid, roles)))
     with _usable_description(name):
@@ -184,6 +187,13 @@ def _sequence_columns(description: dict[str, Any]) -> tuple[Any, Any]:
 
 
 def _forecast(fitted: Any, roles: SeriesRoles, schema: SeriesSchema, table: Table) -> DataFrame:
+    table, roles, _ = arranged(table, roles)
+    if roles.in_order and len(table) < max(schema.last.values()):
+        table.refuse(
+            None,
+            f"has {counted(len(table), 'row')} of steps in the order of the file, and the model was trained on "
+            f"{max(schema.last.values()):,}; need those again, with new ones after them.",
+        )
     grid = _in_order(read_series(table, roles, schema), list(schema.last))
     new = sum(len(y) for y in grid.y)
     if new:

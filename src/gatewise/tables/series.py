@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -11,14 +11,18 @@ import numpy as np
 
 from gatewise.errors import Array, GatewiseValueError
 from gatewise.forecasting.frequency import Step, dominant_step
+from gatewise.tables import resampling
 from gatewise.tables.columns import Column, choose_columns, encode, identities, number_column
-from gatewise.tables.table import as_names, counted, listed, with_tuples
-from gatewise.tables.times import Times, parse_times
+from gatewise.tables.composed import read_times
+from gatewise.tables.roles import SeriesRoles
+from gatewise.tables.table import counted, listed
+from gatewise.tables.times import Times
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
     from gatewise.tables.table import Table
+    from gatewise.tables.writing import Writer
 
 
 class Gaps(NamedTuple):
@@ -32,56 +36,8 @@ ROLES = ("known", "past", "static")
 ENOUGH = 8  # rows that show a step beyond doubt
 MOST_CONFLICTS = 0.2  # share of rows that may contradict another of the same time
 MOST_STEPS = Gaps(10, 1000)
+_PERIOD_DAYS = {"minute": 1 / 1440, "hour": 1 / 24, "day": 1.0, "week": 7.0, "month": 30.5, "quarter": 92.0}
 MOST_MONTHS = Gaps(3, 24)  # of months and years, of which a wrong century makes a hundred
-
-
-class SeriesRoles(NamedTuple):
-    """Which column is what: one target with `series` (long table), or one or more without (wide).
-
-    Attributes
-    ----------
-    time : str
-    targets : tuple of str
-    series : str or None
-        Tells several series apart.
-    known, past, static : tuple of str
-        Known ahead, known up to now, and constant in a series.
-    time_format : str or None
-        Of the times, in the letters of `strftime`.
-    """
-
-    time: str
-    targets: tuple[str, ...]
-    series: str | None = None
-    known: tuple[str, ...] = ()
-    past: tuple[str, ...] = ()
-    static: tuple[str, ...] = ()
-    time_format: str | None = None
-
-    @classmethod
-    def of(
-        cls,
-        time: str,
-        target: str | Sequence[str],
-        series: str | None = None,
-        known: str | Sequence[str] = (),
-        past: str | Sequence[str] = (),
-        static: str | Sequence[str] = (),
-        time_format: str | None = None,
-    ) -> SeriesRoles:
-        """Build roles where one column may be given by its bare name."""
-        return cls(time, as_names(target), series, as_names(known), as_names(past), as_names(static), time_format)
-
-    @classmethod
-    def from_json(cls, described: Mapping[str, Any]) -> SeriesRoles:
-        """Build what `_asdict` gave and JSON kept."""
-        return cls(**with_tuples(described))
-
-    @property
-    def named(self) -> list[str]:
-        """All columns that are named."""
-        series = [] if self.series is None else [self.series]
-        return [self.time, *self.targets, *series, *self.known, *self.past, *self.static]
 
 
 @dataclass
@@ -100,6 +56,8 @@ class SeriesGrid:
         One row a series.
     columns : dict of str -> list of Column
         What the columns "known", "past" and "static" are.
+    writers : mapping of str, or None
+        By the columns of times, what writes times as they stand in them.
     """
 
     names: list[str]
@@ -108,6 +66,7 @@ class SeriesGrid:
     static: DataFrame
     step: Step
     columns: dict[str, list[Column]] = field(default_factory=dict)
+    writers: Mapping[str, Writer] | None = None
 
     def channels(self, role: str) -> list[str]:
         """Names of the numbers that come of the columns of a role."""
@@ -174,7 +133,7 @@ def read_series(table: Table, roles: SeriesRoles, schema: SeriesSchema | None = 
     ([1.0, 2.0, nan, 4.0], '1 day', ['times sorted', '1 missing step filled with gaps'])
     """
     _check_roles(table, roles, schema is not None)
-    times = parse_times(table, roles.time, roles.time_format)
+    times = read_times(table, roles)
     if times.note:
         table.notes.append(f"{roles.time}: {times.note}")
     codes, names = _series_of(table, roles)
@@ -186,7 +145,7 @@ def read_series(table: Table, roles: SeriesRoles, schema: SeriesSchema | None = 
     values = np.column_stack([*targets, encode(table, beside)])
     rows = _Rows(codes, _places(table, roles, times, step, codes), values)
     grid = _lay_out(table, roles, _without_copies(table, roles, times, rows), names, step, schema and schema.last)
-    grid.columns = columns
+    grid.columns, grid.writers = columns, resampling.writers(roles) if roles.every else times.writers
     channels = [*grid.channels("known"), *grid.channels("past")]
     grid.covariates = [frame.set_axis(channels, axis=1) for frame in grid.covariates]
     static = _static(table, roles, codes, names, columns["static"])
@@ -228,12 +187,21 @@ def _step(table: Table, roles: SeriesRoles, times: Times, codes: Array, schema: 
     """Return the step of the table or, for a model, that of the model; raise if there is none, or another."""
     dominant = dominant_step(times.stamps, codes)
     if schema is None:
-        return dominant if isinstance(dominant, Step) else table.refuse(roles.time, f"{dominant}.")
+        return dominant if isinstance(dominant, Step) else table.refuse(roles.time, _advised(dominant, times))
     clear = isinstance(dominant, Step) and len(times.stamps) >= ENOUGH and dominant.label != schema.step.label
     if clear or times.dated == (schema.step.kind == "count"):
         label = dominant.label if isinstance(dominant, Step) else ("of dates" if times.dated else "numbered")
         table.refuse(roles.time, f"its steps are {label}; the model was trained on steps of {schema.step.label}.")
     return schema.step
+
+
+def _advised(problem: str, times: Times) -> str:
+    """Return what is wrong with the steps, and the options that make regular ones of them."""
+    if not times.dated:
+        return f"{problem}."
+    days = (times.stamps.max() - times.stamps.min()) / np.timedelta64(1, "D") / max(len(times.stamps), 1)
+    period = next((name for name, length in _PERIOD_DAYS.items() if days <= length), "year")
+    return f"{problem.partition(';')[0]}; pass --every {period} --mean, or --sum, to make one."
 
 
 def _places(table: Table, roles: SeriesRoles, times: Times, step: Step, codes: Array) -> Array:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 import numpy as np
 
 from gatewise.errors import Array, GatewiseTypeError, GatewiseValueError
-from gatewise.tables import delimited, numerals
+from gatewise.tables import delimited, headers, numerals
 from gatewise.tables.numerals import Numbers
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ class Table:
 
     def __init__(self, source: str, data: Any, csv: Delimited | None = None, rows: Array | None = None):
         self.source, self.data = source, data
+        self.shape: tuple[int, int] | None = None  # of the table that this one was made of
         self.notes: list[str] = list(csv.notes) if csv else []
         self._csv = csv
         self._rows = np.arange(len(data)) if rows is None else rows
@@ -84,9 +85,16 @@ class Table:
 
     def summary(self, parts: Sequence[str]) -> list[str]:
         """Return what was read, with `parts`, as one line, and what was done to it, if anything, as another."""
-        size = f"read {counted(len(self), 'row')} × {counted(len(self.names), 'column')} of {self.source}"
+        rows, columns = self.shape or (len(self), len(self.names))
+        size = f"read {counted(rows, 'row')} × {counted(columns, 'column')} of {self.source}"
         notes = list(dict.fromkeys(self.notes))
         return ["; ".join([size, *parts]), *(["note: " + "; ".join(notes)] if notes else [])]
+
+    def rearranged(self, data: Any, rows: Array) -> Table:
+        """Return a table made of this one's cells; `rows` (new rows,) says which row of this one each comes from."""
+        table = Table(self.source, data, self._csv, self._rows[rows])
+        table.notes, table.shape = self.notes, self.shape or (len(self), len(self.names))
+        return table
 
     def drop_rows(self, dropped: Array) -> Table:
         """Return the table without the rows marked in `dropped`."""
@@ -130,14 +138,20 @@ class Table:
             self._numbers[name] = numerals.parse(self.data[name], bool(self._csv and self._csv.separator == ";"))
         return self._numbers[name]
 
+    def set_numbers(self, name: str, numbers: Numbers) -> None:
+        """Say what the numbers of a column are, where it was computed and its unit is known."""
+        self._numbers[name] = numbers
 
-def read_table(path: str | os.PathLike[str]) -> Table:
+
+def read_table(path: str | os.PathLike[str], header: bool | None = None) -> Table:
     r"""Read a CSV or Parquet file, told apart by content, as columns that know where they stand.
 
     Parameters
     ----------
     path : str or path
         The file, plain or compressed (gzip, bz2, zstd); "-" for standard input.
+    header : bool, optional
+        Whether the first line of a CSV file holds the names of the columns; found out if None.
 
     Returns
     -------
@@ -161,7 +175,7 @@ def read_table(path: str | os.PathLike[str]) -> Table:
     source = "standard input" if os.fspath(path) == "-" else os.fspath(path)
     content = _expanded(source, _content(path))
     parquet = content.startswith(b"PAR1")
-    table = Table(source, _parquet(source, content)) if parquet else _from_csv(source, content)
+    table = Table(source, _parquet(source, content)) if parquet else _from_csv(source, content, header)
     return _checked(table)
 
 
@@ -255,10 +269,14 @@ def _parquet(source: str, content: bytes) -> Any:
         raise GatewiseValueError(f"{source} is a damaged Parquet file ({error}).") from error
 
 
-def _from_csv(source: str, content: bytes) -> Table:
+def _from_csv(source: str, content: bytes, header: bool | None) -> Table:
     data, csv = delimited.parse(source, content)
     names = [cell or "" for cell in (column[0].as_py() for column in data.columns)]
-    data = data.slice(1)
+    if header is False or (header is None and headers.is_row(data)):
+        names = [f"column {place + 1}" for place in range(len(names))]
+        notes = () if header is False else (f"the first line is a row of values: columns named {listed(names, 3)}",)
+        csv = csv._replace(header=False, notes=(*csv.notes, *notes))
+    data = data.slice(int(csv.header))
     blank = [not name and column.null_count == len(column) for name, column in zip(names, data.columns, strict=True)]
     named = [name or f"unnamed {place + 1}" for place, name in enumerate(names)]
     data = data.rename_columns(named).select([k for k, nameless in enumerate(blank) if not nameless])

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from gatewise.errors import Array
+from gatewise.tables import decimal_years, named_months, writing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from pandas import DatetimeIndex, Index, Series
 
     from gatewise.tables.table import Table
+    from gatewise.tables.writing import Writer
 
     Parsed = tuple[DatetimeIndex, str]
 
@@ -23,11 +26,6 @@ _OFFSET = r"(?i)\s*(?P<offset>Z|UTC|GMT|(?<=\d\d)[+-]\d\d(?::?\d\d)?|(?<=\s)[+-]
 _FOUR_DIGITS = r"\d{4}"
 _NUMERIC = r"^(\d{1,2})([./-])(\d{1,2})[./-](\d{4}|\d{2})(?:\D|$)"
 _CLOCKS = ("", "%H:%M", "%H:%M:%S", "%H:%M:%S.%f", "%I:%M %p", "%I:%M:%S %p")
-_NAMED = (
-    *("%b %Y", "%B %Y", "%b-%y", "%b-%Y", "%Y-%b", "%Y %b", "%Y %B", "%d %b %Y", "%d %B %Y", "%d-%b-%Y", "%d-%b-%y"),
-    *("%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%B %d %Y", "%a, %d %b %Y", "%A, %d %B %Y", "%a %b %d %Y"),
-    *("%d. %B %Y", "%d. %b %Y"),
-)
 _EPOCHS = ((1e8, 2e10, "s"), (1e11, 2e13, "ms"), (1e14, 2e16, "us"), (1e17, 9.2e18, "ns"))
 _DIGITS = {4: "%Y", 6: "%Y%m", 7: "%Y%j", 8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 _MOSTLY = 0.5  # share of numbers that must be dates for the others to be mistakes; of arbitrary ones few are
@@ -36,10 +34,14 @@ _SECONDS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "n
 
 
 class Times(NamedTuple):
-    """When each row was: a DatetimeIndex without zone, or whole step numbers; and how the cells were understood."""
+    """When each row was: a DatetimeIndex without zone, or whole step numbers; and how the cells were understood.
+
+    `writers` has, by the names of columns, what writes times as those columns have them.
+    """
 
     stamps: Index[Any]
     note: str
+    writers: Mapping[str, Writer] | None = None
 
     @property
     def dated(self) -> bool:
@@ -82,6 +84,9 @@ def parse_times(table: Table, name: str, pattern: str | None = None) -> Times:
     times = _parsed(table, name, pattern)
     if times.dated:
         _check_years(table, name, times.stamps.year)  # type: ignore[attr-defined]
+    if times.writers is None:
+        write = writing.writer(table, name, times.stamps)
+        times = times._replace(writers=None if write is None else {name: write})
     return times
 
 
@@ -153,7 +158,8 @@ def _by_pattern(table: Table, name: str, pattern: str) -> Times:
     except ValueError as error:
         table.refuse(name, f"cannot be read by the format {pattern!r} ({error}).")
     _refuse_unread(table, name, stamps, f"as the format {pattern!r} has it")
-    return Times(stamps.tz_localize(None), "")
+    write = None if "%z" in pattern else {name: partial(writing.by_pattern, pattern)}
+    return Times(stamps.tz_localize(None), "", write)
 
 
 def _from_numbers(table: Table, name: str, values: Array) -> Times:
@@ -171,6 +177,13 @@ def _from_numbers(table: Table, name: str, values: Array) -> Times:
         if least <= low and high <= most:
             ticks = np.round(values * {"s": 1e6, "ms": 1e3, "us": 1, "ns": 1e-3}[unit]).astype("datetime64[us]")
             return Times(pd.DatetimeIndex(ticks), f"{_SECONDS[unit]} since 1970, in UTC")
+    years = decimal_years.read(values)
+    if years is not None:
+        return Times(years.stamps, years.note, {name: years.write})
+    if not whole and decimal_years.are_years(values):
+        table.refuse(
+            name, f"{values[0]:g} and the others are decimal years on no regular step; pass --every month --mean.", 0
+        )
     if not whole or abs(values).max() > 2**53:
         table.refuse(name, f"{values[0]:g} is neither a date, an epoch nor a whole step number; pass --time-format.", 0)
     return Times(pd.Index(values.astype(np.int64)), "step numbers")
@@ -186,6 +199,11 @@ def _dates_as_numbers(table: Table, name: str, values: Array) -> Times | None:
     if digits not in _DIGITS:
         return None
     years = numbers // 10 ** (digits - 4)
+    if digits == 4 and not years.between(EARLIEST, LATEST).all():
+        return None  # years too far back for dates are counted as steps
+    short = _short_dates(numbers) if digits == 6 else None
+    if short is not None:
+        return short
     likely = text.str.len().eq(digits) & years.between(1500, 2199)
     if digits == 6 and likely.all() and _are_weeks(numbers):
         return _weeks(table, name, numbers)
@@ -198,6 +216,18 @@ def _dates_as_numbers(table: Table, name: str, values: Array) -> Times | None:
             name, f"{text[bad[0]]} is no time; most others are when read as {_DIGITS[digits]}: correct it.", int(bad[0])
         )
     return None
+
+
+def _short_dates(numbers: Series[Any]) -> Times | None:
+    """Return 950131 as a date, where all numbers are such, of several months, and cannot be months as 199501 is."""
+    import pandas as pd
+
+    text = numbers.astype(str).str.zfill(6)
+    stamps = pd.DatetimeIndex(pd.to_datetime(text, format="%y%m%d", errors="coerce"))
+    months = pd.to_datetime(text, format="%Y%m", errors="coerce")
+    if stamps.hasnans or (months.notna() & (numbers // 100).between(EARLIEST, LATEST)).all():
+        return None
+    return None if (numbers // 100).nunique() < 2 else Times(*_in_one_century(stamps, "read as %y%m%d"))
 
 
 def _are_weeks(numbers: Series[Any]) -> bool:
@@ -330,4 +360,4 @@ def _quarters(text: Series[str]) -> Parsed:
 
 
 def _named(text: Series[str]) -> Parsed:
-    return _best(text, _NAMED), ""
+    return named_months.read(text), ""
