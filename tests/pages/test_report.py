@@ -364,6 +364,25 @@ def test_errors_are_grouped_as_the_step_suggests():
     assert found == ["errors", "backtest", "by-step-ahead", "by-weekday"]  # two months are too few
 
 
+@pytest.mark.parametrize(
+    "index",
+    [
+        pd.period_range("1500", periods=40, freq="Y"),
+        pd.date_range("2020-03-28", periods=40, freq="h", tz="Europe/Berlin"),
+        pd.RangeIndex(5, 45),
+    ],
+    ids=["far", "zone", "numbers"],
+)
+def test_series_of_every_kind_of_index_have_a_page(index):
+    y = pd.Series(np.random.default_rng(0).normal(size=40), index)
+    y.iloc[-12:-9] = np.nan
+    options = {"max_updates": 2, "hidden_size": 4, "n_networks": 1, "quantiles": (0.5,), "random_state": 0}
+    page = gw.report(type(a_fitted_forecaster())(2, **options).fit(y), y)
+    assert {"next", "errors", "backtest"} <= set(ids(page))
+    assert "interval" not in section(page, "next")
+    assert not re.search(r"\bnan\b", words(page), flags=re.I)
+
+
 def test_what_comes_next_needs_what_is_known_ahead():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(70, 1))
