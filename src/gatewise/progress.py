@@ -123,7 +123,7 @@ class NotebookBar:
 def _display(bar: NotebookBar) -> Any:
     from IPython.display import display
 
-    return display(bar, display_id=True)
+    return display(bar, display_id=True)  # type: ignore[no-untyped-call, unused-ignore]
 
 
 def _clock(seconds: float) -> str:

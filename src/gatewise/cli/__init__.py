@@ -20,6 +20,7 @@ VERBS = {
     "check": "Check every gradient against central differences.",
     "classify": "Learn to classify the sequences of a table.",
     "demo": "Forecast two years of road traffic, with a page.",
+    "examine": "Examine a network that somebody wrote by hand.",
     "forecast": "Forecast the series of a table.",
     "predict": "Predict from a new table with a saved model.",
     "regress": "Learn to predict numbers from sequences of a table.",

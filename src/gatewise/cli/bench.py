@@ -10,6 +10,7 @@ import click
 from gatewise import bench
 from gatewise.bench.table import cores
 from gatewise.cli.mistakes import Number, OneOf
+from gatewise.layers import RECURRENT
 from gatewise.progress import progress_bar
 
 
@@ -45,7 +46,7 @@ def _peers(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
     callback=_shapes,
     help="Batch, time, inputs, units; may be repeated. Default: seven, from tiny to large.",
 )
-@click.option("--cell", default="gru", show_default=True, type=OneOf(["gru", "lstm", "rnn"]))
+@click.option("--cell", default="gru", show_default=True, type=OneOf(list(RECURRENT)))
 @click.option("--reset", default="after", show_default=True, type=OneOf(["after", "before"]), help="Of the GRU.")
 @click.option("--dtype", default="float32", show_default=True, type=OneOf(["float32", "float64"]))
 @click.option(

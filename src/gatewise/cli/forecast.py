@@ -62,7 +62,7 @@ def command(
     table = tables.read_table(file, header)
     targets, known, past, static = (options.column_names(table, names) for names in (targets, known, past, static))
     times = options.column_names(table, (time,)) if time else ()
-    layout: dict[str, Any] = {"in_order": in_order, "wide": wide, "every": every, "aggregate": aggregate}
+    layout: tables.Layout = {"in_order": in_order, "wide": wide, "every": every, "aggregate": aggregate}
     roles = tables.SeriesRoles.of(times, targets, series, known, past, static, time_format, **layout)
     task = tables.read_forecast_task(table, roles, horizon, season)
     output.say(quiet, *task.notes)

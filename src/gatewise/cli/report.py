@@ -87,7 +87,7 @@ def _read(fitted: Any, info: dict[str, Any], model: Path, data: str | None) -> t
             f"{data}: {model} was not written by gatewise forecast, classify or regress, so it does not know the "
             f"columns of a table; need an .npz with x, y and lengths, or an .npy with x."
         )
-    return {"x": inputs.x, "y": inputs.y}, inputs.notes
+    return {"x": inputs.x, "y": inputs.y, "channels": inputs.channels}, inputs.notes
 
 
 def _arrays(fitted: Any, path: str) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, overload
 
 import numpy as np
 from scipy.special import softmax
@@ -20,8 +20,18 @@ from gatewise.errors import Array, GatewiseValueError
 from gatewise.estimators.base import RecurrentEstimator
 from gatewise.estimators.parameters import CONSTRAINTS
 from gatewise.estimators.sequences import Sequences
-from gatewise.estimators.targets import Targets, by_step, row_weights, targets_per_sequence, targets_per_step
+from gatewise.estimators.targets import (
+    Targets,
+    by_step,
+    row_weights,
+    targets_per_sequence,
+    targets_per_step,
+    unmasked_labels,
+)
 from gatewise.layers.padding import valid_steps
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 
 class RecurrentClassifier(ClassifierMixin, RecurrentEstimator):  # type: ignore[misc]
@@ -35,7 +45,7 @@ class RecurrentClassifier(ClassifierMixin, RecurrentEstimator):  # type: ignore[
     Parameters
     ----------
     cell : str or class
-        Kind of recurrent layer: "gru", "lstm", "rnn", or the class of one, such as `gw.define_cell` returns.
+        A recurrent layer: "gru", "lstm", "rnn" or another name, or the class of one, such as `gw.define_cell` returns.
     hidden_size, num_layers : int
         Units of a layer, and layers stacked.
     bidirectional : bool
@@ -200,11 +210,15 @@ class RecurrentClassifier(ClassifierMixin, RecurrentEstimator):  # type: ignore[
             If X or y cannot be used, or y holds a class that is not among `classes`.
         """
         if classes is not None:
-            classes = np.unique(np.asarray(classes))
+            classes = np.unique(np.asarray(unmasked_labels(classes)))
             if hasattr(self, "model_") and not np.array_equal(classes, self.classes_):
                 raise GatewiseValueError(f"classes is {classes}; need those of the first call, {self.classes_}.")
         return self._fit(X, y, sample_weight, again=hasattr(self, "model_"), once=True, classes=classes)
 
+    @overload
+    def predict(self, X: Array | DataFrame) -> Array: ...
+    @overload
+    def predict(self, X: Any) -> Array | Any: ...
     def predict(self, X: Any) -> Any:
         """Return the most probable class.
 
@@ -225,6 +239,10 @@ class RecurrentClassifier(ClassifierMixin, RecurrentEstimator):  # type: ignore[
         labels = self.classes_[np.argmax(outputs, axis=-1)]
         return sequences.like_input(labels) if self._per_step else labels
 
+    @overload
+    def predict_proba(self, X: Array | DataFrame) -> Array: ...
+    @overload
+    def predict_proba(self, X: Any) -> Array | Any: ...
     def predict_proba(self, X: Any) -> Any:
         """Return the probability of each class, in the order of `classes_`.
 
@@ -243,6 +261,10 @@ class RecurrentClassifier(ClassifierMixin, RecurrentEstimator):  # type: ignore[
         """
         return self._probabilities(X, np.exp)
 
+    @overload
+    def predict_log_proba(self, X: Array | DataFrame) -> Array: ...
+    @overload
+    def predict_log_proba(self, X: Any) -> Array | Any: ...
     def predict_log_proba(self, X: Any) -> Any:
         """Return the logarithms of `predict_proba`, finite however improbable a class is."""
         return self._probabilities(X, lambda logarithms: logarithms)
@@ -262,7 +284,8 @@ class RecurrentClassifier(ClassifierMixin, RecurrentEstimator):  # type: ignore[
             As in `fit`.
         """
         if not self._per_step:
-            return float(super().score(X, y, sample_weight))
+            weights = row_weights(sample_weight, len(y))
+            return float(super().score(X, unmasked_labels(y), weights))
         sequences, outputs = self._outputs(X)
         labels, weights = self._read(y, sequences, sample_weight)
         predicted = self.classes_[np.argmax(outputs, axis=-1)][sequences.inside()]
@@ -288,6 +311,7 @@ class RecurrentClassifier(ClassifierMixin, RecurrentEstimator):  # type: ignore[
         weights = row_weights(sample_weight, len(sequences.lengths))
         if y is None:
             raise GatewiseValueError("RecurrentClassifier requires y to be passed, but the target y is None.")
+        y = unmasked_labels(y)
         if not self._per_step:
             return targets_per_sequence(y, len(sequences.lengths), kind=_labels), weights
         labels = targets_per_step(y, sequences)

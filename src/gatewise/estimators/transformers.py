@@ -9,8 +9,9 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from gatewise.arrays import unmasked
 from gatewise.errors import Array, GatewiseValueError, check_choice, check_number
-from gatewise.estimators.sequences import Inputs, Sequences, read_sequences
+from gatewise.estimators.sequences import Inputs, Sequences, like, read_sequences
 
 
 def _fitted_on_table(self: Any) -> bool:
@@ -71,12 +72,12 @@ class SequenceScaler(_SequenceTransformer):
     def transform(self, X: Any) -> Any:
         """Return X standardized, in the form in which it came; missing values stay missing."""
         sequences = self._read(X)
-        return _like(X, sequences, (sequences.values - self.mean_) / self.scale_)
+        return like(X, sequences, (sequences.values - self.mean_) / self.scale_)
 
     def inverse_transform(self, X: Any) -> Any:
         """Return what `transform` made X of."""
         sequences = self._read(X)
-        return _like(X, sequences, sequences.values * self.scale_ + self.mean_)
+        return like(X, sequences, sequences.values * self.scale_ + self.mean_)
 
     def _read(self, X: Any) -> Sequences:
         check_is_fitted(self)
@@ -216,7 +217,7 @@ class SequenceWindower(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         for name, value in (("horizon", horizon), ("step", step)):
             check_number(name, value, 1, integer=True)
         series = self._series(X, reset=True)
-        targets = series if y is None else np.asarray(y)
+        targets = series if y is None else np.asarray(unmasked(y))
         if len(targets) != len(series):
             raise GatewiseValueError(f"y has {len(targets)} rows and X {len(series)}; need one target a step.")
         if len(series) < self.window + horizon:
@@ -231,7 +232,7 @@ class SequenceWindower(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def _series(self, X: Any, reset: bool) -> Array:
         check_number("window", self.window, 1, integer=True)
         if getattr(X, "ndim", None) == 1 and not reset and not hasattr(self, "n_features_in_"):
-            X = np.asarray(X)[:, None]
+            X = np.asarray(unmasked(X))[:, None]
         values = read_sequences(self, X, reset=reset)
         if values.form != "table":
             raise GatewiseValueError("X is not one series; need a table (steps, channels), one row a step.")
@@ -254,18 +255,3 @@ def _windows(series: Array, window: int) -> Array:
     """All windows of a series (steps, ...), (steps − window + 1, window, ...)."""
     view = np.lib.stride_tricks.sliding_window_view(series, window, axis=0)
     return np.ascontiguousarray(np.moveaxis(view, -1, 1))
-
-
-def _like(X: Any, sequences: Sequences, values: Array) -> Any:
-    """Values (n, time, channels) in the form in which X came."""
-    if sequences.form == "array":
-        return values
-    if sequences.form == "table":
-        return values[:, :, 0]
-    return [_like_part(part, row[:length]) for part, row, length in zip(X, values, sequences.lengths, strict=True)]
-
-
-def _like_part(part: Any, values: Array) -> Any:
-    if hasattr(part, "iloc"):  # a frame of pandas, or a Series
-        return part.__class__(values.reshape(part.shape), index=part.index).set_axis(part.axes[-1], axis=part.ndim - 1)
-    return values.reshape(np.shape(part))

@@ -12,7 +12,7 @@ from gatewise.tables.learning import Outcome, SequenceResult, SequenceTask, read
 from gatewise.tables.prediction import Inputs, Prediction, predict, read_inputs
 from gatewise.tables.regression import REGRESSION, regress
 from gatewise.tables.results import Result
-from gatewise.tables.roles import SeriesRoles
+from gatewise.tables.roles import Layout, SeriesRoles
 from gatewise.tables.sequences import (
     SequenceRoles,
     Sequences,
@@ -34,6 +34,7 @@ __all__ = [
     "ForecastResult",
     "ForecastTask",
     "Inputs",
+    "Layout",
     "Outcome",
     "Prediction",
     "Result",

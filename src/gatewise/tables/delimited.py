@@ -143,7 +143,7 @@ def _separator(content: bytes) -> str:
 
     if not any(fit(separator)[0] for separator in SEPARATORS):
         return " " if fit(" ")[0] == 1.0 else ","
-    return max(SEPARATORS, key=fit)
+    return max(SEPARATORS, key=lambda separator: (fit(separator)[0], separator != ",", fit(separator)[1]))
 
 
 def _header(file: Delimited) -> list[str]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from gatewise.errors import check_number
 from gatewise.progress import stage
 from gatewise.tables.backtests import comparisons, held_out, measured
 from gatewise.tables.results import Result
-from gatewise.tables.roles import SeriesRoles
+from gatewise.tables.roles import Layout, SeriesRoles
 from gatewise.tables.series import SeriesGrid, read_series
 from gatewise.tables.table import as_table, listed
 from gatewise.tables.taking import arranged
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gatewise.tables.writing import Writer
 
 
-class SeriesColumns(TypedDict, total=False):
+class SeriesColumns(Layout, total=False):
     """Which column is what, as keywords of `forecast`: those of `SeriesRoles.of`."""
 
     time: str | Sequence[str] | None
@@ -35,10 +35,6 @@ class SeriesColumns(TypedDict, total=False):
     past: str | Sequence[str]
     static: str | Sequence[str]
     time_format: str | None
-    in_order: bool
-    wide: bool
-    every: str | None
-    aggregate: str | None
 
 
 @dataclass(frozen=True)

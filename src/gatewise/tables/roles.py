@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict, Unpack
 
 from gatewise.tables.table import as_names, with_tuples
 
 ROW = "row"  # what steps in the file's order are called
+
+
+class Layout(TypedDict, total=False):
+    """How the rows of a table become steps: the last four of `SeriesRoles`."""
+
+    in_order: bool
+    wide: bool
+    every: str | None
+    aggregate: str | None
 
 
 class SeriesRoles(NamedTuple):
@@ -56,18 +65,14 @@ class SeriesRoles(NamedTuple):
         past: str | Sequence[str] = (),
         static: str | Sequence[str] = (),
         time_format: str | None = None,
-        *,
-        in_order: bool = False,
-        wide: bool = False,
-        every: str | None = None,
-        aggregate: str | None = None,
+        **layout: Unpack[Layout],
     ) -> SeriesRoles:
         """Build roles where one column may be given by its bare name; `time` may be several, or left open."""
         names = as_names(time or ())
         parts = names if len(names) > 1 else ()
         columns = (as_names(target), series, as_names(known), as_names(past), as_names(static))
-        name = ROW if in_order else ", ".join(names)
-        return cls(name, *columns, time_format, parts, in_order, wide, every, aggregate)
+        name = ROW if layout.get("in_order") else ", ".join(names)
+        return cls(name, *columns, time_format, parts, **layout)
 
     @classmethod
     def from_json(cls, described: Mapping[str, Any]) -> SeriesRoles:
