@@ -19,8 +19,6 @@ LONG: dict[str, str] = {}
 MANY: dict[str, str] = {}
 TALL: dict[str, str] = {}
 TALL_TESTS: dict[str, str] = {
-    "kernels/test_kernels.py": "to be split",
-    "kernels/test_vectors.py": "to be split",
     "layers/test_recurrent.py": "to be split",
 }
 

@@ -7,7 +7,15 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from gatewise.errors import Array, GatewiseTypeError, GatewiseValueError, check_choice, check_lengths, check_number
+from gatewise.errors import (
+    Array,
+    GatewiseTypeError,
+    GatewiseValueError,
+    check_choice,
+    check_lengths,
+    check_number,
+    check_unmasked,
+)
 from gatewise.layers.padding import spread, valid_steps
 
 ClassWeight = str | Mapping[int, float] | Sequence[float] | Array
@@ -24,6 +32,8 @@ class Samples(NamedTuple):
     @classmethod
     def checked(cls, x: Any, y: Any, lengths: Any = None, weights: Any = None) -> Self:
         """Return the parts as arrays; raise unless they have the same number of rows, at least one."""
+        check_unmasked("x", x)
+        check_unmasked("y", y)
         x, y = np.asarray(x), np.asarray(y)
         if x.ndim < 2 or y.ndim < 1:
             raise GatewiseValueError(f"x has shape {x.shape}, y {y.shape}; need x (n, time, ...) and y (n, ...).")
@@ -149,6 +159,7 @@ def class_weights(class_weight: ClassWeight, y: Array) -> Array:
 
 
 def _checked_weights(weights: Any) -> Array:
+    check_unmasked("weights", weights)
     array = np.asarray(weights)
     if array.dtype.kind not in "biuf" or array.ndim < 1:
         raise GatewiseTypeError(f"weights is {weights!r}; need numbers (n,) or (n, time).")

@@ -55,6 +55,7 @@ def check_array(name: str, value: Any, shape: Sequence[int | str], dtype: DTypeL
     `shape` lists a size, or the name of a dimension of any size, for each axis. Nothing is converted.
     """
     dtype = np.dtype(dtype)
+    check_unmasked(name, value)
     if not isinstance(value, np.ndarray):
         raise GatewiseTypeError(
             f"{name} is a {type(value).__name__}; need a NumPy array: pass np.asarray({name}, dtype=np.{dtype})."
@@ -71,6 +72,16 @@ def check_array(name: str, value: Any, shape: Sequence[int | str], dtype: DTypeL
             f"or build the layer with the dtype of the data."
         )
     return value
+
+
+def check_unmasked(name: str, value: Any) -> None:
+    """Raise if `value` is a masked array, whose hidden values would count as data."""
+    if isinstance(value, np.ma.MaskedArray):
+        count = int(np.ma.getmaskarray(value).sum())
+        raise GatewiseTypeError(
+            f"{name} is a masked array with {count} value(s) masked; need a plain array: "
+            f"fill it, {name}.filled(0), and leave out what is masked with lengths or weights."
+        )
 
 
 def check_finite(name: str, value: Array, valid: Array | None = None) -> None:
@@ -90,6 +101,7 @@ def check_finite(name: str, value: Array, valid: Array | None = None) -> None:
 
 def check_lengths(lengths: Any, batch: int, time: int) -> Array:
     """Return `lengths` as int64 (batch,); raise unless each is between 1 and `time`."""
+    check_unmasked("lengths", lengths)
     try:
         found = np.asarray(lengths)
     except ValueError:

@@ -32,6 +32,7 @@ TOLERANCE = 1e-7
 # ε shrinks while a check fails: a smaller step may stay clear of a kink of relu, a wrong gradient fails at each.
 STEPS = (1e-3, 1e-5, 1e-6)
 CLEARANCE = 1e-3
+_HEADER = ("array", "shape", "direction", "element", "worst at", "")
 
 
 class ArrayCheck(NamedTuple):
@@ -72,7 +73,10 @@ class Report:
         """Return one line an array: name, shape, both errors, and the worst element."""
         from gatewise.printing import text_table
 
-        rows = [
+        return text_table(_HEADER, self._rows())
+
+    def _rows(self) -> list[tuple[Any, ...]]:
+        return [
             (
                 ", ".join(filter(None, (c.name, c.part))),
                 c.shape,
@@ -83,10 +87,17 @@ class Report:
             )
             for c in self.checks
         ]
-        return text_table(("array", "shape", "direction", "element", "worst at", ""), rows)
+
+    def _summary(self) -> str:
+        return f"worst relative error {self.worst:.1e}, tolerance {self.tolerance:.0e}"
 
     def __str__(self) -> str:
-        return f"{self.table()}\nworst relative error {self.worst:.1e}, tolerance {self.tolerance:.0e}"
+        return f"{self.table()}\n{self._summary()}"
+
+    def _repr_html_(self) -> str:
+        from gatewise.printing import html_table
+
+        return html_table(_HEADER, self._rows(), caption=self._summary())
 
 
 def gradcheck(

@@ -1,23 +1,114 @@
-"""Tables as text: one function over rich, for reports and the command line."""
+"""Numbers and tables as text, for reports, pages and the command line alike, and tables as HTML, for notebooks."""
 
 from __future__ import annotations
 
+import html
 import io
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+MISSING = "–"
+DIGITS = 3  # that the smallest number of a column shows, as long as the largest shows at most `MOST`
+MOST = 6
+LONGEST = 8  # decimals; smaller numbers are written with exponents
+WIDE = 10_000  # columns, where nobody says how many there are
 
-def text_table(header: Sequence[str], rows: Iterable[Sequence[Any]], right: Sequence[int] = ()) -> str:
-    """Return a plain-text table; columns numbered in `right` are set flush right."""
+
+def number(value: float | None) -> str:
+    """Return `value` as text for people: 1,234 or 12.3 or 0.0123, and a dash where there is none."""
+    if value is None or not math.isfinite(value):
+        return MISSING
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.3g}"
+
+
+def aligned(values: Sequence[float | None], decimals: int | None = None) -> list[str]:
+    """Return numbers as text with the same decimals, as a column of a table shows them; a dash where there is none.
+
+    Examples
+    --------
+    >>> aligned([3.2059, 12.5, None])
+    ['3.21', '12.50', '–']
+    >>> aligned([1234567.0, 800.0])
+    ['1,234,567', '800']
+    """
+    known = [value for value in values if value is not None and math.isfinite(value)]
+    decimals = _decimals(known) if decimals is None else decimals
+    form = f",.{decimals}f" if decimals <= LONGEST else f".{DIGITS}g"
+    return [MISSING if value is None or not math.isfinite(value) else f"{value:{form}}" for value in values]
+
+
+def _decimals(values: Sequence[float]) -> int:
+    """Return how many decimals show the smallest number well and the largest not too long."""
+    sizes = [math.floor(math.log10(abs(value))) for value in values if value]
+    if not sizes:
+        return 0
+    return max(0, min(DIGITS - 1 - min(sizes), MOST - 1 - max(sizes)))
+
+
+def column_texts(columns: Mapping[str, Sequence[float]]) -> dict[str, list[str]]:
+    """Return columns of numbers in one unit as text, all with the same decimals and none with exponents or commas.
+
+    Whole numbers stay whole; else the middle one of all sizes shows five digits, and no number more than it has.
+    """
+    known = [value for column in columns.values() for value in column if math.isfinite(value)]
+    sizes = sorted(math.floor(math.log10(abs(value))) for value in known if value)
+    decimals = 0
+    if not all(value == round(value) for value in known):
+        middle = sizes[len(sizes) // 2]
+        decimals = max(0, 4 - middle)
+    form = f".{decimals}f" if decimals <= LONGEST else ".5g"
+    return {
+        name: [MISSING if not math.isfinite(value) else f"{value:{form}}" for value in column]
+        for name, column in columns.items()
+    }
+
+
+def text_table(
+    header: Sequence[str], rows: Iterable[Sequence[Any]], right: Sequence[int] = (), width: int | None = None
+) -> str:
+    """Return a plain-text table; columns numbered in `right` are set flush right.
+
+    Within `width` columns where that is given: texts are then cut with an ellipsis, numbers never.
+    """
     from rich import box
+    from rich.cells import cell_len
     from rich.console import Console
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    cells = [[str(cell) for cell in row] for row in rows]
     for k, name in enumerate(header):
-        table.add_column(name, justify="right" if k in right else "left", no_wrap=True)
-    for row in rows:
-        table.add_row(*(str(cell) for cell in row))
+        whole = max(map(cell_len, [name, *(row[k] for row in cells)])) if k in right else None
+        table.add_column(name, justify="right" if k in right else "left", no_wrap=True, min_width=whole)
+    for row in cells:
+        table.add_row(*row)
     out = io.StringIO()
-    Console(file=out, width=200, color_system=None, markup=False, emoji=False, highlight=False).print(table)
+    console = Console(file=out, width=width or WIDE, color_system=None, markup=False, emoji=False, highlight=False)
+    console.print(table)
     return "\n".join(line.rstrip() for line in out.getvalue().rstrip().splitlines())
+
+
+def html_table(
+    header: Sequence[str], rows: Iterable[Sequence[Any]], right: Sequence[int] = (), caption: str = ""
+) -> str:
+    """Return a table as HTML for a notebook, every text escaped; columns numbered in `right` are set flush right.
+
+    Examples
+    --------
+    >>> html_table(["layer"], [["<GRU>"]])[-76:]
+    '<tbody><tr><td style="text-align:left">&lt;GRU&gt;</td></tr></tbody></table>'
+    """
+
+    def line(tag: str, cells: Sequence[Any]) -> str:
+        sides = ("right" if k in right else "left" for k in range(len(cells)))
+        return "".join(
+            f'<{tag} style="text-align:{side}">{html.escape(str(cell))}</{tag}>'
+            for side, cell in zip(sides, cells, strict=True)
+        )
+
+    body = "".join(f"<tr>{line('td', row)}</tr>" for row in rows)
+    words = f'<caption style="text-align:left">{html.escape(caption)}</caption>' if caption else ""
+    return f"<table>{words}<thead><tr>{line('th', header)}</tr></thead><tbody>{body}</tbody></table>"

@@ -1,10 +1,29 @@
-"""A progress bar on standard error, drawn only where somebody can see it."""
+"""A progress bar where somebody can see it: on a terminal's standard error, or under the cell of a notebook."""
 
 from __future__ import annotations
 
+import html
+import multiprocessing
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+EVERY = 0.1  # seconds between two updates of a notebook's bar
+_STAGE: ContextVar[str] = ContextVar("stage", default="")
+WIDTH = 20  # of the bar itself, in columns
+
+
+@contextmanager
+def stage(description: str) -> Iterator[None]:
+    """Name what the bars within are part of, as in "measuring 1/2"; they vanish once they are full."""
+    token = _STAGE.set(description)
+    try:
+        yield
+    finally:
+        _STAGE.reset(token)
 
 
 @contextmanager
@@ -13,18 +32,98 @@ def progress_bar(total: int, enabled: bool, description: str = "training") -> It
     if not enabled:
         yield lambda text: None
         return
+    if in_notebook():
+        bar = NotebookBar(total, _STAGE.get() or description)
+        try:
+            yield bar.advance
+        finally:
+            bar.close()
+        return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.table import Column
 
     console = Console(stderr=True)
     together = sys.stdout.isatty()  # else what is printed meanwhile must stay on stdout
     columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
+        TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True)),
+        BarColumn(WIDTH),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[text]}", markup=False),
-        TimeRemainingColumn(),
+        TextColumn("{task.fields[text]}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis")),
+        TimeRemainingColumn(compact=True),
     )
-    with Progress(*columns, console=console, disable=not console.is_terminal, redirect_stdout=together) as bar:
-        task = bar.add_task(description, total=total, text="")
-        yield lambda text: bar.update(task, advance=1, text=text)
+    options = {"console": console, "disable": not console.is_terminal, "transient": bool(_STAGE.get())}
+    with Progress(*columns, redirect_stdout=together, **options) as terminal_bar:
+        task = terminal_bar.add_task(_STAGE.get() or description, total=total, text="")
+        yield lambda text: terminal_bar.update(task, advance=1, text=text)
+
+
+def in_notebook() -> bool:
+    """Whether this process prints under the cells of a notebook: IPython runs behind a kernel, and not in a worker."""
+    ipython: Any = sys.modules.get("IPython")
+    if ipython is None or multiprocessing.parent_process() is not None:
+        return False
+    return getattr(ipython.get_ipython(), "kernel", None) is not None
+
+
+class NotebookBar:
+    """A bar that IPython shows and updates in place, without widgets: HTML, and plain text for what shows no HTML.
+
+    Parameters
+    ----------
+    total : int
+        Steps until the end.
+    description : str
+        What is going on.
+    show : callable, optional
+        Shows an object and returns a handle whose `update` replaces it; IPython's `display` if None.
+    """
+
+    def __init__(self, total: int, description: str, show: Callable[[NotebookBar], Any] | None = None) -> None:
+        self.total, self.description = total, description
+        self.done, self.text = 0, ""
+        self._began = self._shown = time.monotonic()
+        self._closed = False
+        self._handle: Any = (show or _display)(self)
+
+    def advance(self, text: str) -> None:
+        """Move by one step; the picture follows at most ten times a second."""
+        self.done, self.text = self.done + 1, text
+        if time.monotonic() - self._shown >= EVERY:
+            self._shown = time.monotonic()
+            self._handle.update(self)
+
+    def close(self) -> None:
+        """Show the last state, and how long it took."""
+        self._closed = True
+        self._handle.update(self)
+
+    def __repr__(self) -> str:
+        filled = WIDTH * self.done // max(self.total, 1)
+        return f"{self.description} {'█' * filled}{'░' * (WIDTH - filled)} {self._words()}"
+
+    def _repr_html_(self) -> str:
+        bar = f'<progress max="{self.total}" value="{self.done}" style="width:15em;vertical-align:middle"></progress>'
+        description, words = html.escape(self.description), html.escape(self._words())
+        return f'<div style="font-family:monospace">{description} {bar} {words}</div>'
+
+    def _words(self) -> str:
+        return "  ".join(filter(None, (f"{self.done}/{self.total}", self.text, self._time())))
+
+    def _time(self) -> str:
+        elapsed = time.monotonic() - self._began
+        if self._closed:
+            return f"in {_clock(elapsed)}"
+        return f"{_clock(elapsed / self.done * (self.total - self.done))} left" if self.done else ""
+
+
+def _display(bar: NotebookBar) -> Any:
+    from IPython.display import display
+
+    return display(bar, display_id=True)
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -14,7 +14,8 @@ def test_backtest_has_every_method_beside_the_model():
     y = pd.Series(np.sin(np.arange(300) * np.pi / 12) + 0.3 * np.random.default_rng(0).normal(size=300), index)
     forecaster = gw.RecurrentForecaster(12, season=24, **FAST)
     measured, forecasts = forecaster.backtest(y, windows=3, stride=6, return_forecasts=True)
-    assert measured.index.get_level_values("method").unique().tolist() == ["model", "seasonal_naive", "naive", "drift"]
+    methods = ["model", "seasonal_naive", "naive", "drift", "mean"]
+    assert measured.index.get_level_values("method").unique().tolist() == methods
     assert measured.index.get_level_values("window").unique().tolist() == [1, 2, 3, "all"]
     assert np.isfinite(measured.to_numpy()).all()
     assert not hasattr(forecaster, "reference_")
@@ -23,6 +24,7 @@ def test_backtest_has_every_method_beside_the_model():
     np.testing.assert_array_equal(last["truth"], y.iloc[-12:])
     np.testing.assert_array_equal(last["seasonal_naive"], y.iloc[-36:-24])
     np.testing.assert_array_equal(last["naive"], np.repeat(y.iloc[-13], 12))
+    np.testing.assert_allclose(last["mean"], np.repeat(y.iloc[:-12].mean(), 12))
     error = (forecasts["truth"] - forecasts["model"]).abs()
     assert measured.loc[("all", "model"), "mae"] == pytest.approx(error.mean())
     unit = np.abs(y.iloc[24:-12].to_numpy() - y.iloc[:-36].to_numpy()).mean()

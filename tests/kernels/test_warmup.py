@@ -11,12 +11,29 @@ import pytest
 
 import gatewise
 from gatewise import kernels
+from gatewise.kernels import cache
 
 TRAIN = """
 import numpy as np, gatewise as gw
 gru = gw.GRU(2, 3, rng=0)
 y, _, tape = gru.forward(np.ones((1, 4, 2), np.float32))
 print(gru.backward(tape, y)[0].sum())
+"""
+
+WORKERS = """
+from multiprocessing import get_context
+from gatewise.kernels.cache import _first_to_announce
+if __name__ == "__main__":
+    with get_context("{method}").Pool(2) as pool:
+        answers = [pool.apply_async(_first_to_announce) for _ in range(4)]
+        print(sum(each.get(60) for each in answers))
+        pool.close()
+        pool.join()
+"""
+JOBLIB = """
+from joblib import Parallel, delayed
+from gatewise.kernels.cache import _first_to_announce
+print(sum(Parallel(2)(delayed(_first_to_announce)() for _ in range(4))))
 """
 
 needs_kernels = pytest.mark.skipif(not kernels.enabled(), reason="kernels are switched off")
@@ -29,6 +46,7 @@ def run(*command, **environment):
         text=True,
         check=False,
         env=os.environ | environment,
+        start_new_session=True,  # a command of its own: others may have announced their compilations
     )
 
 
@@ -53,6 +71,25 @@ def test_compiling_is_announced_once_and_not_from_the_cache(tmp_path):
     again = run("-c", TRAIN, NUMBA_CACHE_DIR=str(tmp_path))
     assert again.stderr == ""
     assert again.stdout == first.stdout
+
+
+@needs_kernels
+@pytest.mark.parametrize("script", [WORKERS.format(method="spawn"), JOBLIB], ids=["multiprocessing", "joblib"])
+def test_one_of_many_workers_announces_compiling(script, tmp_path):
+    path = tmp_path / "workers.py"
+    path.write_text(script)
+    for _ in range(2):  # the next command announces again
+        done = run(path, TMPDIR=str(tmp_path))
+        assert (done.stdout, done.stderr) == ("1\n", "")
+
+
+@needs_kernels
+def test_a_forgotten_announcement_counts_no_more(tmp_path, monkeypatch):
+    monkeypatch.setattr(cache.tempfile, "tempdir", str(tmp_path))
+    assert (cache._first_to_announce(), cache._first_to_announce()) == (True, False)
+    (marker,) = tmp_path.iterdir()
+    os.utime(marker, (0, 0))
+    assert (cache._first_to_announce(), cache._first_to_announce()) == (True, False)
 
 
 @needs_kernels

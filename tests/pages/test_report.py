@@ -191,7 +191,7 @@ def test_page_of_a_layer_with_targets():
     targets = rng.normal(size=(30, 3)).astype(np.float32)
     page = gw.report(model, x, targets, loss="mse")
     error = np.abs(model(x)[0] - targets).mean()
-    assert f"Mean error {number(float(error))}" in words(page)
+    assert f"Mean absolute error {number(float(error))}" in words(page)
     assert [id for id in ids(page) if id.startswith("predicted")] == ["predicted-0", "predicted-1", "predicted-2"]
 
 
@@ -203,7 +203,7 @@ def test_targets_of_each_step_respect_lengths():
     labels = np.where(steps, model(x, lengths=lengths)[0].argmax(axis=2), 0)
     assert "100 % right, 0 of 16 steps wrong" in words(gw.report(model, x, labels, lengths=lengths))
     targets = np.where(steps[..., None], model(x, lengths=lengths)[0] + 2, 1e9).astype(np.float32)
-    assert "Mean error 2," in words(gw.report(model, x, targets, lengths=lengths))
+    assert "Mean absolute error 2." in words(gw.report(model, x, targets, lengths=lengths))
 
 
 def test_a_regressor_s_errors():
@@ -212,7 +212,7 @@ def test_a_regressor_s_errors():
     model = gw.RecurrentRegressor(hidden_size=4, max_iter=3, random_state=0).fit(X, X.sum(axis=1))
     page = gw.report(model, X, X.sum(axis=1))
     error = np.abs(model.predict(X) - X.sum(axis=1)).mean()
-    assert f"Mean error {number(float(error))}" in words(page)
+    assert f"Mean absolute error {number(float(error))}" in words(page)
     assert f"R² is {number(model.score(X, X.sum(axis=1)))}" in words(page)
     assert "Looked at with 40 sequences of 6 steps" in words(gw.report(model, X))
 
@@ -221,16 +221,17 @@ def test_error_measures():
     found = values.Predicted(np.array([[0.0], [2.0]]), np.array([[1.0], [2.0]]), ["a"], "sequence")
     assert values.explained(found) == 0.5
     assert found.errors().tolist() == [1, 0]
-    assert "50\xa0% below always giving the mean" in values.value_headline(found)
+    assert "50 % below always the mean" in values.value_headline(found)
 
 
 def test_page_of_a_forecaster_says_what_the_backtest_found():
     model, page = a_fitted_forecaster(), a_page("forecaster")
-    measures, forecasts = series.rolled(model, some_series(), None)
-    text = words(page)
-    for method in ("model", "seasonal_naive", "naive", "drift"):
-        assert number(measures.loc[("all", method), "mae"]) in text
-    assert f"{forecasts['window'].nunique()} forecasts of 2 steps each of 2 series" in text
+    rolled = series.rolled(model, some_series(), None)
+    text, comparison = words(page), rolled.comparison()
+    assert comparison.verdict[1:] in text
+    for error in comparison.texts("mae").values():
+        assert error in text
+    assert f"{len(rolled.windows)} forecasts of 2 steps each of 2 series" in text
     assert {"forecast-0", "forecast-1", "measures", "loss", "gates", "flow", "certificate"} <= set(ids(page))
     network, seen = model.networks_[0], series.looked_into(model)
     assert seen.network is network

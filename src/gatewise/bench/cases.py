@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gatewise.cells import FORMS
 from gatewise.errors import Array
 
-GATES = {"gru": 3, "lstm": 4, "rnn": 1}
 KINDS = ("train", "infer")  # what is timed; a streaming step becomes one more
 
 
@@ -48,7 +48,7 @@ class Case(NamedTuple):
     def flops(self, kind: str) -> int:
         """Return the operations of the matrix products: 2·G·T·B·H·(D+H) forward, three times that with gradients."""
         B, T, D, H = self.shape
-        return 2 * GATES[self.cell] * T * B * H * (D + H) * (3 if kind == "train" else 1)
+        return 2 * gate_count(self.cell) * T * B * H * (D + H) * (3 if kind == "train" else 1)
 
     def short(self) -> Case:
         """Return the same case with two time steps: it runs the same code, and needs hardly any memory."""
@@ -68,7 +68,7 @@ class Problem(NamedTuple):
 def problem(case: Case) -> Problem:
     """Draw the arrays of a case from its seed: the same in every process."""
     B, T, D, H = case.shape
-    rows = GATES[case.cell] * H
+    rows = gate_count(case.cell) * H
     rng = np.random.default_rng(case.seed)
 
     def uniform(*shape: int) -> Array:
@@ -85,9 +85,14 @@ def problem(case: Case) -> Problem:
     return Problem(case, x, state, dy, weights)
 
 
+def gate_count(cell: str) -> int:
+    """Return how many gates the cell of this name has, in any form."""
+    return next(len(form.gates) for form in FORMS.values() if form.name == cell)
+
+
 def state_names(cell: str) -> tuple[str, ...]:
     """Return the letters of a cell's state."""
-    return ("h", "c") if cell == "lstm" else ("h",)
+    return next(tuple(name[0] for name in form.states) for form in FORMS.values() if form.name == cell)
 
 
 def named_results(

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import time as clock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from gatewise.cli import options, sequences
+from gatewise.cli import options, output, sequences
+
+if TYPE_CHECKING:
+    from gatewise.tables import SequenceResult
 
 EPILOG = """Example: gatewise classify train.csv --label activity --sequence recording --time seconds --test test.csv
 
 Without --test a fifth of the sequences is held out to measure the score, then the model is trained on all."""
+
+
+PAIRS = 5  # of labels that are listed where the matrix is too wide
 
 
 @click.command(epilog=EPILOG)
@@ -30,7 +36,7 @@ def command(
     """Learn to classify the sequences of a table.
 
     TRAIN is a CSV or Parquet ("-": stdin), one row a time step. Prints the share of held-out sequences it gets
-    right, beside that of always saying the most frequent label, and who is taken for whom. With --out:
+    right, beside that of always giving the most frequent label, and the confusion matrix. With --out:
     model.safetensors, predictions.csv (of the held-out sequences), metrics.json and report.html.
     """
     from gatewise import tables
@@ -43,21 +49,26 @@ def command(
     sequences.learn(tables.CLASSIFICATION, table, roles, _answer, started=started, **common)
 
 
-def _answer(metrics: dict[str, Any]) -> list[str]:
-    return [_verdict(metrics), _confusion_table(metrics)]
-
-
-def _verdict(metrics: dict[str, Any]) -> str:
-    return (
-        f"held out, {metrics['sequences']['held_out']:,} sequences: {metrics['accuracy']:.1%} right beside "
-        f"{metrics['baseline_accuracy']:.1%} of always saying {metrics['most_frequent']!r}; "
-        f"mean over labels {metrics['balanced_accuracy']:.1%}"
-    )
-
-
-def _confusion_table(metrics: dict[str, Any]) -> str:
+def _answer(result: SequenceResult) -> list[str]:
+    """Return the confusion matrix; where it is wider than the terminal, the labels confused most often."""
     from gatewise.printing import text_table
 
-    classes = metrics["classes"]
-    rows = [[name, *counts] for name, counts in zip(classes, metrics["confusion"], strict=True)]
-    return text_table(["label \\ predicted", *classes], rows, range(1, len(classes) + 1))
+    classes, confusion = result.metrics["classes"], result.metrics["confusion"]
+    rows = [[name, *counts] for name, counts in zip(classes, confusion, strict=True)]
+    table = text_table(["label \\ predicted", *classes], rows, range(1, len(classes) + 1))
+    columns = output.width()
+    fits = columns is None or max(map(len, table.splitlines())) <= columns
+    return [table] if fits else _confused(classes, confusion)
+
+
+def _confused(classes: list[str], confusion: list[list[int]]) -> list[str]:
+    """Return a line on the pairs of labels that were confused most often, if any were."""
+    pairs = [
+        (count, label, predicted)
+        for label, counts in zip(classes, confusion, strict=True)
+        for predicted, count in zip(classes, counts, strict=True)
+        if count and predicted != label
+    ]
+    pairs.sort(key=lambda pair: -pair[0])
+    listed = "; ".join(f"{label} predicted as {predicted} {count:,} ×" for count, label, predicted in pairs[:PAIRS])
+    return [output.paragraph(f"most often confused: {listed}")] if listed else []

@@ -13,6 +13,7 @@ from gatewise.cli import options, output
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from gatewise.comparison import Comparison
     from gatewise.tables import ForecastResult
 
 EPILOG = """Example: gatewise forecast sales.csv --time date --target units --series shop --known holiday --out sales
@@ -51,7 +52,7 @@ def command(
 
     FILE is a CSV or Parquet ("-": stdin), one row a time step; several series as several --target columns, or one
     below the other with --series. Prints the forecast with its interval, and the error on a held-out tail beside
-    that of the seasonal naive method. With --out: model.safetensors, forecast.csv, metrics.json and report.html.
+    those of simple methods. With --out: model.safetensors, forecast.csv, metrics.json and report.html.
     """
     from gatewise import tables
 
@@ -74,11 +75,8 @@ def command(
         rows = output.rows(result.forecast)
         click.echo(output.as_json({**metrics, "forecast": rows, "notes": result.notes, "files": written}))
     else:
-        parts = [
-            output.frame_table(_with_times_as_text(result)),
-            *_verdict(result.held_out, level),
-            *output.listing(written),
-        ]
+        shown = output.frame_table(_with_times_as_text(result))
+        parts = [shown, *_measured(result), *output.listing(written)]
         click.echo("\n\n".join(parts))
 
 
@@ -90,23 +88,26 @@ def _with_times_as_text(result: ForecastResult) -> DataFrame:
 
 def _page(out: Path | None, quiet: bool, result: ForecastResult) -> dict[str, str]:
     grid = result.task.grid
-    facts = {"Data": result.notes[0], "Command": "gatewise forecast"}
-    title = f"Forecast of {', '.join(result.task.roles.targets)}"
-    return output.page(out, quiet, result.model, grid.y, grid.beside, title=title, facts=facts, ahead=grid.future)
+    words: dict[str, Any] = {
+        "title": f"Forecast of {', '.join(result.task.roles.targets)}",
+        "facts": {"Data": result.notes[0], "Command": "gatewise forecast"},
+        "ahead": grid.future,
+        "measured": result,
+    }
+    return output.page(out, quiet, result.model, grid.y, grid.beside, **words)
 
 
-def _verdict(held_out: dict[str, Any] | None, level: float) -> list[str]:
-    if held_out is None:
-        return []
-    several: dict[str, Any] = held_out.get("targets", {})
-    lines = [f"{name}: {_errors(errors, level)}" for name, errors in several.items()] or [_errors(held_out, level)]
-    return ["\n".join([f"held out, last {held_out['steps']} steps: {lines[0]}", *lines[1:]])]
+def _measured(result: ForecastResult) -> list[str]:
+    """Return what the backtest showed, of each target: the errors of all methods, then the verdict."""
+    return [part for target, one in result.comparisons.items() for part in _of_target(result, target, one)]
 
 
-def _errors(held_out: dict[str, Any], level: float) -> str:
-    model, naive = held_out["model"], held_out["seasonal_naive"]
-    beside = f" ({model['mae'] / naive['mae']:.2f} ×)" if naive["mae"] else ""
-    return (
-        f"mean absolute error {model['mae']:.4g} beside {naive['mae']:.4g} of seasonal naive{beside}; "
-        f"{100 * model['coverage']:.0f} % inside the {level:g} % interval"
-    )
+def _of_target(result: ForecastResult, target: str, one: Comparison) -> list[str]:
+    from gatewise.comparison import MODEL
+    from gatewise.tables import counted
+
+    windows, steps = counted(len(result.backtest.windows), "forecast"), counted(result.task.horizon, "step")
+    covered = f"{one.texts('coverage')[MODEL]} of the values are inside the {result.level:g} % interval"
+    several = f"{target}: " if len(result.comparisons) > 1 else ""
+    verdict = f"{several}held out, {windows} of {steps}: {one.verdict}; {covered}"
+    return [output.comparison_table(one), output.paragraph(verdict)]

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
+import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +19,20 @@ from gatewise.files import write_whole
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from gatewise.comparison import Comparison
     from gatewise.tables import Result
+
+HEADS = {
+    "mae": "MAE",
+    "rmse": "RMSE",
+    "mase": "MASE",
+    "r2": "R²",
+    "accuracy": "right",
+    "balanced_accuracy": "mean over labels",
+    "macro_f1": "macro F1",
+    "coverage": "in interval",
+}
+LINE = 100  # columns of a paragraph at most
 
 
 def say(quiet: bool, *lines: str) -> None:
@@ -94,17 +110,40 @@ def rows(frame: DataFrame) -> list[dict[str, Any]]:
     return records
 
 
+def width() -> int | None:
+    """Return the columns of the terminal that results go to; None where they go to a file or a pipe."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def paragraph(text: str) -> str:
+    """Return a text broken between words at the width of the terminal, on one line where there is none."""
+    columns = width()
+    if columns is None:
+        return text
+    return textwrap.fill(text, min(columns, LINE), break_long_words=False, break_on_hyphens=False)
+
+
 def frame_table(frame: DataFrame) -> str:
-    """Return a frame as a table of text."""
-    from gatewise.printing import text_table
+    """Return a frame as a table of text; its numbers with as many decimals, in each column."""
+    from gatewise.printing import column_texts, text_table
 
     frame = _dates_as_text(frame)
-    right = [k for k, kind in enumerate(frame.dtypes) if kind.kind in "if"]
-    cells = [
-        [f"{cell:.6g}" if isinstance(cell, float) else str(cell) for cell in row]
-        for row in frame.itertuples(index=False)
-    ]
-    return text_table([str(name) for name in frame.columns], cells, right)
+    right = [k for k, kind in enumerate(frame.dtypes) if kind.kind in "iuf"]
+    numbers = column_texts({name: frame[name].tolist() for name in frame.select_dtypes("float")})
+    columns = [numbers[name] if name in numbers else [str(cell) for cell in frame[name]] for name in frame.columns]
+    return text_table([str(name) for name in frame.columns], zip(*columns, strict=True), right, width())
+
+
+def comparison_table(one: Comparison) -> str:
+    """Return what the model and the simple methods reached, a row each."""
+    from gatewise.printing import text_table
+
+    measures = [name for name in HEADS if any(row.get(name) is not None for row in one.measures.values())]
+    columns = [one.texts(name) for name in measures]
+    rows = [[one.name(method), *(texts[method] for texts in columns)] for method in one.measures]
+    unit = f" in {one.unit}" if one.unit else ""
+    heads = [HEADS[name] + unit * (name in ("mae", "rmse")) for name in measures]
+    return text_table(["held out", *heads], rows, range(1, len(heads) + 1), width())
 
 
 def _dates_as_text(frame: DataFrame) -> DataFrame:

@@ -14,14 +14,14 @@ from gatewise.cli import output
 if TYPE_CHECKING:
     from gatewise.tables import Outcome, SequenceResult, SequenceRoles, Table
 
-Answer = Callable[[dict[str, Any]], list[str]]
+Answer = Callable[["SequenceResult"], list[str]]
 
 
 def learn(
     outcome: Outcome,
     table: Table,
     roles: SequenceRoles,
-    answer: Answer,
+    answer: Answer = lambda result: [],
     *,
     started: float,
     test: str | None,
@@ -30,7 +30,7 @@ def learn(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Learn from a table, print the paragraphs that `answer` makes of the metrics, and write the files."""
+    """Learn from a table, print the comparison and what `answer` adds to it, and write the files."""
     from gatewise import tables
 
     task = tables.read_sequence_task(outcome, table, roles, test, seed)
@@ -44,11 +44,16 @@ def learn(
     if as_json:
         click.echo(output.as_json({**metrics, "notes": result.notes, "files": written}))
     else:
-        click.echo("\n\n".join([*answer(metrics), *output.listing(written)]))
+        verdict = (
+            f"held out, {tables.counted(len(result.task.held_out.names), 'sequence')}: {result.comparison.verdict}"
+        )
+        parts = [output.comparison_table(result.comparison), *answer(result), output.paragraph(verdict)]
+        click.echo("\n\n".join([*parts, *output.listing(written)]))
 
 
 def _page(out: Path | None, quiet: bool, result: SequenceResult) -> dict[str, str]:
     roles, held_out = result.task.roles, result.task.held_out
     facts = {"Data": result.notes[0], "Shown": "sequences that the model of this page was not trained on"}
     title = f"{roles.outcome} of {roles.sequence}"
-    return output.page(out, quiet, result.measured_model, held_out.X, held_out.outcomes, title=title, facts=facts)
+    words: dict[str, Any] = {"title": title, "facts": facts, "measured": result}
+    return output.page(out, quiet, result.measured_model, held_out.X, held_out.outcomes, **words)

@@ -20,7 +20,14 @@ from gatewise.errors import Array, GatewiseValueError
 from gatewise.estimators.base import RecurrentEstimator
 from gatewise.estimators.parameters import CONSTRAINTS
 from gatewise.estimators.sequences import Sequences
-from gatewise.estimators.targets import Targets, by_step, row_weights, targets_per_sequence, targets_per_step
+from gatewise.estimators.targets import (
+    Targets,
+    by_step,
+    row_weights,
+    targets_per_sequence,
+    targets_per_step,
+    unmasked_labels,
+)
 from gatewise.layers.padding import valid_steps
 
 
@@ -200,7 +207,7 @@ class RecurrentClassifier(ClassifierMixin, RecurrentEstimator):  # type: ignore[
             If X or y cannot be used, or y holds a class that is not among `classes`.
         """
         if classes is not None:
-            classes = np.unique(np.asarray(classes))
+            classes = np.unique(np.asarray(unmasked_labels(classes)))
             if hasattr(self, "model_") and not np.array_equal(classes, self.classes_):
                 raise GatewiseValueError(f"classes is {classes}; need those of the first call, {self.classes_}.")
         return self._fit(X, y, sample_weight, again=hasattr(self, "model_"), once=True, classes=classes)
@@ -262,7 +269,8 @@ class RecurrentClassifier(ClassifierMixin, RecurrentEstimator):  # type: ignore[
             As in `fit`.
         """
         if not self._per_step:
-            return float(super().score(X, y, sample_weight))
+            weights = row_weights(sample_weight, len(y))
+            return float(super().score(X, unmasked_labels(y), weights))
         sequences, outputs = self._outputs(X)
         labels, weights = self._read(y, sequences, sample_weight)
         predicted = self.classes_[np.argmax(outputs, axis=-1)][sequences.inside()]
@@ -288,6 +296,7 @@ class RecurrentClassifier(ClassifierMixin, RecurrentEstimator):  # type: ignore[
         weights = row_weights(sample_weight, len(sequences.lengths))
         if y is None:
             raise GatewiseValueError("RecurrentClassifier requires y to be passed, but the target y is None.")
+        y = unmasked_labels(y)
         if not self._per_step:
             return targets_per_sequence(y, len(sequences.lengths), kind=_labels), weights
         labels = targets_per_step(y, sequences)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import Any, ClassVar, Self
 
@@ -56,7 +56,10 @@ class RecurrentForecaster(CheckedParameters):
     alpha : float
         Decay of weights (AdamW).
     max_updates : int
-        Updates of the weights of each network; what was `max_iter`, which counts epochs in the other estimators.
+        Highest number of updates of the weights of each network, rounded to whole epochs.
+    max_iter : int, optional
+        Highest number of epochs of each network, which are passes over its training windows; None for as many as
+        `max_updates` allows. The bound that is reached first ends the training.
     learning_rate_init : float
         Highest rate of the one-cycle schedule.
     batch_size : int
@@ -118,10 +121,11 @@ class RecurrentForecaster(CheckedParameters):
         "calendar": ["boolean"],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "max_updates": [COUNT],
+        "max_iter": [COUNT, None],
         "batch_size": [COUNT],
         "n_networks": [COUNT],
     }
-    _renamed: ClassVar = {"max_iter": "max_updates", "members": "n_networks"}
+    _renamed: ClassVar = {"members": "n_networks"}
 
     def __init__(
         self,
@@ -143,6 +147,7 @@ class RecurrentForecaster(CheckedParameters):
         n_networks: int = 2,
         random_state: Any = None,
         verbose: bool = False,
+        max_iter: int | None = None,
     ) -> None:
         self.horizon = horizon
         self.context = context
@@ -156,6 +161,7 @@ class RecurrentForecaster(CheckedParameters):
         self.dropout = dropout
         self.alpha = alpha
         self.max_updates = max_updates
+        self.max_iter = max_iter
         self.learning_rate_init = learning_rate_init
         self.batch_size = batch_size
         self.n_networks = n_networks
@@ -285,17 +291,15 @@ class RecurrentForecaster(CheckedParameters):
         Returns
         -------
         measures : DataFrame
-            Rows (window, method): windows from 1 on and "all"; methods model, seasonal_naive, naive, drift. Columns
-            mae, rmse, mase, smape, pinball, and coverage of the outermost quantiles.
+            Rows (window, method): windows from 1 on and "all"; methods model, seasonal_naive, naive, drift, mean.
+            Columns mae, rmse, mase, smape, pinball, and coverage of the outermost quantiles.
         forecasts : DataFrame
             With `return_forecasts`: a row for each step; columns series, window, truth, one a method, one a quantile.
         """
         from gatewise.forecasting.backtest import backtest
 
-        measures, forecasts = backtest(
-            self, y, X, static, windows=windows, stride=self.horizon if stride is None else stride, refit=refit
-        )
-        return (measures, forecasts) if return_forecasts else measures
+        measured = backtest(self, y, X, static, windows=windows, stride=stride, refit=refit)
+        return (measured.measures(), measured.forecasts()) if return_forecasts else measured.measures()
 
     def inspect(self, X_future: Any = None, *, windows: int = 6) -> ForecasterInspection:
         """Return what this forecaster last saw, forecasts next, and gives its networks to read.
@@ -339,6 +343,14 @@ class RecurrentForecaster(CheckedParameters):
         self._take(state, History(description["history"]))
         return self
 
+    @classmethod
+    def _with_new_names(cls, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the parameters of an old file; `max_iter` counts updates in files that have no `max_updates`."""
+        params = super()._with_new_names(params)
+        if "max_updates" not in params and "max_iter" in params:
+            params["max_updates"] = params.pop("max_iter")
+        return params
+
     def _check_options(self) -> None:
         """Raise unless all options can be used: each by its constraint, then what is in the sequences."""
         self._check_parameters()
@@ -366,6 +378,7 @@ class RecurrentForecaster(CheckedParameters):
             self.max_updates,
             self.learning_rate_init,
             self.batch_size,
+            self.max_iter,
         )
         drivers = len(data.covariates.known)
         return Settings(

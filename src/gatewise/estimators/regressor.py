@@ -11,6 +11,7 @@ from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_array
 
 from gatewise import losses
+from gatewise.arrays import LARGEST, binary_exponent, unmasked
 from gatewise.batches import Samples
 from gatewise.errors import Array, GatewiseValueError, check_names
 from gatewise.errors import check_array as check_exact
@@ -175,7 +176,8 @@ class RecurrentRegressor(RegressorMixin, RecurrentEstimator):  # type: ignore[mi
             1 is best, 0 what the mean of y reaches.
         """
         if not self._per_step:
-            return float(super().score(X, y, sample_weight))
+            truth = targets_per_sequence(y, len(y), kind=_numbers)
+            return _r2(truth, self.predict(X), row_weights(sample_weight, len(y)))
         sequences, outputs = self._outputs(X)
         targets = self._targets(y, sequences, sample_weight, reset=False)
         return _r2(targets.values, outputs, targets.weights)
@@ -190,7 +192,19 @@ class RecurrentRegressor(RegressorMixin, RecurrentEstimator):  # type: ignore[mi
             values = targets_per_sequence(y, len(sequences.lengths), kind=_numbers)
         self._note_targets(values, weights, reset)
         values = values[..., None] if self._single else values
-        return Targets(((values - self._mean) / self._scale).astype(np.float32), weights)
+        return Targets(self._standardized(values), weights)
+
+    def _standardized(self, values: Array) -> Array:
+        """Targets in units of their spread, in float32; raise if one is out of its range."""
+        targets = (values - self._mean) / self._scale
+        bad = np.argwhere(np.abs(targets) > np.finfo(np.float32).max)
+        if len(bad):
+            value = values[tuple(bad[0])]
+            raise GatewiseValueError(
+                f"y holds {value}, which is out of all proportion to the first fit, whose targets spread by "
+                f"{self._scale[bad[0][-1]]:g}; need targets in the same unit."
+            )
+        return np.asarray(targets, np.float32)
 
     def _note_targets(self, values: Array, weights: Array | None, reset: bool) -> None:
         """Remember shape, mean and spread of the targets, or raise unless the shape is that of the fit."""
@@ -202,9 +216,12 @@ class RecurrentRegressor(RegressorMixin, RecurrentEstimator):  # type: ignore[mi
             return
         self._single = single
         known = values[weights > 0] if weights is not None else values
-        self._mean = known.reshape(-1, count).mean(axis=0)
-        spread = known.reshape(-1, count).std(axis=0)
-        self._scale = np.where(spread > 10 * np.finfo(float).eps * np.abs(self._mean), spread, 1.0)
+        exponent = binary_exponent(known.reshape(-1, count))
+        scaled = np.ldexp(known.reshape(-1, count), -exponent)
+        self._mean = np.ldexp(scaled.mean(axis=0), exponent)
+        spread, size = np.ldexp(scaled.std(axis=0), exponent), np.abs(self._mean)
+        unit = np.where(size > 0, np.clip(1.0, 1e-30 * size, size), 1.0)  # of a constant
+        self._scale = np.where(spread > 10 * np.finfo(float).eps * size, spread, unit)
 
     def _output_count(self) -> int:
         return len(self._mean)
@@ -239,14 +256,22 @@ class RecurrentRegressor(RegressorMixin, RecurrentEstimator):  # type: ignore[mi
 
 
 def _numbers(y: Any) -> Array:
-    numbers: Array = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
-    return numbers
+    options: dict[str, Any] = {"ensure_2d": False, "dtype": np.float64, "input_name": "y"}
+    return _within(check_array(unmasked(y), **options))
 
 
 def _numbers_or_gaps(y: Array) -> Array:
-    return targets_per_sequence(
-        y, len(y), kind=partial(check_array, ensure_2d=False, dtype=np.float64, ensure_all_finite="allow-nan")
-    )
+    options: dict[str, Any] = {"ensure_2d": False, "dtype": np.float64, "ensure_all_finite": "allow-nan"}
+    return _within(targets_per_sequence(y, len(y), kind=partial(check_array, **options)))
+
+
+def _within(y: Array) -> Array:
+    """Return targets; raise if one is too large for sums of squares."""
+    bad = np.argwhere(np.abs(y) > LARGEST)
+    if len(bad):
+        value, row = y[tuple(bad[0])], int(bad[0][0])
+        raise GatewiseValueError(f"y holds {value} in row {row}; need numbers up to {LARGEST:g}: change the unit.")
+    return y
 
 
 def _with_gaps(flat: Array, sequences: Sequences, weights: Array | None) -> tuple[Array, Array]:
@@ -264,4 +289,8 @@ def _r2(targets: Array, outputs: Array, weights: Array | None) -> float:
         assert weights is not None
         known = weights > 0
         targets, outputs, weights = targets[known], outputs[known], weights[known]
-    return float(r2_score(targets, outputs, sample_weight=weights)) if len(targets) > 1 else float("nan")
+    if len(targets) < 2:
+        return float("nan")
+    exponent = binary_exponent(targets)
+    scaled = [np.ldexp(values, -exponent) for values in (targets, outputs)]
+    return float(r2_score(*scaled, sample_weight=weights))

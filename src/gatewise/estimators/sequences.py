@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from sklearn.utils import validation
 
+from gatewise.arrays import unmasked
 from gatewise.errors import Array, GatewiseError, GatewiseTypeError, GatewiseValueError, check_array, check_names
 from gatewise.layers.padding import valid_steps
 
@@ -59,8 +60,8 @@ def read_sequences(estimator: Any, X: Any, *, reset: bool) -> Sequences:
         With `reset` it gets `n_channels_in_`, `n_features_in_` (the steps of a table, else the channels) and, if the
         columns of X have names, `feature_names_in_`.
     X : array (n, time), array (n, time, channels), or list of arrays (time_i,) or (time_i, channels)
-        Frames count as arrays. NaN is a missing value; steps at the end of an array's row that hold nothing but NaN
-        are past the end of that sequence.
+        Frames count as arrays. NaN is a missing value, and so is what is masked in a masked array; steps at the end of
+        an array's row that hold nothing but NaN are past the end of that sequence.
     reset : bool
         Whether this is a fit.
 
@@ -79,9 +80,11 @@ def read_sequences(estimator: Any, X: Any, *, reset: bool) -> Sequences:
     if reset:
         for name in ("feature_names_in_", "n_steps_in_"):
             estimator.__dict__.pop(name, None)
+    X = unmasked(X)
     try:
         parts = _parts(X)
-        sequences = _read_array(estimator, X, reset) if parts is None else _read_list(estimator, parts, reset)
+        with np.errstate(over="ignore", invalid="ignore"):  # scikit-learn sums all numbers to look for NaN
+            sequences = _read_array(estimator, X, reset) if parts is None else _read_list(estimator, parts, reset)
     except GatewiseError:
         raise
     except (ValueError, TypeError) as error:  # scikit-learn's own words
@@ -222,8 +225,13 @@ class Inputs(NamedTuple):
         inside = sequences.inside()[:, :, None]
         values = sequences.values
         count = np.maximum(1, seen.sum(axis=(0, 1)))
-        mean = np.sum(values, axis=(0, 1), where=seen, dtype=np.float64) / count
-        deviation = np.where(seen, values - mean, 0)
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean = np.sum(values, axis=(0, 1), where=seen, dtype=np.float64) / count
+            if not np.isfinite(mean).all():  # the sum is too large, not the mean
+                mean = np.sum(values / count, axis=(0, 1), where=seen, dtype=np.float64)
+            deviation = np.where(seen, values - mean, 0)
+        if not np.isfinite(deviation).all():
+            raise GatewiseValueError("X holds numbers whose differences are beyond 1.8e308; need a larger unit.")
         largest = np.maximum(np.abs(deviation).max(axis=(0, 1)), np.finfo(float).tiny)
         spread = largest * np.sqrt(np.sum((deviation / largest) ** 2, axis=(0, 1)) / count)
         constant = spread <= 10 * np.finfo(values.dtype).eps * np.abs(mean)

@@ -29,6 +29,8 @@ class GatewiseForecaster(BaseForecaster):  # type: ignore[misc]
     cell : {"gru", "lstm", "rnn"}
     hidden_size, max_updates, n_networks : int
         As in `RecurrentForecaster`.
+    max_iter : int, optional
+        As in `RecurrentForecaster`.
     levels : sequence of float
         Quantiles that the network learns; others that are asked of `predict_quantiles` lie on straight lines between
         them, and beyond the outermost on the line's end.
@@ -86,12 +88,14 @@ class GatewiseForecaster(BaseForecaster):  # type: ignore[misc]
         n_networks: int = 2,
         levels: Sequence[float] = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95),
         random_state: Any = None,
+        max_iter: int | None = None,
     ) -> None:
         self.season = season
         self.context = context
         self.cell = cell
         self.hidden_size = hidden_size
         self.max_updates = max_updates
+        self.max_iter = max_iter
         self.n_networks = n_networks
         self.levels = levels
         self.random_state = random_state
@@ -105,6 +109,7 @@ class GatewiseForecaster(BaseForecaster):  # type: ignore[misc]
             cell=self.cell,
             hidden_size=self.hidden_size,
             max_updates=self.max_updates,
+            max_iter=self.max_iter,
             n_networks=self.n_networks,
             quantiles=tuple(self.levels),
             random_state=self.random_state,

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gatewise.arrays import unmasked
 from gatewise.errors import Array, GatewiseError, GatewiseTypeError, GatewiseValueError
 from gatewise.estimators.sequences import Sequences
 
@@ -41,7 +42,7 @@ def row_weights(sample_weight: Any, rows: int) -> Array | None:
     if sample_weight is None:
         return None
     try:
-        weights = np.array(sample_weight, dtype=np.float64)
+        weights = np.array(unmasked(sample_weight), dtype=np.float64)
     except (ValueError, TypeError) as error:
         raise GatewiseTypeError(f"sample_weight cannot be read as numbers ({error}); need one per sequence.") from error
     if weights.shape != (rows,):
@@ -66,6 +67,19 @@ def targets_per_sequence(y: Any, rows: int, *, kind: Any) -> Array:
     return targets
 
 
+def unmasked_labels(y: Any) -> Any:
+    """Return labels as plain arrays; raise if any is masked."""
+    masked = sum(int(np.ma.getmaskarray(part).sum()) for part in _masked_parts(y))
+    if masked:
+        raise GatewiseValueError(f"y has {masked} label(s) masked; need every label: leave out what has none.")
+    return unmasked(y)
+
+
+def _masked_parts(y: Any) -> list[Any]:
+    parts = [y, *y] if isinstance(y, list | tuple) else [y]
+    return [part for part in parts if isinstance(part, np.ma.MaskedArray)]
+
+
 def targets_per_step(y: Any, sequences: Sequences) -> Array:
     """Return the targets of all steps of all sequences, one after the other; raise unless there is one for each step.
 
@@ -74,7 +88,7 @@ def targets_per_step(y: Any, sequences: Sequences) -> Array:
     n, T, _ = sequences.values.shape
     if len(y) != n:
         raise GatewiseValueError(f"y has {len(y)} rows and X has {n} sequences; need one row of targets per sequence.")
-    rows = [np.asarray(row) for row in y]
+    rows = [np.asarray(unmasked(row)) for row in y]
     for i, (row, length) in enumerate(zip(rows, sequences.lengths, strict=True)):
         longest = length if sequences.form == "list" else T
         if row.ndim < 1 or len(row) not in (length, longest) or row.shape[1:] != rows[0].shape[1:]:

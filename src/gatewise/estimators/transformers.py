@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from gatewise.arrays import unmasked
 from gatewise.errors import Array, GatewiseValueError, check_choice, check_number
 from gatewise.estimators.sequences import Inputs, Sequences, read_sequences
 
@@ -216,7 +217,7 @@ class SequenceWindower(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         for name, value in (("horizon", horizon), ("step", step)):
             check_number(name, value, 1, integer=True)
         series = self._series(X, reset=True)
-        targets = series if y is None else np.asarray(y)
+        targets = series if y is None else np.asarray(unmasked(y))
         if len(targets) != len(series):
             raise GatewiseValueError(f"y has {len(targets)} rows and X {len(series)}; need one target a step.")
         if len(series) < self.window + horizon:
@@ -231,7 +232,7 @@ class SequenceWindower(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def _series(self, X: Any, reset: bool) -> Array:
         check_number("window", self.window, 1, integer=True)
         if getattr(X, "ndim", None) == 1 and not reset and not hasattr(self, "n_features_in_"):
-            X = np.asarray(X)[:, None]
+            X = np.asarray(unmasked(X))[:, None]
         values = read_sequences(self, X, reset=reset)
         if values.form != "table":
             raise GatewiseValueError("X is not one series; need a table (steps, channels), one row a step.")

@@ -1,25 +1,33 @@
-"""Rolling origins: forecasts made at several places near the end of the series, beside the naive methods."""
+"""Rolling origins: forecasts made at several places near the end of the series, beside the simple methods."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from sklearn.base import clone
 
+from gatewise.comparison import MODEL, Comparison
 from gatewise.errors import Array, GatewiseValueError, check_number
-from gatewise.forecasting import intervals, reading
-from gatewise.forecasting.folds import MOST_HELD_OUT
+from gatewise.forecasting import reading
 from gatewise.forecasting.measures import NAMES, measures
 from gatewise.forecasting.panel import Panel
-from gatewise.forecasting.plan import Plan, spread
+from gatewise.forecasting.plan import spread
 from gatewise.forecasting.reading import RegularSeries
-from gatewise.forecasting.references import Reference
 from gatewise.forecasting.settings import levels_of
-from gatewise.forecasting.windows import Windows
+from gatewise.forecasting.simple import LABELS, SIMPLE
 
-METHODS = ("model", "seasonal_naive", "naive", "drift")
+METHODS = (MODEL, *SIMPLE)
+WINDOWS = 12  # forecasts at most, where nobody says how many
+PARTS = 5  # all of them together are at most one such part of the shortest series
+
+
+def usual_windows(lengths: Sequence[int], horizon: int) -> int:
+    """Return how many forecasts measure a model on series of these lengths, where nobody says how many."""
+    return max(1, min(WINDOWS, min(lengths) // (PARTS * horizon)))
 
 
 class Rolling(NamedTuple):
@@ -72,10 +80,77 @@ class Measured(NamedTuple):
     scale: Array
 
 
+@dataclass(frozen=True)
+class Backtest:
+    """What rolling origins showed: made once, read by whoever prints, writes or draws it.
+
+    Attributes
+    ----------
+    windows : list of Measured
+        One an origin, the earliest first.
+    levels : tuple of float
+        Of the quantiles.
+    names : list
+        Of the series.
+    horizon : int
+        Steps that each forecast has.
+    """
+
+    windows: list[Measured]
+    levels: tuple[float, ...]
+    names: list[Any]
+    horizon: int
+
+    def measures(self, series: Sequence[int] | None = None) -> pd.DataFrame:
+        """Return a row for each window and method, then one a method over "all"; of some series, or of all."""
+        groups = [*((k + 1, [window]) for k, window in enumerate(self.windows)), ("all", self.windows)]
+        rows, labels = [], []
+        for label, group in groups:
+            rows += self._measured(group, series)
+            labels += [(label, method) for method in METHODS]
+        index = pd.MultiIndex.from_tuples(labels, names=["window", "method"])
+        return pd.DataFrame(rows, index=index, columns=list(NAMES))
+
+    def forecasts(self) -> pd.DataFrame:
+        """Return a row for each step of each series in each window."""
+        median = self.levels.index(0.5)
+        frames = []
+        for number, window in enumerate(self.windows):
+            for i, name in enumerate(self.names):
+                quantiles = window.quantiles[i]
+                columns: dict[Any, Any] = {"series": name, "window": number + 1, "truth": window.truth[i]}
+                columns |= {method: quantiles[k, :, median] for k, method in enumerate(METHODS)}
+                columns |= {level: quantiles[0, :, k] for k, level in enumerate(self.levels)}
+                frames.append(pd.DataFrame(columns, index=window.steps[i]))
+        return pd.concat(frames)
+
+    def comparison(self, series: Sequence[int] | None = None, unit: str = "") -> Comparison:
+        """Return the model beside the simple methods, over all windows; of some series (by number), or of all."""
+        rows = self._measured(self.windows, series)
+        return Comparison(dict(zip(METHODS, rows, strict=True)), LABELS, unit=unit)
+
+    def _measured(self, windows: list[Measured], series: Sequence[int] | None) -> list[dict[str, float]]:
+        """Return the measures of each method."""
+        some = slice(None) if series is None else list(series)
+        truth, scale, quantiles = (
+            np.concatenate([getattr(window, name)[some] for window in windows])
+            for name in ("truth", "scale", "quantiles")
+        )
+        return [measures(truth, quantiles[:, k], self.levels, scale) for k in range(len(METHODS))]
+
+
 def backtest(
-    forecaster: Any, y: Any, X: Any, static: Any, *, windows: int, stride: int, refit: bool
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the measures (window, method) and the forecasts; see `RecurrentForecaster.backtest`."""
+    forecaster: Any,
+    y: Any,
+    X: Any = None,
+    static: Any = None,
+    *,
+    windows: int,
+    stride: int | None = None,
+    refit: bool = False,
+) -> Backtest:
+    """Return what rolling origins show of a forecaster; see `RecurrentForecaster.backtest`."""
+    stride = forecaster.horizon if stride is None else stride
     check_number("windows", windows, 1, integer=True)
     check_number("stride", stride, 1, integer=True)
     check_number("horizon", forecaster.horizon, 1, integer=True)
@@ -93,7 +168,7 @@ def backtest(
             fitted.update(*rolling.parts(cut + stride, cut))
         measured.append(_measured(fitted, rolling, cut, levels))
     names = [reading.label(container, i) if name is None else name for i, name in enumerate(container.names)]
-    return _measures(measured, levels), _forecasts(measured, levels, names)
+    return Backtest(measured, levels, names, forecaster.horizon)
 
 
 def _check_lengths(rolling: Rolling) -> None:
@@ -112,16 +187,16 @@ def _fit(forecaster: Any, rolling: Rolling, cut: int, levels: tuple[float, ...])
 
 
 def _measured(fitted: Any, rolling: Rolling, cut: int, levels: tuple[float, ...]) -> Measured:
-    """Forecast from `cut` rows before the ends by the model and by the naive methods."""
+    """Forecast from `cut` rows before the ends by the model and by the simple methods."""
     ahead, x = rolling.parts(cut, cut - rolling.horizon)
     model = np.stack([part.to_numpy() for part in fitted.predict_quantiles(_known_ahead(fitted, x))])
     past, _ = rolling.parts(rolling.longest, cut)
     panel = _panel(past)
     season = _season(fitted)
-    naive = [_naive(panel, reference, fitted.horizon, levels) for reference in _references(season)]
+    simple = [method(panel, season, fitted.horizon, levels) for method in SIMPLE.values()]
     return Measured(
         [part.index for part in ahead],
-        np.stack([model, *naive], axis=1),
+        np.stack([model, *simple], axis=1),
         np.stack([part.to_numpy() for part in ahead]),
         np.repeat(spread(panel, season)[:, None], rolling.horizon, axis=1),
     )
@@ -139,51 +214,7 @@ def _known_ahead(fitted: Any, x: list[pd.DataFrame] | None) -> Any:
     return [part[known] for part in x] if x and known else None
 
 
-def _references(season: int) -> list[Reference]:
-    return [Reference("seasonal", season), Reference("naive"), Reference("drift")]
-
-
 def _panel(past: list[pd.Series]) -> Panel:
     """A panel without covariates."""
     none = [np.zeros((len(part), 0)) for part in past]
     return Panel.of([part.to_numpy() for part in past], none, none, np.zeros((len(past), 0)), np.zeros(len(past), int))
-
-
-def _naive(panel: Panel, reference: Reference, horizon: int, levels: tuple[float, ...]) -> Array:
-    """Quantiles (series, horizon, levels) of a naive method, calibrated on its own errors in the past."""
-    length = int((panel.stop - panel.start).max())
-    noise = spread(panel, reference.season)
-    plan = Plan(horizon, 1, length, 1, (), reference, 0, noise, np.where(noise > 0, noise, 1.0))
-    windows = Windows(panel, plan, panel.origins(panel.start + 1, panel.stop).thinned(MOST_HELD_OUT))
-    error = windows.targets(windows.reference)
-    offsets = intervals.offsets(np.repeat(error[..., None], len(levels), axis=2), levels, intervals.growth(error))
-    ahead = Windows(panel, plan, panel.ends())
-    return intervals.monotone(ahead.reference[..., None] + ahead.noise[..., None] * offsets, levels)
-
-
-def _measures(windows: list[Measured], levels: tuple[float, ...]) -> pd.DataFrame:
-    """A row for each window and method, then one a method over all windows."""
-    groups = [*((k + 1, [window]) for k, window in enumerate(windows)), ("all", windows)]
-    rows, labels = [], []
-    for label, group in groups:
-        truth, scale, quantiles = (
-            np.concatenate([getattr(window, name) for window in group]) for name in ("truth", "scale", "quantiles")
-        )
-        rows += [measures(truth, quantiles[:, k], levels, scale) for k in range(len(METHODS))]
-        labels += [(label, method) for method in METHODS]
-    index = pd.MultiIndex.from_tuples(labels, names=["window", "method"])
-    return pd.DataFrame(rows, index=index, columns=list(NAMES))
-
-
-def _forecasts(windows: list[Measured], levels: tuple[float, ...], names: list[Any]) -> pd.DataFrame:
-    """A row for each step of each series in each window."""
-    frames = []
-    median = levels.index(0.5)
-    for number, window in enumerate(windows):
-        for i, name in enumerate(names):
-            quantiles = window.quantiles[i]
-            columns: dict[Any, Any] = {"series": name, "window": number + 1, "truth": window.truth[i]}
-            columns |= {method: quantiles[k, :, median] for k, method in enumerate(METHODS)}
-            columns |= {level: quantiles[0, :, k] for k, level in enumerate(levels)}
-            frames.append(pd.DataFrame(columns, index=window.steps[i]))
-    return pd.concat(frames)

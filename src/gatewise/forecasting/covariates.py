@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import pandas as pd
 
+from gatewise.arrays import LARGEST, binary_exponent, unmasked
 from gatewise.errors import Array, GatewiseTypeError, GatewiseValueError
 from gatewise.forecasting.reading import RegularSeries
 
@@ -30,10 +31,9 @@ class Covariates(NamedTuple):
         empty = [name for name, column in zip(columns, values.T, strict=True) if not np.isfinite(column).any()]
         if empty:
             raise GatewiseValueError(f"X column {empty[0]!r} has no value beside y; need some: leave it out.")
-        mean = np.array([np.nanmean(column) for column in values.T])
-        scale = np.array([np.nanstd(column) for column in values.T])
+        mean, scale = _mean_and_spread(values)
         known = tuple(name for name in columns if name not in set(map(str, past)))
-        return cls(tuple(columns), known, mean, np.where(scale > 1e-12 * (1 + np.abs(mean)), scale, 1.0))
+        return cls(tuple(columns), known, mean, np.where(scale > 1e-12 * np.abs(mean), scale, 1.0))
 
     def scaled(self, x: Array, names: Sequence[str]) -> Array:
         """Columns `names` of x standardized; gaps become the mean."""
@@ -62,7 +62,7 @@ class Statics(NamedTuple):
             return cls(np.zeros((count, 0)))
         names = list(static.columns) if isinstance(static, pd.DataFrame) else None
         try:
-            values = np.asarray(static, dtype=float)
+            values = np.asarray(unmasked(static), dtype=float)
         except (TypeError, ValueError) as error:
             raise GatewiseTypeError(
                 f"static holds what is no number ({error}); need numbers: use pd.get_dummies for categories."
@@ -70,9 +70,24 @@ class Statics(NamedTuple):
         values = values[:, None] if values.ndim == 1 else values
         if values.ndim != 2 or len(values) != count:
             raise GatewiseValueError(f"static has shape {values.shape}; need ({count}, columns): a row a series.")
-        bad = np.argwhere(~np.isfinite(values))
+        bad = np.argwhere(~(np.abs(values) <= LARGEST))
         if len(bad):
-            column = int(bad[0][1]) if names is None else names[int(bad[0][1])]
-            raise GatewiseValueError(f"static column {column!r} is not finite in row {bad[0][0]}; fill it.")
+            row, at = (int(k) for k in bad[0])
+            column = at if names is None else names[at]
+            raise GatewiseValueError(
+                f"static column {column!r} is {values[row, at]} in row {row}; "
+                f"need finite numbers up to {LARGEST:g}: fill the gap or change the unit."
+            )
+        exponent = binary_exponent(values)
+        values = np.ldexp(values, -exponent)
         scale = values.std(axis=0)
         return cls((values - values.mean(axis=0)) / np.where(scale > 0, scale, 1.0))
+
+
+def _mean_and_spread(values: Array) -> tuple[Array, Array]:
+    """Mean and standard deviation (columns,) of the rows (n, columns), gaps left out."""
+    exponents = [binary_exponent(column) for column in values.T]
+    columns = [np.ldexp(column, -exponent) for column, exponent in zip(values.T, exponents, strict=True)]
+    mean = np.array([np.nanmean(column) for column in columns])
+    scale = np.array([np.nanstd(column) for column in columns])
+    return np.ldexp(mean, np.array(exponents, int)), np.ldexp(scale, np.array(exponents, int))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gatewise.arrays import binary_exponent
 from gatewise.errors import Array
 from gatewise.forecasting.panel import Panel
 from gatewise.forecasting.references import SEASONS, Reference
@@ -81,4 +82,9 @@ def _mean_change(y: Array, lag: int) -> float:
 def deviation(panel: Panel) -> Array:
     """Standard deviation of each series (series,); 0 with one observation."""
     parts = [panel.y[a:b] for a, b in zip(panel.start, panel.stop, strict=True)]
-    return np.array([np.std(y[np.isfinite(y)]) for y in parts])
+    return np.array([_standard_deviation(y[np.isfinite(y)]) for y in parts])
+
+
+def _standard_deviation(y: Array) -> float:
+    exponent = binary_exponent(y)
+    return float(np.ldexp(np.std(np.ldexp(y, -exponent)), exponent))

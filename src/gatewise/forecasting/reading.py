@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from gatewise.arrays import LARGEST, unmasked
 from gatewise.errors import Array, GatewiseTypeError, GatewiseValueError
 from gatewise.forecasting.axes import Axis, place, regular
 
-LARGEST = 1e100
 KINDS = ("series", "frame", "list", "array", "matrix")
 
 
@@ -206,7 +206,7 @@ def _one(part: Any, what: str) -> pd.Series:
 
 def _array(value: Any, what: str) -> Array:
     try:
-        values = np.asarray(value)
+        values = np.asarray(unmasked(value))
         values = values.astype(float) if values.dtype.kind in "biufO" else values
     except (TypeError, ValueError):
         values = np.asarray("not numbers")

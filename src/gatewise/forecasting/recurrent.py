@@ -42,6 +42,7 @@ class NetworkSettings(NamedTuple):
     max_updates: int
     learning_rate_init: float
     batch_size: int
+    max_iter: int | None = None
 
 
 def feature_count(panel: Panel) -> int:
@@ -124,6 +125,8 @@ def fit(
     model.params[f"{head}.bias"][...] = np.quantile(rows.y[rows.weights > 0], levels)
     batches = -(-len(rows.x) // settings.batch_size)
     epochs = max(1, round(settings.max_updates / batches))
+    if settings.max_iter is not None:
+        epochs = min(epochs, settings.max_iter)
     schedule = OneCycle(settings.learning_rate_init, max(2, epochs * batches), pct_start=WARM_UP)
     history = train(
         model,

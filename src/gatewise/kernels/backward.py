@@ -147,7 +147,8 @@ def run_backward(cell, workspace, weights, inputs, kept, incoming, results, shar
 def pack_again(workspace, weights, n, again):
     """Weights as the forward pass packs them, for what is computed again."""
     if again:
-        return prepare(scratch(workspace, places(n).end), weights, n)
+        # One more, so that it is told from nothing even by a member of a team that has no units.
+        return prepare(scratch(workspace, places(n).end + ONE), weights, n)
     return scratch(workspace, ZERO)
 
 

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import multiprocessing
+import os
 import sys
+import tempfile
+import time
+from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +18,7 @@ import gatewise.cells
 
 _PACKAGE = Path(gatewise.cells.__file__).parent.parent
 _FOLDER = Path(__file__).parent / "__pycache__"
+_FORGOTTEN = 600  # seconds after which an announcement counts no more
 
 
 class _Announcement(event.Listener):
@@ -25,6 +31,8 @@ class _Announcement(event.Listener):
         function = event.data["dispatcher"].py_func
         if not self._said and function.__module__.startswith("gatewise.kernels"):
             self._said = True
+            if not _first_to_announce():
+                return
             print("gatewise: compiling kernels, once; `gatewise warmup` does it ahead", file=sys.stderr, flush=True)
 
     def on_end(self, event: Any) -> None:
@@ -34,6 +42,32 @@ class _Announcement(event.Listener):
 def announce_compilation() -> None:
     """Let the first compilation in this process be announced."""
     event.register("numba:compile", _Announcement())
+
+
+def _first_to_announce() -> bool:
+    """Whether no other process of this command has announced a compilation: of many workers, one speaks for all.
+
+    The first leaves an empty file, which it removes when it ends.
+    """
+    marker = Path(tempfile.gettempdir()) / f"gatewise-compiling-{_command()}"
+    try:
+        if marker.exists() and time.time() - marker.stat().st_mtime > _FORGOTTEN:
+            marker.unlink(missing_ok=True)
+        marker.touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    except OSError:
+        return True
+    Finalize(None, marker.unlink, kwargs={"missing_ok": True}, exitpriority=0)
+    return True
+
+
+def _command() -> str:
+    """What a process shares with the workers that it starts, and with no other command: its process group."""
+    if hasattr(os, "getpgid"):
+        return f"{os.getuid()}-{os.getpgid(0)}"
+    parent = multiprocessing.parent_process()
+    return str(os.getpid() if parent is None else parent.pid)
 
 
 def drop_stale_code() -> None:

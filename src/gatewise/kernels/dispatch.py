@@ -184,7 +184,7 @@ class Kernel(NamedTuple):
         work, top = memory[dtype]
         top[0] = 0
         try:
-            run(self.tag, (work, top), *others, (tuple(share.part), tuple(share.team)))
+            run(self.tag, (work, top), *others, (share.part[:], share.team[:]))
         except BaseException:
             _let_go(share.team)
             raise

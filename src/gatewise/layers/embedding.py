@@ -15,6 +15,7 @@ from gatewise.errors import (
     check_dtype,
     check_lengths,
     check_number,
+    check_unmasked,
 )
 from gatewise.layers.layer import Layer, Params, Rng, check_tape, generator
 from gatewise.layers.padding import blank
@@ -82,6 +83,7 @@ class Embedding(Layer):
         With `lengths` (batch,), x is (batch, time, ...), what stands past each length is ignored and comes out as 0.
         Returns y (batch, ..., size), None (no state) and the tape.
         """
+        check_unmasked("x", x)
         if not isinstance(x, np.ndarray) or not np.issubdtype(x.dtype, np.integer):
             kind = x.dtype if isinstance(x, np.ndarray) else type(x).__name__
             raise GatewiseTypeError(f"x is {kind}; need an array of integers: convert it with np.asarray(x, int).")

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import copy
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from gatewise.errors import Array, GatewiseTypeError, GatewiseValueError, check_array, check_dtype
+
+if TYPE_CHECKING:
+    from gatewise.layers.summary import Summary
 
 Rng = int | np.random.Generator | None
 
@@ -130,6 +134,46 @@ class Layer(ABC):
     def __repr__(self) -> str:
         arguments = ", ".join(f"{name}={value!r}" for name, value in self.config().items())
         return f"{type(self).__name__}({arguments})"
+
+    def __str__(self) -> str:
+        """As `repr`, without the options that have their defaults."""
+        options = inspect.signature(type(self)).parameters
+        defaults = {name: option.default for name, option in options.items()}
+        changed = {
+            name: value for name, value in self.config().items() if not _is_default(value, defaults.get(name, ...))
+        }
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in changed.items())})"
+
+    def summary(self) -> Summary:
+        """Return a table of the layers of this model, with the shapes of their outputs and their parameters.
+
+        Returns
+        -------
+        Summary
+            It prints as text and shows as HTML in a notebook; `summary.parameters` is the number of all parameters.
+
+        Examples
+        --------
+        >>> import gatewise as gw
+        >>> gw.Sequential(gw.GRU(3, 16, rng=0), gw.Last(), gw.Dense(16, 1, rng=1)).summary()
+        layer                                      output              parameters
+        ─────────────────────────────────────────────────────────────────────────
+        Sequential                                 (batch, 1)               1,025
+          0: GRU(input_size=3, hidden_size=16)     (batch, time, 16)        1,008
+          1: Last()                                (batch, 16)                  0
+          2: Dense(input_size=16, output_size=1)   (batch, 1)                  17
+        1,025 parameters, 4.1 kB
+        """
+        from gatewise.layers.summary import summarize
+
+        return summarize(self)
+
+
+def _is_default(value: Any, default: Any) -> bool:
+    """Whether the value of an option, as `config` has it, is what its constructor takes by default."""
+    if isinstance(default, type):  # a dtype
+        return bool(value == np.dtype(default).name)
+    return bool(tuple(value) == default if isinstance(default, tuple) else value == default)
 
 
 def generator(rng: Rng) -> np.random.Generator:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any, Self
 
 import numpy as np
@@ -32,6 +33,11 @@ class Several(Layer):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(map(repr, self.layers))})"
+
+    def __str__(self) -> str:
+        """One line a layer, its place in front, without the options that have their defaults."""
+        lines = [f"{place}: {layer}" for place, layer in enumerate(self.layers)]
+        return f"{type(self).__name__}(\n{textwrap.indent(chr(10).join(lines), '  ')}\n)"
 
     def astype(self, dtype: DTypeLike) -> Self:
         """Return a copy of this model whose parameters have `dtype` (float32 or float64)."""

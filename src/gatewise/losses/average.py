@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from gatewise.errors import FLOATS, Array, GatewiseTypeError, GatewiseValueError, check_array
+from gatewise.errors import FLOATS, Array, GatewiseTypeError, GatewiseValueError, check_array, check_unmasked
 from gatewise.layers.padding import spread
 
 Rule = Callable[[Array, Array], tuple[Array, Array]]
@@ -52,6 +52,7 @@ def _fill(values: Array, w: Array) -> Array:
 
 def check_prediction(prediction: Any, *, axes: int) -> None:
     """Raise unless `prediction` is a float array of at least `axes` axes that holds something."""
+    check_unmasked("prediction", prediction)
     if not isinstance(prediction, np.ndarray) or prediction.dtype not in FLOATS:
         got = f"array of {prediction.dtype}" if isinstance(prediction, np.ndarray) else type(prediction).__name__
         raise GatewiseTypeError(f"prediction is of type {got}; need an array of float32 or float64: convert it first.")
@@ -63,6 +64,7 @@ def check_prediction(prediction: Any, *, axes: int) -> None:
 
 def _check_weights(weights: Any, rows: tuple[int, ...]) -> Array:
     """Return `weights` as float64; raise unless they fit `rows` and can be averaged with."""
+    check_unmasked("weights", weights)
     if not isinstance(weights, np.ndarray) or weights.dtype.kind not in "biuf":
         raise GatewiseTypeError(
             f"weights is {weights!r}; need an array of real numbers or bool: pass np.asarray(weights)."

@@ -11,10 +11,11 @@ from bokeh.core.properties import value
 from bokeh.models import ColumnDataSource, FixedTicker, HoverTool, LinearColorMapper, Range1d
 from sklearn.metrics import confusion_matrix, f1_score, precision_recall_fscore_support
 
+from gatewise.comparison import MODEL, Comparison
 from gatewise.errors import Array
 from gatewise.pages import drawing, examples
 from gatewise.pages.content import Example, Result, Results, Section, TextTable
-from gatewise.pages.words import compared, count, percent, shortened
+from gatewise.pages.words import count, percent, shortened
 
 MOST, TEXTS = 30, 16
 
@@ -49,30 +50,32 @@ def class_headline(result: Classified) -> str:
     return f"{percent(result.accuracy)} right, {wrong:,} of {count(len(result.truth), result.thing)} wrong"
 
 
-def class_results(result: Classified) -> Results:
-    """Return the model beside the most frequent class."""
-    counts = np.bincount(result.truth, minlength=len(result.labels))
-    common = int(counts.argmax())
-    always = np.full(len(result.truth), common)
-    base = float(counts[common] / counts.sum())
-    against = f"model's errors {compared(1 - result.accuracy, 1 - base)}".removesuffix(" with")
-    label = f"Always “{shortened(result.labels[common], 24)}”"
-    rows = [
-        Result("model", "Model", percent(result.accuracy), 100 * result.accuracy, _f1(result, result.predicted)),
-        Result(
-            "second",
-            label,
-            percent(base),
-            100 * base,
-            _f1(result, always),
-            against,
-        ),
-    ]
+def class_results(result: Classified, comparison: Comparison | None = None) -> Results:
+    """Return the model beside the most frequent class: of the training where a flow measured it, else of these rows."""
+    one = comparison or compared_with_constant(result)
+    shares, f1 = one.texts("accuracy"), one.texts("macro_f1")
+    rows = []
+    for method, row in one.measures.items():
+        name = "Model" if method == MODEL else one.name(method).capitalize()
+        against = "" if method == MODEL else f"model {one.against(method)}".removesuffix(" with")
+        width = 100 * (row["accuracy"] or 0.0)
+        rows.append(Result("model" if method == MODEL else "second", name, shares[method], width, f1[method], against))
     return Results("Share of right classes", "Classifier", "Accuracy", "", "Macro F1", rows)
 
 
-def _f1(result: Classified, predicted: Array) -> str:
-    return f"{f1_score(result.truth, predicted, average='macro', zero_division=0):.3f}"
+def compared_with_constant(result: Classified) -> Comparison:
+    """Return the model beside always giving the most frequent class of these rows."""
+    common = int(np.bincount(result.truth, minlength=len(result.labels)).argmax())
+    answers = {MODEL: result.predicted, "most_frequent": np.full(len(result.truth), common)}
+    measures = {
+        method: {"accuracy": float((answer == result.truth).mean()), "macro_f1": _f1(result, answer)}
+        for method, answer in answers.items()
+    }
+    return Comparison(measures, {"most_frequent": f"always {result.labels[common]!r}"}, by="accuracy")
+
+
+def _f1(result: Classified, predicted: Array) -> float:
+    return float(f1_score(result.truth, predicted, average="macro", zero_division=0))
 
 
 def class_sections(result: Classified, cards: Sequence[Example]) -> list[Section]:

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gatewise.errors import Array, GatewiseTypeError
-from gatewise.files import write_whole
 from gatewise.layers import Layer
 from gatewise.layers.cell import RecurrentCell
 from gatewise.losses import Loss
+from gatewise.pages.notebook import Page
 from gatewise.pages.page import render, require
 
 
@@ -27,8 +27,9 @@ def report(
     facts: Mapping[str, str] | None = None,
     compare: Any = None,
     ahead: Any = None,
+    measured: Any = None,
     path: str | os.PathLike[str] | None = None,
-) -> str:
+) -> Page:
     """Return one HTML page on a model: what it reaches, how it learned, what goes on inside.
 
     Parameters
@@ -58,13 +59,17 @@ def report(
     ahead : DataFrame, array or list, optional
         For a forecaster with covariates known ahead: `X_future` as `predict` takes it, for the forecast of what comes
         next. Without such covariates it is always shown.
+    measured : ForecastResult or SequenceResult, optional
+        What `tables.forecast`, `classify` or `regress` returned with this model: the page then shows its numbers
+        instead of measuring again.
     path : str or path, optional
         Where to write the page too.
 
     Returns
     -------
-    str
-        The page, below 3 MB. It asks no network for anything; every text of yours is escaped.
+    Page
+        A `str`, the page's HTML, below 3 MB; `page.save(path)` writes it, and a notebook shows it. It asks no network
+        for anything; every text of yours is escaped.
 
     Raises
     ------
@@ -83,17 +88,17 @@ def report(
     ('<!doctype html>', True, True)
     """
     require()
-    outcome = _outcome(model, x, y, lengths=lengths, loss=loss, dy=dy, compare=compare, ahead=ahead)
-    page = _page(outcome, history, title, facts or {})
+    outcome = _outcome(model, x, y, lengths=lengths, loss=loss, dy=dy, compare=compare, ahead=ahead, measured=measured)
+    page = Page(_page(outcome, history, title, facts or {}))
     if path is not None:
-        write_whole(path, page.encode())
+        page.save(path)
     return page
 
 
 def _outcome(model: Any, x: Any, y: Any, **options: Any) -> Any:
     from gatewise.pages import subjects
 
-    ahead = options.pop("ahead")
+    ahead, measured = options.pop("ahead"), options.pop("measured")
     if isinstance(model, Layer) and not isinstance(model, RecurrentCell):
         if ahead is not None:
             raise GatewiseTypeError("ahead is for forecasters; a layer needs none: leave it out.")
@@ -101,7 +106,7 @@ def _outcome(model: Any, x: Any, y: Any, **options: Any) -> Any:
     unused = [name for name in ("lengths", "loss", "dy") if options[name] is not None]
     if unused:
         raise GatewiseTypeError(f"{unused[0]} is for layers; a {type(model).__name__} needs none: leave it out.")
-    return subjects.of_estimator(model, x, y, options["compare"], ahead)
+    return subjects.of_estimator(model, x, y, options["compare"], ahead, measured)
 
 
 def _page(

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from gatewise.comparison import MODEL, Comparison
 from gatewise.errors import GatewiseValueError
+from gatewise.forecasting.simple import LABELS
 from gatewise.pages.content import Result, Results, Section, TextTable
 from gatewise.pages.forecasts import forecast_section, is_dated, windows_for
 from gatewise.pages.inside import Inside
-from gatewise.pages.words import compared, count, number, percent, shortened
+from gatewise.pages.words import count, number, percent, shortened
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
     from gatewise.estimators.forecaster import RecurrentForecaster
+    from gatewise.forecasting.backtest import Backtest
 
-NAMES = {"model": "Model", "seasonal_naive": "Seasonal naive", "naive": "Last value", "drift": "Drift"}
-COLORS = {"model": "model", "seasonal_naive": "second", "naive": "third", "drift": "fourth"}
+Comparisons = Mapping[str, Comparison]
+
+NAMES = {MODEL: "Model"} | {method: label[0].upper() + label[1:] for method, label in LABELS.items()}
+COLORS = {"model": "model", "seasonal_naive": "second", "naive": "third", "drift": "fourth", "mean": "fifth"}
 MEASURES = {
     "mae": "MAE",
     "rmse": "RMSE",
@@ -29,23 +34,26 @@ MEASURES = {
     "pinball": "Pinball",
     "coverage": "Coverage",
 }
-SHOWN, WINDOWS, LOOKED_AT = 4, 12, 6
+SHOWN, LOOKED_AT = 4, 6
 
 
-def rolled(model: RecurrentForecaster, y: Any, X: Any) -> tuple[DataFrame, DataFrame]:
-    """Return measures and forecasts of rolling origins over the last part of y: a fifth of it, 12 horizons at most."""
+def rolled(model: RecurrentForecaster, y: Any, X: Any) -> Backtest:
+    """Return the backtest of a model on the last part of y: the same as a flow over a table makes."""
+    from gatewise.forecasting.backtest import backtest, usual_windows
+
     if y is None:
         raise GatewiseValueError("x is None; a RecurrentForecaster needs the series to look at: pass y as x.")
     lengths = [len(one) for one in y] if isinstance(y, list | tuple) else [len(y)]
-    windows = max(1, min(WINDOWS, min(lengths) // (5 * model.horizon)))
-    frames: tuple[DataFrame, DataFrame] = model.backtest(y, X, windows, return_forecasts=True)
-    return frames
+    return backtest(model, y, X, windows=usual_windows(lengths, model.horizon))
 
 
-def headline(measures: DataFrame) -> str:
+def headline(comparisons: Comparisons) -> str:
     """Return the main result in words."""
-    mae, naive = (_measure(measures, name, "mae") for name in ("model", "seasonal_naive"))
-    return f"Mean error {number(mae)}, {compared(mae, naive)} seasonal naive"
+    if len(comparisons) == 1:
+        verdict = next(iter(comparisons.values())).verdict
+        return verdict[0].upper() + verdict[1:]
+    worth = sum(one.worth_it for one in comparisons.values())
+    return f"Better than the best simple method on {worth} of {len(comparisons)} targets"
 
 
 def lede(model: RecurrentForecaster, measures: DataFrame, forecasts: DataFrame) -> str:
@@ -67,24 +75,32 @@ def _measure(measures: DataFrame, method: str, name: str) -> float:
     return float(every[name][method])
 
 
-def results(measures: DataFrame) -> Results:
-    """Return a row for each method."""
-    errors = {name: _measure(measures, name, "mae") for name in NAMES}
-    longest = np.nanmax([*errors.values(), np.finfo(float).tiny])
-    rows = []
-    for name, label in NAMES.items():
-        against = "" if name == "model" else f"model {compared(errors['model'], errors[name])}".removesuffix(" with")
-        width = 100 * errors[name] / longest if np.isfinite(errors[name]) else 0.0
-        rmse = number(_measure(measures, name, "rmse"))
-        rows.append(Result(COLORS[name], label, number(errors[name]), width, rmse, against))
+def results(comparisons: Comparisons) -> Results:
+    """Return a row for each method, of several targets for each target and method."""
+    several = len(comparisons) > 1
+    rows = [row for target, one in comparisons.items() for row in result_rows(one, f"{target}: " if several else "")]
     return Results("Errors in the unit of the series", "Forecast", "MAE", "", "RMSE", rows)
 
 
-def sections(model: RecurrentForecaster, measures: DataFrame, forecasts: DataFrame) -> list[Section]:
+def result_rows(one: Comparison, prefix: str = "") -> list[Result]:
+    """Return a row for each method of a comparison."""
+    longest = max((one.error(method) for method in one.measures if np.isfinite(one.error(method))), default=0.0) or 1.0
+    texts, second = one.texts("mae"), one.texts("rmse")
+    rows = []
+    for method in one.measures:
+        against = "" if method == MODEL else f"model {one.against(method)}".removesuffix(" with")
+        width = 100 * one.error(method) / longest if np.isfinite(one.error(method)) else 0.0
+        label = prefix + (NAMES.get(method) or one.name(method).capitalize())
+        rows.append(Result(COLORS.get(method, "second"), label, texts[method], width, second[method], against))
+    return rows
+
+
+def sections(model: RecurrentForecaster, comparisons: Comparisons, forecasts: DataFrame) -> list[Section]:
     """Return a section for each of the series that were hardest, and the table of all measures."""
     hardest = _hardest(forecasts)
     made = [_series_section(model, forecasts, name, k, len(hardest)) for k, name in enumerate(hardest[:SHOWN])]
-    tables = [_measure_table(measures)]
+    several = len(comparisons) > 1
+    tables = [_measure_table(one, f"All measures{f' of {target}' * several}") for target, one in comparisons.items()]
     if len(hardest) > 1:
         tables.append(_series_table(forecasts))
     intro = "Over all forecasts; MASE is the mean error in units of the seasonal naive one within the fit."
@@ -168,11 +184,10 @@ def _series_section(model: RecurrentForecaster, forecasts: DataFrame, name: Any,
     )
 
 
-def _measure_table(measures: DataFrame) -> TextTable:
-    every = measures.loc["all"]
-    shown = [name for name in MEASURES if name in every]
-    rows = [[label, *(number(_measure(measures, name, column)) for column in shown)] for name, label in NAMES.items()]
-    return TextTable("All measures", ["Method", *(MEASURES[name] for name in shown)], rows, open=True)
+def _measure_table(one: Comparison, caption: str) -> TextTable:
+    columns = {label: one.texts(measure) for measure, label in MEASURES.items()}
+    rows = [[NAMES.get(method, method), *(texts[method] for texts in columns.values())] for method in one.measures]
+    return TextTable(caption, ["Method", *columns], rows, open=True)
 
 
 def _series_table(forecasts: DataFrame, most: int = 100) -> TextTable:

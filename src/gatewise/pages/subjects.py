@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from gatewise.comparison import Comparison
 from gatewise.errors import Array, GatewiseTypeError, GatewiseValueError, check_lengths
 from gatewise.layers import Layer
 from gatewise.layers.padding import valid_steps
@@ -133,7 +134,9 @@ def _row_errors(result: Classified | Predicted, steps: Array | None, rows: int) 
     return np.asarray([part.mean() for part in np.split(errors, np.cumsum(sizes)[:-1])])
 
 
-def _reached(result: Classified | Predicted, drawable: Array, steps: Array, rows: Array) -> dict[str, Any]:
+def _reached(
+    result: Classified | Predicted, drawable: Array, steps: Array, rows: Array, comparison: Comparison | None = None
+) -> dict[str, Any]:
     """Return headline, lede, results and sections of what the model reached."""
     seen = f"On {count(len(drawable), 'sequence')}"
     seen += f", {len(result.truth):,} steps in all." if result.thing == "step" else f" of {_range(steps)} steps."
@@ -142,14 +145,14 @@ def _reached(result: Classified | Predicted, drawable: Array, steps: Array, rows
         return {
             "headline": classes.class_headline(result),
             "lede": seen,
-            "results": classes.class_results(result),
+            "results": classes.class_results(result, comparison),
             "sections": classes.class_sections(result, cards),
         }
     cards = values.cards(result, drawable, rows, HARDEST) if result.thing == "sequence" else ()
     return {
-        "headline": values.value_headline(result),
+        "headline": values.value_headline(result, comparison),
         "lede": f"{seen} R² is {number(values.explained(result))}.",
-        "results": values.value_results(result),
+        "results": values.value_results(result, comparison),
         "sections": values.value_sections(result, cards),
     }
 
@@ -166,8 +169,8 @@ def _some(a: Any, rows: Any) -> Any:
     return None if a is None else np.asarray(a)[rows]
 
 
-def of_estimator(model: Any, x: Any, y: Any, compare: Any, ahead: Any) -> Outcome:
-    """Return what is known of a fitted estimator on the data given."""
+def of_estimator(model: Any, x: Any, y: Any, compare: Any, ahead: Any, measured: Any = None) -> Outcome:
+    """Return what is known of a fitted estimator on the data given; `measured` is what a flow over a table returned."""
     from sklearn.utils.validation import check_is_fitted
 
     from gatewise.estimators.classifier import RecurrentClassifier
@@ -179,31 +182,40 @@ def of_estimator(model: Any, x: Any, y: Any, compare: Any, ahead: Any) -> Outcom
     if ahead is not None and not isinstance(model, RecurrentForecaster):
         raise GatewiseTypeError(f"ahead is for forecasters; a {type(model).__name__} needs none: leave it out.")
     if isinstance(model, RecurrentClassifier | RecurrentRegressor):
-        return _of_sequences(model, x, y, compare)
+        return _of_sequences(model, x, y, compare, None if measured is None else measured.comparison)
     if isinstance(model, RecurrentForecaster):
-        return _of_series(model, x, y, compare, ahead)
+        return _of_series(model, x, y, compare, ahead, measured)
     kinds = "a layer, a Sequential, or a fitted RecurrentClassifier, RecurrentRegressor or RecurrentForecaster"
     raise GatewiseTypeError(f"model is a {type(model).__name__}; need {kinds}.")
 
 
-def _of_series(model: Any, y: Any, X: Any, compare: Any, ahead: Any) -> Outcome:
+def _of_series(model: Any, y: Any, X: Any, compare: Any, ahead: Any, measured: Any = None) -> Outcome:
     """Return what is known of a forecaster: forecasts of the last part of y by a copy fitted to what lies before."""
     from gatewise.pages import series
 
-    measures, forecasts = series.rolled(model, y, X)
+    rolled = series.rolled(model, y, X) if measured is None else measured.backtest
+    known: dict[str, Any] = {
+        "title": type(model).__name__,
+        "history": model.history_,
+        "facts": series.facts(model) | _settings(model),
+        "inside": series.looked_into(model, compare),
+    }
+    ahead_sections = series.next_sections(model, ahead)
+    if rolled is None:
+        headline = f"Forecast of {count(model.horizon, 'step')}"
+        return Outcome(headline=headline, lede=f"No backtest: {measured.problem}.", sections=ahead_sections, **known)
+    comparisons = {"": rolled.comparison()} if measured is None else measured.comparisons
+    measures, forecasts = rolled.measures(), rolled.forecasts()
     return Outcome(
-        title=type(model).__name__,
-        headline=series.headline(measures),
+        headline=series.headline(comparisons),
         lede=series.lede(model, measures, forecasts),
-        results=series.results(measures),
-        sections=[*series.next_sections(model, ahead), *series.sections(model, measures, forecasts)],
-        history=model.history_,
-        facts=series.facts(model) | _settings(model),
-        inside=series.looked_into(model, compare),
+        results=series.results(comparisons),
+        sections=[*ahead_sections, *series.sections(model, comparisons, forecasts)],
+        **known,
     )
 
 
-def _of_sequences(model: Any, x: Any, y: Any, compare: Any) -> Outcome:
+def _of_sequences(model: Any, x: Any, y: Any, compare: Any, comparison: Comparison | None = None) -> Outcome:
     """Return what is known of a classifier or regressor; looked into is the first of its networks."""
     if x is None:
         raise GatewiseValueError(f"x is None; a {type(model).__name__} needs sequences to look at: pass X and y.")
@@ -220,7 +232,7 @@ def _of_sequences(model: Any, x: Any, y: Any, compare: Any) -> Outcome:
     rows = examples.worth_a_look(_row_errors(result, steps, len(steps)), HARDEST, TYPICAL)
     target = {"loss": seen.loss, "target": seen.target[rows], "compare": compare}
     inside = Inside(network, seen.x[rows], steps[rows], _names(result, rows), seen.features, **target)
-    return Outcome(**_reached(result, seen.values, steps, rows), inside=inside, **known)
+    return Outcome(**_reached(result, seen.values, steps, rows, comparison), inside=inside, **known)
 
 
 def _estimated(model: Any, seen: Any) -> Classified | Predicted:

@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from gatewise.comparison import MODEL, Comparison
 from gatewise.errors import Array
 from gatewise.pages import drawing, examples
-from gatewise.pages.content import Example, Result, Results, Section
-from gatewise.pages.words import compared, count, number
+from gatewise.pages.content import Example, Results, Section
+from gatewise.pages.words import count, number
 
 MOST, POINTS = 4, 1500
 
@@ -31,29 +32,28 @@ class Predicted(NamedTuple):
         return np.asarray(np.nan_to_num(scaled.mean(axis=1)))
 
 
-def value_headline(result: Predicted) -> str:
+def value_headline(result: Predicted, comparison: Comparison | None = None) -> str:
     """Return the main result in words."""
-    mae, base = _mae(result), _base_mae(result)
-    return f"Mean error {number(mae)}, {compared(mae, base)} always giving the mean"
+    verdict = (comparison or compared_with_mean(result)).verdict
+    return verdict[0].upper() + verdict[1:]
 
 
-def value_results(result: Predicted) -> Results:
-    """Return the model beside the mean of the true values."""
-    mae, base = _mae(result), _base_mae(result)
-    longest = max(mae, base) or 1.0
-    middle = np.broadcast_to(np.nanmean(result.truth, axis=0), result.truth.shape)
-    rows = [
-        Result("model", "Model", number(mae), 100 * mae / longest, number(_rmse(result.model, result.truth))),
-        Result(
-            "second",
-            "Always the mean",
-            number(base),
-            100 * base / longest,
-            number(_rmse(middle, result.truth)),
-            f"model {compared(mae, base)}".removesuffix(" with"),
-        ),
-    ]
+def value_results(result: Predicted, comparison: Comparison | None = None) -> Results:
+    """Return the model beside constant answers: of the training where a flow measured it, else of these rows."""
+    from gatewise.pages.series import result_rows
+
+    rows = result_rows(comparison or compared_with_mean(result))
     return Results("Errors in the unit of the target", "Prediction", "MAE", "", "RMSE", rows)
+
+
+def compared_with_mean(result: Predicted) -> Comparison:
+    """Return the model beside always giving the mean of these rows."""
+    middle = np.broadcast_to(np.nanmean(result.truth, axis=0), result.truth.shape)
+    measures = {
+        method: {"mae": float(np.nanmean(np.abs(answer - result.truth))), "rmse": _rmse(answer, result.truth)}
+        for method, answer in ((MODEL, result.model), ("constant", middle))
+    }
+    return Comparison(measures, {"constant": "always the mean"})
 
 
 def explained(result: Predicted) -> float:
@@ -61,14 +61,6 @@ def explained(result: Predicted) -> float:
     left = np.nanmean((result.model - result.truth) ** 2, axis=0)
     spread = np.nanvar(result.truth, axis=0)
     return float(np.mean(1 - left / np.where(spread > 0, spread, np.nan)))
-
-
-def _mae(result: Predicted) -> float:
-    return float(np.nanmean(np.abs(result.model - result.truth)))
-
-
-def _base_mae(result: Predicted) -> float:
-    return float(np.nanmean(np.abs(np.nanmean(result.truth, axis=0) - result.truth)))
 
 
 def _rmse(model: Array, truth: Array) -> float:

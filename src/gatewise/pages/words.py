@@ -5,20 +5,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from gatewise.printing import MISSING, number
+
 if TYPE_CHECKING:
     from pandas import Timestamp
 
-MISSING = "–"
+__all__ = ["MISSING", "compared", "count", "long_date", "number", "percent", "short_date", "shortened", "span"]
+
 SPACE = "\N{NO-BREAK SPACE}"
-
-
-def number(value: float | None) -> str:
-    """Return `value` as text for people: 1,234 or 12.3 or 0.0123, and a dash where there is none."""
-    if value is None or not math.isfinite(value):
-        return MISSING
-    if abs(value) >= 100:
-        return f"{value:,.0f}"
-    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.3g}"
 
 
 def percent(share: float | None) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gatewise.comparison import Comparison
 from gatewise.errors import Array, GatewiseValueError
 from gatewise.tables.learning import Outcome, SequenceResult, read_sequence_task
 from gatewise.tables.sequences import SequenceRoles, Sequences, drop_unanswered, read_sequences, with_labels
@@ -59,8 +60,8 @@ def classify(
     Returns
     -------
     SequenceResult
-        Its metrics: accuracy, balanced_accuracy, baseline_accuracy (of the label most frequent in training), classes,
-        and confusion, a row for each true label.
+        Its metrics: accuracy, balanced_accuracy, macro_f1, baseline with the same three (of the label most frequent in
+        training), verdict, classes, and confusion, a row for each true label.
 
     Raises
     ------
@@ -125,27 +126,45 @@ def _predicted(model: RecurrentClassifier, sequences: Sequences) -> DataFrame:
 
 
 def _measured(training: Sequences, held_out: Sequences, predictions: DataFrame) -> dict[str, Any]:
-    from sklearn.metrics import accuracy_score, confusion_matrix
+    from sklearn.metrics import confusion_matrix
 
     truth: Array = held_out.outcomes
     predicted = predictions["predicted"].to_numpy()
     names, counts = np.unique(training.outcomes, return_counts=True)
     most_frequent = str(names[np.argmax(counts)])
     classes = sorted({*map(str, names), *map(str, truth)})
-    recalls = [np.mean(predicted[truth == name] == name) for name in np.unique(truth)]
+    baseline = _shares(truth, np.full(len(truth), most_frequent, dtype=object))
     return {
         "sequences": {"train": len(training.names), "held_out": len(truth)},
-        "accuracy": accuracy_score(truth, predicted),
-        "balanced_accuracy": float(np.mean(recalls)),
-        "baseline_accuracy": float(np.mean(truth == most_frequent)),
+        **_shares(truth, predicted),
+        "baseline_accuracy": baseline["accuracy"],
+        "baseline": baseline,
         "most_frequent": most_frequent,
         "classes": classes,
         "confusion": confusion_matrix(truth, predicted, labels=classes).tolist(),
     }
 
 
+def _shares(truth: Array, predicted: Array) -> dict[str, float]:
+    """Return the share of right answers, its mean over the labels, and the mean F1."""
+    from sklearn.metrics import f1_score
+
+    recalls = [np.mean(predicted[truth == name] == name) for name in np.unique(truth)]
+    return {
+        "accuracy": float(np.mean(predicted == truth)),
+        "balanced_accuracy": float(np.mean(recalls)),
+        "macro_f1": float(f1_score(truth.astype(str), predicted.astype(str), average="macro", zero_division=0)),
+    }
+
+
+def _compared(metrics: dict[str, Any], unit: str) -> Comparison:
+    model = {name: metrics[name] for name in metrics["baseline"]}
+    names = {"most_frequent": f"always {metrics['most_frequent']!r}"}
+    return Comparison({"model": model, "most_frequent": metrics["baseline"]}, names, by="accuracy")
+
+
 def _classes(sequences: Sequences) -> list[str]:
     return [str(label) for label in np.unique(sequences.outcomes)]
 
 
-CLASSIFICATION = Outcome("classify", _read, _described, _fit, _predicted, _measured)
+CLASSIFICATION = Outcome("classify", _read, _described, _fit, _predicted, _measured, _compared)

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Unpack
 
-from gatewise.errors import GatewiseValueError, check_number
+from gatewise.errors import check_number
+from gatewise.progress import stage
+from gatewise.tables.backtests import comparisons, held_out, measured
 from gatewise.tables.results import Result
 from gatewise.tables.roles import Layout, SeriesRoles
 from gatewise.tables.series import SeriesGrid, read_series
@@ -16,14 +18,11 @@ from gatewise.tables.taking import arranged
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from gatewise.comparison import Comparison
     from gatewise.estimators.forecaster import RecurrentForecaster
+    from gatewise.forecasting.backtest import Backtest
     from gatewise.tables.table import Source, Table
     from gatewise.tables.writing import Writer
-
-WINDOWS = 5  # held-out forecasts at most
-PARTS = 5  # all held-out forecasts together are at most one such part of the shortest series
-SHORTEST_PAST = 8  # steps that must lie before the first held-out forecast, or a horizon if that is longer
-FEWEST_OBSERVED = 2  # of the steps before it
 
 
 class SeriesColumns(Layout, total=False):
@@ -52,11 +51,10 @@ class ForecastResult(Result):
         What was read, and what was done to it.
     forecast : DataFrame
         Columns: the name of the series (if there are several), the time, lower, median, upper.
-    held_out : dict or None
-        Errors of the held-out forecasts, by method: model, seasonal_naive, naive, drift; with the number of series and
-        steps. Of several targets, "targets" has the errors of each by its name.
+    backtest : Backtest or None
+        The held-out forecasts, of the model and of the simple methods.
     problem : str
-        Why `held_out` is None; else empty.
+        Why there is no backtest; else empty.
     level : float
         Share of values, in percent, that the interval is meant to hold.
     task : ForecastTask
@@ -64,10 +62,21 @@ class ForecastResult(Result):
     """
 
     forecast: DataFrame
-    held_out: dict[str, Any] | None
+    backtest: Backtest | None
     problem: str
     level: float
     task: ForecastTask
+
+    @property
+    def comparisons(self) -> dict[str, Comparison]:
+        """The model beside the simple methods, by target: each measured apart, in its unit."""
+        task = self.task
+        return {} if self.backtest is None else comparisons(self.backtest, task.roles, task.units)
+
+    @property
+    def held_out(self) -> dict[str, Any] | None:
+        """Errors of the held-out forecasts as plain data, by method; of several targets, by target and method."""
+        return None if self.backtest is None else held_out(self.backtest, self.comparisons)
 
     @property
     def metrics(self) -> dict[str, Any]:
@@ -117,12 +126,15 @@ class ForecastTask:
         check_number("level", level, 1, 99)
         low = round(0.5 - level / 200, 6)
         forecaster = _forecaster(self, (low, 0.5, round(1 - low, 6)), seed, progress)
-        several = len(self.roles.targets) > 1
-        held_out, problem = _held_out(forecaster, self.grid, several) if backtest else (None, "not asked for")
-        forecaster.fit(self.grid.y, self.grid.beside, self.grid.statics)
+        rolled, problem = None, "not asked for"
+        if backtest:
+            with stage("measuring 1/2"):
+                rolled, problem = measured(forecaster, self.grid)
+        with stage("final fit 2/2" if backtest else "fit"):
+            forecaster.fit(self.grid.y, self.grid.beside, self.grid.statics)
         forecast = forecast_frame(forecaster, self.grid, self.roles)
         description = _description(self, level)
-        return ForecastResult(forecaster, description, self.notes, forecast, held_out, problem, level, self)
+        return ForecastResult(forecaster, description, self.notes, forecast, rolled, problem, level, self)
 
 
 def forecast(
@@ -311,43 +323,3 @@ def _horizon(table: Table, roles: SeriesRoles, grid: SeriesGrid, horizon: int | 
         )
     table.notes.append(f"{grid.ahead} steps after the last value of {roles.targets[0]} are the future")
     return horizon or min(usual, grid.ahead)
-
-
-def _held_out(
-    forecaster: RecurrentForecaster, grid: SeriesGrid, several_targets: bool
-) -> tuple[dict[str, Any] | None, str]:
-    """Forecast the tail of each series that is long enough; return the errors, or why there are none."""
-    horizon = forecaster.horizon
-    shortest = horizon + max(horizon, SHORTEST_PAST)
-    long = [k for k, y in enumerate(grid.y) if y.iloc[:-horizon].count() >= FEWEST_OBSERVED and len(y) >= shortest]
-    if not long:
-        return None, f"a series needs at least {shortest} steps for a horizon of {horizon}"
-    y = [grid.y[k] for k in long]
-    windows = max(1, min(WINDOWS, min(map(len, y)) // (PARTS * horizon)))
-    x, static = grid.beside, grid.statics
-    x = None if x is None else [x[k] for k in long]
-    static = None if static is None else static.iloc[long]
-    try:
-        measures, forecasts = forecaster.backtest(y, x, windows, static=static, return_forecasts=True)
-    except GatewiseValueError as error:
-        return None, str(error)
-    held_out = {"series": len(long), "steps": windows * horizon, **measures.loc["all"].to_dict("index")}
-    if several_targets:
-        held_out["targets"] = {
-            str(name): _errors(part, forecaster.quantiles) for name, part in forecasts.groupby("series", sort=False)
-        }
-    return held_out, ""
-
-
-def _errors(forecasts: DataFrame, levels: Sequence[float]) -> dict[str, dict[str, float]]:
-    """Return the errors of each method for one target, in its unit; of the model also the coverage."""
-    from gatewise.forecasting.backtest import METHODS
-
-    seen = forecasts[forecasts["truth"].notna()]
-    errors: dict[str, dict[str, float]] = {}
-    for method in METHODS:
-        error = seen[method] - seen["truth"]
-        errors[method] = {"mae": float(error.abs().mean()), "rmse": float((error**2).mean() ** 0.5)}
-    inside = (seen["truth"] >= seen[min(levels)]) & (seen["truth"] <= seen[max(levels)])
-    errors["model"]["coverage"] = float(inside.mean())
-    return errors

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from gatewise.errors import Array, GatewiseValueError
+from gatewise.progress import stage
 from gatewise.tables.results import Result
 from gatewise.tables.sequences import SequenceRoles, Sequences
 from gatewise.tables.table import as_table, counted, listed
@@ -16,6 +17,7 @@ from gatewise.tables.table import as_table, counted, listed
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from gatewise.comparison import Comparison
     from gatewise.tables.table import Source, Table
 
 HELD_OUT = 0.2  # share of the sequences that the score is measured on
@@ -35,6 +37,9 @@ class Outcome(NamedTuple):
     fit : (sequences, seed, progress) -> model
     predicted : (model, sequences) -> DataFrame
     measured : (training sequences, held-out sequences, predictions) -> dict
+        Numbers about the held-out sequences.
+    compared : (those numbers, unit) -> Comparison
+        The model beside the constant answers of the training sequences.
     """
 
     command: str
@@ -43,6 +48,7 @@ class Outcome(NamedTuple):
     fit: Callable[[Sequences, int, bool], Any]
     predicted: Callable[[Any, Sequences], DataFrame]
     measured: Callable[[Sequences, Sequences, DataFrame], dict[str, Any]]
+    compared: Callable[[dict[str, Any], str], Comparison]
 
 
 @dataclass(frozen=True)
@@ -60,7 +66,9 @@ class SequenceResult(Result):
     predictions : DataFrame
         Of the held-out sequences, one row a sequence (or a step), beside the truth.
     metrics : dict
-        Errors on them, beside those of a constant answer.
+        Errors on them, beside those of constant answers, and the verdict.
+    comparison : Comparison
+        The model beside these answers, as metrics, command and page show it.
     measured_model : RecurrentClassifier or RecurrentRegressor
         What the predictions come from: it never saw the held-out sequences.
     task : SequenceTask
@@ -69,6 +77,7 @@ class SequenceResult(Result):
 
     predictions: DataFrame
     metrics: dict[str, Any]
+    comparison: Comparison
     measured_model: Any
     task: SequenceTask
 
@@ -101,13 +110,18 @@ class SequenceTask:
 
     def fit(self, *, refit: bool = True, progress: bool = False) -> SequenceResult:
         """Fit, measure on the held-out sequences and, with `refit`, fit once more to everything."""
-        measured_model = model = self.outcome.fit(self.training, self.seed, progress)
+        twice = refit and self.training is not self.sequences
+        with stage("measuring 1/2" if twice else "training"):
+            measured_model = model = self.outcome.fit(self.training, self.seed, progress)
         predictions = self.outcome.predicted(measured_model, self.held_out)
         metrics = self.outcome.measured(self.training, self.held_out, predictions)
-        if refit and self.training is not self.sequences:
-            model = self.outcome.fit(self.sequences, self.seed, progress)
+        comparison = self.outcome.compared(metrics, self.sequences.unit or "")
+        metrics |= {"best_simple": comparison.best, "worth_it": comparison.worth_it, "verdict": comparison.verdict}
+        if twice:
+            with stage("final fit 2/2"):
+                model = self.outcome.fit(self.sequences, self.seed, progress)
         notes = [*self.notes, *self.test_notes]
-        return SequenceResult(model, self.description, notes, predictions, metrics, measured_model, self)
+        return SequenceResult(model, self.description, notes, predictions, metrics, comparison, measured_model, self)
 
     @property
     def description(self) -> dict[str, Any]:

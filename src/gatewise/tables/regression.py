@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gatewise.comparison import Comparison
 from gatewise.errors import Array
 from gatewise.tables.learning import Outcome, SequenceResult, read_sequence_task
 from gatewise.tables.sequences import SequenceRoles, Sequences, drop_unanswered, read_sequences, with_targets
@@ -60,8 +61,8 @@ def regress(
     Returns
     -------
     SequenceResult
-        Its metrics: mae, rmse, r2, and a baseline with the same three, of always giving the training mean; all in
-        the unit of the target but r2, which has none.
+        Its metrics: mae, rmse, r2, and baselines with the same three, of always giving the training mean or median;
+        all in the unit of the target but r2, which has none; and the verdict.
 
     Raises
     ------
@@ -127,13 +128,22 @@ def _predicted(model: RecurrentRegressor, sequences: Sequences) -> DataFrame:
 def _measured(training: Sequences, held_out: Sequences, predictions: DataFrame) -> dict[str, Any]:
     observed = predictions["target"].notna()
     truth, predicted = (predictions.loc[observed, name].to_numpy() for name in ("target", "predicted"))
-    mean = float(np.nanmean(np.concatenate(training.targets) if training.per_step else training.targets))
+    known = np.concatenate(training.targets) if training.per_step else training.targets
+    answers = {"mean": float(np.nanmean(known)), "median": float(np.nanmedian(known))}
+    baselines = {name: _errors(truth, np.full(len(truth), answer)) for name, answer in answers.items()}
     return {
         "sequences": {"train": len(training.names), "held_out": len(held_out.names)},
         "per_step": training.per_step,
         **_errors(truth, predicted),
-        "baseline": _errors(truth, np.full(len(truth), mean)),
+        "baseline": baselines["mean"],
+        "baselines": baselines,
     }
+
+
+def _compared(metrics: dict[str, Any], unit: str) -> Comparison:
+    model = {name: metrics[name] for name in metrics["baseline"]}
+    names = {name: f"always the {name}" for name in metrics["baselines"]}
+    return Comparison({"model": model, **metrics["baselines"]}, names, unit=unit)
 
 
 def _errors(truth: Array, predicted: Array) -> dict[str, float | None]:
@@ -144,4 +154,4 @@ def _errors(truth: Array, predicted: Array) -> dict[str, float | None]:
     return {"mae": mae, "rmse": rmse, "r2": r2}
 
 
-REGRESSION = Outcome("regress", _read, _described, _fit, _predicted, _measured)
+REGRESSION = Outcome("regress", _read, _described, _fit, _predicted, _measured, _compared)

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, SupportsIndex, overload
 
 import numpy as np
+
+from gatewise.errors import Array
+from gatewise.printing import html_table
+
+SHOWN = 5  # epochs at the beginning and at the end that a notebook shows of a long history
+WIDTH, HEIGHT = 320, 120  # pixels of the curve
 
 
 class History(list[dict[str, Any]]):
@@ -20,6 +26,12 @@ class History(list[dict[str, Any]]):
     ([0.5, 0.25], {'epoch': 1, 'loss': 0.5}, 2)
     """
 
+    @overload
+    def __getitem__(self, key: str) -> list[Any]: ...
+    @overload
+    def __getitem__(self, key: SupportsIndex) -> dict[str, Any]: ...
+    @overload
+    def __getitem__(self, key: slice) -> list[dict[str, Any]]: ...
     def __getitem__(self, key: Any) -> Any:
         return [record[key] for record in self] if isinstance(key, str) else super().__getitem__(key)
 
@@ -27,6 +39,44 @@ class History(list[dict[str, Any]]):
     def best_epoch(self) -> int:
         """Number, from 1, of the epoch with the lowest monitored loss."""
         return 1 + int(np.argmin(np.nan_to_num([monitored(record) for record in self], nan=np.inf)))
+
+    def _repr_html_(self) -> str:
+        """The curves of the losses, and a table of the first, the best and the last epochs."""
+        if not self:
+            return "<p>no epochs yet</p>"
+        names = [name for name in self[-1] if all(name in record for record in self)]
+        shown = {*range(SHOWN), self.best_epoch - 1, *range(len(self) - SHOWN, len(self))}
+        rows = [[_short(record[name]) for name in names] for k, record in enumerate(self) if k in shown]
+        epochs = "1 epoch" if len(self) == 1 else f"{len(self)} epochs, the best {self.best_epoch}"
+        return _curves(self) + html_table(names, rows, right=range(len(names)), caption=epochs)
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _curves(history: History) -> str:
+    """The losses over the epochs as inline SVG, that of the training dashed if there is another; "" without a line."""
+    names = [name for name in ("loss", "validation_loss") if all(name in record for record in history)]
+    losses = [np.asarray(history[name], float) for name in names]
+    values = np.concatenate([np.empty(0), *losses])
+    values = values[np.isfinite(values)]
+    if len(history) < 2 or not len(values):
+        return ""
+    low, high = float(values.min()), float(values.max())
+    dashes = [' stroke-dasharray="4 3"', ""][-len(losses) :]
+    lines = "".join(_line(loss, low, high, dash) for loss, dash in zip(losses, dashes, strict=True))
+    label = f"{' (dashed) and '.join(names)} between {low:.4g} and {high:.4g}".replace("_", " ")
+    picture = f'<svg width="{WIDTH}" height="{HEIGHT}" role="img" aria-label="{label}">{lines}</svg>'
+    return f"<div>{picture}<br>{label}</div>"
+
+
+def _line(values: Array, low: float, high: float, dash: str) -> str:
+    """One loss as a line of SVG from the first epoch to the last; what is not finite is left out."""
+    x = np.linspace(2, WIDTH - 2, len(values))
+    y = HEIGHT - 2 - (HEIGHT - 4) * (values - low) / (high - low or 1.0)
+    points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True) if np.isfinite(b))
+    return f'<polyline points="{points}" fill="none" stroke="currentColor"{dash}></polyline>'
 
 
 def monitored(record: dict[str, Any]) -> float:

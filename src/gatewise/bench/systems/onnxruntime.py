@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gatewise.bench.cases import GATES, Case, Problem, named_results
+from gatewise.bench.cases import Case, Problem, gate_count, named_results
 from gatewise.bench.systems import Task
 from gatewise.errors import Array
 
@@ -65,5 +65,5 @@ def _weights(problem: Problem) -> dict[str, Array]:
 
 
 def _reordered(a: Array, cell: str) -> Array:
-    blocks = np.split(a, GATES[cell])
+    blocks = np.split(a, gate_count(cell))
     return np.concatenate([blocks[gate] for gate in ORDER[cell]])

@@ -10,7 +10,7 @@ from gatewise import __version__
 from gatewise.bench.cases import Problem, named_results
 from gatewise.bench.systems import Task
 from gatewise.errors import Array
-from gatewise.layers import GRU, LSTM, RNN, LSTMState
+from gatewise.layers import RECURRENT, LSTMState
 
 
 def versions() -> dict[str, str]:
@@ -41,6 +41,5 @@ best = build
 
 
 def _layer(cell: str, reset: str, D: int, H: int, dtype: str) -> Any:
-    if cell == "gru":
-        return GRU(D, H, reset=reset, dtype=dtype, rng=0)
-    return {"lstm": LSTM, "rnn": RNN}[cell](D, H, dtype=dtype, rng=0)
+    options: dict[str, Any] = {"reset": reset} if cell == "gru" else {}
+    return RECURRENT[cell](D, H, dtype=dtype, rng=0, **options)
