@@ -1,4 +1,6 @@
+import re
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -321,3 +323,9 @@ def test_integers_are_those_of_the_smallest_table():
     assert example_input(gw.Dropout(0.1), rng, (2, 5), any_size=6).shape == (2, 5, 6)
     with pytest.raises(gw.GatewiseError, match=r"x is None and Dropout\(.* takes any size"):
         example_input(gw.Dropout(0.1), rng, (2, 5))
+
+
+@pytest.mark.parametrize("page", ["certificate.md", "index.md"])
+def test_the_documentation_counts_the_configurations(page):
+    text = (Path(__file__).parents[1] / "docs" / page).read_text(encoding="utf-8")
+    assert re.findall(r"(\d+) configurations", text) == [str(module.CONFIGURATIONS)]

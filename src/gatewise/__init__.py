@@ -1,10 +1,11 @@
 """Gatewise: GRU, LSTM and Elman networks whose forward and backward passes are written by hand, and certified."""
 
-import importlib
-from typing import Any
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING
 
 from gatewise import datasets, losses, optimizers, schedules
 from gatewise.errors import GatewiseError
+from gatewise.examine import examine
 from gatewise.files import load, save
 from gatewise.gradcheck import gradcheck
 from gatewise.layers import (
@@ -18,6 +19,7 @@ from gatewise.layers import (
     Last,
     LSTMCell,
     LSTMState,
+    MinGRU,
     Noise,
     Parallel,
     Pool,
@@ -35,6 +37,18 @@ from gatewise.training import History, train
 
 __version__ = "0.1.0"
 
+if TYPE_CHECKING:
+    from gatewise.estimators import (
+        RecurrentClassifier,
+        RecurrentForecaster,
+        RecurrentRegressor,
+        SequencePadder,
+        SequenceScaler,
+        SequenceWindower,
+        permutation_importance,
+    )
+    from gatewise.pages import report
+
 # Names whose modules load scikit-learn, Bokeh and the like: imported when they are first asked for.
 _LATER: dict[str, str] = {
     "report": "gatewise.pages",
@@ -44,18 +58,20 @@ _LATER: dict[str, str] = {
     "SequencePadder": "gatewise.estimators",
     "SequenceScaler": "gatewise.estimators",
     "SequenceWindower": "gatewise.estimators",
+    "permutation_importance": "gatewise.estimators",
 }
 
+if not TYPE_CHECKING:  # else a mistyped name would be known, as anything
 
-def __getattr__(name: str) -> Any:
-    if name not in _LATER:
-        raise AttributeError(f"module 'gatewise' has no attribute {name!r}")
-    value = globals()[name] = getattr(importlib.import_module(_LATER[name]), name)
-    return value
+    def __getattr__(name):
+        if name not in _LATER:
+            raise AttributeError(f"module 'gatewise' has no attribute {name!r}")
+        value = globals()[name] = getattr(_import_module(_LATER[name]), name)
+        return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LATER})
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})
 
 
 __all__ = [
@@ -72,6 +88,7 @@ __all__ = [
     "LSTMCell",
     "LSTMState",
     "Last",
+    "MinGRU",
     "Noise",
     "NonFiniteError",
     "Parallel",
@@ -88,6 +105,7 @@ __all__ = [
     "convert",
     "datasets",
     "define_cell",
+    "examine",
     "get_num_threads",
     "gradcheck",
     "gradient_flow",
@@ -95,6 +113,7 @@ __all__ = [
     "load",
     "losses",
     "optimizers",
+    "permutation_importance",
     "report",
     "save",
     "schedules",

@@ -47,6 +47,18 @@ def describe(layer: Any) -> dict[str, Any]:
     return {"type": name, **layer.config()}
 
 
+def is_layer(description: Mapping[str, Any]) -> bool:
+    """Whether a description is that of a layer; if not, it may be that of an estimator.
+
+    Examples
+    --------
+    >>> is_layer({"type": "Last"}), is_layer({"type": "Pipeline"})
+    (True, False)
+    """
+    name = description["type"]
+    return "cell" in description or (isinstance(name, str) and name in {*_TYPES, *_CONTAINERS})
+
+
 def rebuild(description: dict[str, Any], arrays: Mapping[str, Array]) -> Layer:
     """Return the layer that `describe` described, with `arrays` as its `params`.
 

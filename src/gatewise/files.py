@@ -1,8 +1,8 @@
 """Models in one safetensors file: the arrays, and as metadata the JSON that rebuilds the model. No pickle.
 
-Layers are described in `gatewise.descriptions`. An estimator takes part with two methods: `_to_parts() ->
-(description, arrays)`, the description plain enough for JSON, and the classmethod `_from_parts(description, arrays)`,
-which rebuilds it and trusts neither.
+Layers are described in `gatewise.descriptions`, transformers and pipelines in `gatewise.estimators.steps`. An estimator
+takes part with two methods: `_to_parts() -> (description, arrays)`, the description plain enough for JSON, and the
+classmethod `_from_parts(description, arrays)`, which rebuilds it and trusts neither.
 """
 
 from __future__ import annotations
@@ -16,22 +16,24 @@ from typing import Any
 
 import numpy as np
 
-from gatewise.descriptions import describe, rebuild
+from gatewise.descriptions import describe, is_layer, rebuild
 from gatewise.errors import Array, GatewiseError, GatewiseTypeError, GatewiseValueError
+from gatewise.layers import Layer
 
 FORMAT = "gatewise-1"
-_ESTIMATORS = ("RecurrentClassifier", "RecurrentRegressor", "RecurrentForecaster")
 _UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
 
 
 def save(model: Any, path: str | os.PathLike[str], *, info: Mapping[str, Any] | None = None) -> None:
-    """Write a layer, a `Sequential` or a fitted estimator to one safetensors file.
+    """Write a layer, a `Sequential`, a fitted estimator or a `Pipeline` to one safetensors file.
 
     Parameters
     ----------
-    model : Layer or estimator
-        What to write. A layer that `gatewise.define_cell` made is written with the name of its cell, and loads where
-        the same cell is defined; other layers and subclasses of your own cannot be rebuilt and are refused.
+    model : Layer, estimator, transformer or Pipeline
+        What to write. A scikit-learn `Pipeline` may hold our estimators and transformers and scikit-learn's
+        StandardScaler, MinMaxScaler, MaxAbsScaler, RobustScaler and Normalizer. A layer that `gatewise.define_cell`
+        made is written with the name of its cell, and loads where the same cell is defined; other layers and subclasses
+        of your own cannot be rebuilt and are refused.
     path : str or path
         The file. It is replaced in one step: a full disk or a killed process leaves the old file whole.
     info : mapping, optional
@@ -40,8 +42,8 @@ def save(model: Any, path: str | os.PathLike[str], *, info: Mapping[str, Any] | 
     Raises
     ------
     GatewiseError
-        If the model holds a layer of another package or is an estimator without a fit, JSON cannot hold `info`, or
-        the file cannot be written.
+        If the model holds a layer or step that cannot be described or an estimator without a fit, JSON cannot hold
+        `info`, or the file cannot be written.
 
     Examples
     --------
@@ -75,7 +77,7 @@ def load(path: str | os.PathLike[str]) -> Any:
 
     Returns
     -------
-    Layer or estimator
+    Layer, estimator, transformer or Pipeline
         Of the same type, options, dtype and weights.
 
     Raises
@@ -172,23 +174,20 @@ def _check_format(path: str | os.PathLike[str], header: Mapping[str, str]) -> No
 
 
 def _to_parts(model: Any) -> tuple[dict[str, Any], dict[str, Array]]:
-    name = type(model).__name__
-    if name in _ESTIMATORS and _estimator(name) is type(model):
-        description, arrays = model._to_parts()
-        return {**description, "type": name}, arrays
-    return describe(model), dict(model.params)
+    if isinstance(model, Layer):
+        return describe(model), dict(model.params)
+    parts: tuple[dict[str, Any], dict[str, Array]] = _steps().to_parts(model)
+    return parts
 
 
 def _from_parts(description: dict[str, Any], arrays: dict[str, Array]) -> Any:
-    name = description["type"]
-    if name in _ESTIMATORS:
-        others = {key: value for key, value in description.items() if key != "type"}
-        return _estimator(name)._from_parts(others, arrays)
-    return rebuild(description, arrays)
+    if is_layer(description):
+        return rebuild(description, arrays)
+    return _steps().from_parts(description, arrays)
 
 
-def _estimator(name: str) -> Any:
-    """Return the class of an estimator; it loads scikit-learn, so nobody pays for it before a file asks."""
-    from gatewise import estimators
+def _steps() -> Any:
+    """Return the module that describes estimators; it loads scikit-learn, so nobody pays for it before a file asks."""
+    from gatewise.estimators import steps
 
-    return getattr(estimators, name)
+    return steps

@@ -12,8 +12,9 @@ from contextvars import ContextVar
 from typing import Any
 
 EVERY = 0.1  # seconds between two updates of a notebook's bar
+WIDTH = 30  # characters of its plain text
+TERMINAL_WIDTH = 20  # columns of the bar itself on a terminal, so that all of it fits 80
 _STAGE: ContextVar[str] = ContextVar("stage", default="")
-WIDTH = 20  # of the bar itself, in columns
 
 
 @contextmanager
@@ -47,14 +48,16 @@ def progress_bar(total: int, enabled: bool, description: str = "training") -> It
     together = sys.stdout.isatty()  # else what is printed meanwhile must stay on stdout
     columns = (
         TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True)),
-        BarColumn(WIDTH),
+        BarColumn(TERMINAL_WIDTH),
         MofNCompleteColumn(),
         TextColumn("{task.fields[text]}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis")),
         TimeRemainingColumn(compact=True),
     )
-    options = {"console": console, "disable": not console.is_terminal, "transient": bool(_STAGE.get())}
-    with Progress(*columns, redirect_stdout=together, **options) as terminal_bar:
-        task = terminal_bar.add_task(_STAGE.get() or description, total=total, text="")
+    named, hidden = _STAGE.get(), not console.is_terminal
+    with Progress(
+        *columns, console=console, disable=hidden, transient=bool(named), redirect_stdout=together
+    ) as terminal_bar:
+        task = terminal_bar.add_task(named or description, total=total, text="")
         yield lambda text: terminal_bar.update(task, advance=1, text=text)
 
 
@@ -120,7 +123,7 @@ class NotebookBar:
 def _display(bar: NotebookBar) -> Any:
     from IPython.display import display
 
-    return display(bar, display_id=True)
+    return display(bar, display_id=True)  # type: ignore[no-untyped-call, unused-ignore]
 
 
 def _clock(seconds: float) -> str:

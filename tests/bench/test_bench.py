@@ -14,6 +14,7 @@ from gatewise.bench.cases import problem
 from gatewise.bench.pool import LostError, RefusedError, Worker, environment
 from gatewise.bench.results import Memory, Outcome, Race, Series, paired_ratio, schedule
 from gatewise.bench.run import Team, _wrong, disagreement
+from gatewise.layers import RECURRENT
 
 TINY = Case("gru", "after", "float32", Shape(2, 3, 2, 3))
 ALONE = ("bench", "--shape", "2,3,2,3", "--seconds", "0.05", "--threads", "1")
@@ -59,11 +60,11 @@ def test_the_shapes_are_those_of_the_table():
     assert len(SHAPES) == 7
 
 
-@pytest.mark.parametrize("cell", ["gru", "lstm", "rnn"])
+@pytest.mark.parametrize("cell", RECURRENT)
 def test_a_seed_gives_the_same_problem_everywhere(cell):
     case = Case(cell, "after", "float64", Shape(2, 3, 4, 5), seed=7)
     first, second, other = problem(case), problem(case), problem(case._replace(seed=8))
-    layer = {"gru": gw.GRU, "lstm": gw.LSTM, "rnn": gw.RNN}[cell](4, 5, dtype=np.float64, rng=0)
+    layer = RECURRENT[cell](4, 5, dtype=np.float64, rng=0)
     assert {name: a.shape for name, a in first.weights.items()} == {n: a.shape for n, a in layer.params.items()}
     assert (first.x.shape, first.dy.shape, len(first.state)) == ((2, 3, 4), (2, 3, 5), 1 + (cell == "lstm"))
     for a, b, c in zip(first.weights.values(), second.weights.values(), other.weights.values(), strict=True):

@@ -5,15 +5,10 @@ import re
 import naive
 import numpy as np
 import pytest
-from forms import FORMS
-
-from gatewise.cells import gru, lstm, rnn
+from forms import FORMS, weight_shapes
 
 B, D, H = 4, 3, 5
 CELLS = {name: form.cell for name, form in FORMS.items()}
-LETTERS = {"gru_after": "rzn", "gru_before": "rzn", "lstm": "ifgo", "rnn_tanh": "", "rnn_relu": ""}
-EQUATIONS = {"gru_after": 6, "gru_before": 6, "lstm": 8, "rnn_tanh": 3, "rnn_relu": 3}
-RECORD = {"gru_after": ["r", "z", "n", "q_n"], "gru_before": ["r", "z", "n"], "lstm": list("ifgo")}
 SIGN = {"⊙": "*", "−": "-", "ᵀ": ".T", "{t-1}": "before"}
 FUNCTIONS = {
     "σ": lambda a: 1 / (1 + np.exp(-a)),
@@ -40,31 +35,29 @@ def evaluated(equations, letters, values):
     for name, expression in equations:
         result = eval(translated(expression), FUNCTIONS | values)
         values[name] = result
-        if name in ("p_t", "q_t") and letters:
+        if name in ("p_t", "q_t"):
             parts = np.split(result, len(letters), axis=-1)
             values |= {f"{name[0]}_{letter}": part for letter, part in zip(letters, parts, strict=True)}
     return values
 
 
 def equations_for(cell):
-    if cell == "lstm":
-        return equations_of(lstm.__doc__)
-    if cell == "gru_after":
-        return equations_of(gru.__doc__.split("`RESET_BEFORE`")[0])
-    if cell == "gru_before":
-        shared, own = (equations_of(part) for part in gru.__doc__.split("`RESET_BEFORE`"))
+    """The equations of a form; a docstring that states two says in which line the second differs."""
+    text = FORMS[cell].equations
+    if cell.startswith("gru"):
+        shared, own = (equations_of(part) for part in text.split("`RESET_BEFORE`"))
         assert [name for name, _ in own] == ["n"]
-        return [own[0] if name == "n" else (name, expression) for name, expression in shared]
-    found = equations_of(rnn.__doc__)
-    assert "tanh is replaced by relu(a) = max(a, 0)" in rnn.__doc__
-    return [(name, text.replace("tanh", cell.removeprefix("rnn_"))) for name, text in found]
+        return [own[0] if name == "n" and cell == "gru_before" else (name, line) for name, line in shared]
+    if cell.startswith("rnn"):
+        assert "tanh is replaced by relu(a) = max(a, 0)" in text
+        return [(name, line.replace("tanh", cell.removeprefix("rnn_"))) for name, line in equations_of(text)]
+    return equations_of(text)
 
 
 def draw(cell, seed, dtype=np.float64):
     """Random x, state, W, U, b, c."""
     rng = np.random.default_rng(seed)
-    rows = H * FORMS[cell].gates
-    shapes = [(B, D), *[(B, H)] * len(CELLS[cell].states), (rows, D), (rows, H), (rows,), (rows,)]
+    shapes = [(B, D), *[(B, H)] * len(CELLS[cell].states), *weight_shapes(cell, D, H)]
     x, *state, W, U, b, c = (rng.normal(size=shape).astype(dtype) for shape in shapes)
     return x, tuple(state), W, U, b, c
 
@@ -82,20 +75,18 @@ def test_the_translator_reads_products_gates_and_steps():
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_the_docstring_says_what_step_does(cell):
-    equations, letters = equations_for(cell), LETTERS[cell]
-    assert len(equations) == EQUATIONS[cell]
-    for module in (gru, lstm, rnn):
-        assert len(equations_of(module.__doc__)) == module.__doc__.count(" = ") - module.__doc__.count("relu(a) = max")
+    equations, letters, text = equations_for(cell), CELLS[cell].letters, FORMS[cell].equations
+    assert len(equations) >= 3
+    assert len(equations_of(text)) == text.count(" = ") - text.count("relu(a) = max")
     x, state, W, U, b, c = draw(cell, 1)
     values = {"x_t": x, "h_before": state[0], "W": W, "U": U, "b": b, "c": c}
-    if cell == "lstm":
+    if len(state) == 2:
         values["c_before"] = state[1]
     if cell == "gru_before":
         values |= {"U_n": U[2 * H :], "c_n": c[2 * H :]}
     values = evaluated(equations, letters, values)
     got, record = CELLS[cell].step(x @ W.T + b, state, U, c)
-    needed = [values["h_t"]] + ([values["c_t"]] if cell == "lstm" else [])
-    needed += [values[name] for name in RECORD.get(cell, [])]
+    needed = [values[name] for name in ["h_t", "c_t"][: len(state)] + FORMS[cell].letters]
     for array, need in zip((*got, *record), needed, strict=True):
         np.testing.assert_allclose(array, need, rtol=0, atol=1e-12)
 
@@ -108,7 +99,7 @@ def test_step_equals_scalar_loops(cell):
     assert len(record) == len(CELLS[cell].recorded)
     weights = [a.tolist() for a in (W, U, b, c)]
     for row in range(B):
-        need, gates = naive.step(cell, x[row].tolist(), [s[row].tolist() for s in state], *weights)
+        need, gates = naive.STEPS[cell](x[row].tolist(), [s[row].tolist() for s in state], *weights)
         for name, array in zip(CELLS[cell].states, got, strict=True):
             np.testing.assert_allclose(array[row], gates[name], rtol=0, atol=1e-12, err_msg=name)
         for name, array in zip(CELLS[cell].recorded, record, strict=True):

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from commands import gatewise as run
+from forms import FORMS
 
 import gatewise as gw
 from gatewise.cells import gru
@@ -141,12 +142,14 @@ def test_check_json():
     assert len(configurations) == CONFIGURATIONS
     names = ("cell", "layers", "directions", "lengths", "bias", "initial state")
     assert len({tuple(c[name] for name in names) for c in configurations}) == CONFIGURATIONS
-    assert {c["cell"] for c in configurations} == {"GRU after", "GRU before", "LSTM", "RNN tanh", "RNN relu"}
+    forms = {" ".join([form.layer.__name__, *form.options.values()]): form for form in FORMS.values()}
+    assert {c["cell"] for c in configurations} == set(forms)
     for c in configurations:
         assert c["ok"]
         assert c["worst"] == max(c["errors"].values()) <= first["worst"] <= 1e-7
-        arrays = c["layers"] * c["directions"] * (4 if c["bias"] else 2)
-        assert len(c["errors"]) == arrays + 1 + (2 if c["cell"] == "LSTM" else 1)
+        cell = forms[c["cell"]].cell
+        arrays = c["layers"] * c["directions"] * (2 if c["bias"] else 1) * (2 if cell.recurrent else 1)
+        assert len(c["errors"]) == arrays + 1 + len(cell.states)
     assert configurations == second["configurations"]
 
 

@@ -8,23 +8,21 @@ import pandas as pd
 import pytest
 import xarray as xr
 from click.testing import CliRunner
+from forms import FORMS
 
 import gatewise as gw
 from gatewise.cli.trace import command
 
-CELLS = [
-    ["--cell", "gru"],
-    ["--cell", "gru", "--reset", "before"],
-    ["--cell", "lstm"],
-    ["--cell", "rnn"],
-    ["--cell", "rnn", "--nonlinearity", "relu"],
-]
-PARTS = {"gru": "rzn", "lstm": "ifgo", "rnn": ""}
 FUNCTIONS = {
     "σ": lambda a: 1 / (1 + np.exp(-a)),
     "tanh": np.tanh,
     "relu": lambda a: np.maximum(a, 0),
 }
+
+
+def chosen(form):
+    """The options that choose a form: --cell, and --reset or --nonlinearity."""
+    return ["--cell", FORMS[form].layer.kind, *(f"--{name}={value}" for name, value in FORMS[form].options.items())]
 
 
 def run(*arguments):
@@ -88,20 +86,21 @@ def recomputed(lines, letters):
 
 
 @pytest.mark.parametrize("sizes", [(), ("--hidden", 3, "--inputs", 1, "--time", 4), ("--time", 1, "--hidden", 1)])
-@pytest.mark.parametrize("cell", CELLS)
-def test_every_number_is_that_of_its_equation(cell, sizes):
-    done = run("--steps", "--json", "--seed", 5, *cell, *sizes)
+@pytest.mark.parametrize("form", FORMS)
+def test_every_number_is_that_of_its_equation(form, sizes):
+    done = run("--steps", "--json", "--seed", 5, *chosen(form), *sizes)
     assert done.exit_code == 0, done.output
     found = json.loads(done.output)
     lines = [(line["section"], line["name"], line["equation"], line["value"]) for line in found["lines"]]
     count = 0
-    for section, name, expected, value in recomputed(lines, PARTS[cell[1]]):
+    cell = FORMS[form].cell
+    for section, name, expected, value in recomputed(lines, "".join(cell.letters)):
         np.testing.assert_allclose(value, expected, rtol=0, atol=1e-14, err_msg=f"{section}: {name}")
         count += 1
     assert count >= 10
     assert found["check"]["backward"] == pytest.approx(found["check"]["difference"], abs=1e-9)
-    dU = next(value for _, name, _, value in lines if name == "dU")
-    assert found["check"]["backward"] == dU[found["check"]["row"]][found["check"]["column"]]
+    checked = next(value for _, name, _, value in lines if name == ("dU" if cell.recurrent else "dW"))
+    assert found["check"]["backward"] == checked[found["check"]["row"]][found["check"]["column"]]
 
 
 def read(text):
@@ -118,15 +117,16 @@ def read(text):
     return [(*head, np.array(rows if head[1].strip("d") in ("W", "U") else rows[0])) for *head, rows in found]
 
 
-@pytest.mark.parametrize("cell", CELLS)
-def test_the_page_says_the_same_as_the_json(cell):
-    page, exact = run("--steps", "--digits", 6, *cell), json.loads(run("--steps", "--json", *cell).output)
+@pytest.mark.parametrize("form", FORMS)
+def test_the_page_says_the_same_as_the_json(form):
+    page, exact = (run("--steps", *options, *chosen(form)) for options in (("--digits", 6), ("--json",)))
+    exact = json.loads(exact.output)
     assert page.exit_code == 0
     lines = read(page.output.split("\ncheck")[0])
     assert [line[:3] for line in lines] == [(e["section"], e["name"], e["equation"]) for e in exact["lines"]]
     for line, expected in zip(lines, exact["lines"], strict=True):
         np.testing.assert_allclose(line[3], expected["value"], rtol=0, atol=5.1e-7)
-    for _, name, expected, value in recomputed(lines, PARTS[cell[1]]):
+    for _, name, expected, value in recomputed(lines, "".join(FORMS[form].cell.letters)):
         np.testing.assert_allclose(value, expected, rtol=0, atol=2e-5, err_msg=name)
     measured = [float(line.rpartition("=")[2]) for line in page.output.splitlines()[-2:]]
     assert measured[0] == pytest.approx(measured[1], abs=1e-8)

@@ -60,14 +60,14 @@ import sys
 import numpy as np
 import gatewise as gw
 from gatewise import kernels
-from gatewise.cells import gru, lstm, rnn
+from gatewise.cells import FORMS
+from gatewise.layers import RECURRENT
 
-cells = [gru.RESET_AFTER, gru.RESET_BEFORE, lstm.LSTM, *rnn.FORMS.values()]
-for layer in (gw.GRU(3, 4, rng=0), gw.LSTM(3, 4, rng=0), gw.RNN(3, 4, rng=0)):
+for layer in (kind(3, 4, rng=0) for kind in RECURRENT.values()):
     y, _, tape = layer.forward(np.ones((2, 5, 3), np.float32))
     dx, _, grads = layer.backward(tape, y)
     print(repr(float(dx.sum())), file=sys.stderr)
-print(any(kernels.find(cell) for cell in cells), bool(sys.modules.get("numba")))
+print(any(kernels.find(cell) for cell in FORMS.values()), bool(sys.modules.get("numba")))
 """
 
 

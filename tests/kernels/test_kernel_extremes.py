@@ -13,6 +13,8 @@ BAD = [np.nan, np.inf, -np.inf]
 def spoil(case, spot, value, rng):
     """Write `value` into one element of a weight, or of the initial state of one sequence."""
     array = case.initial[-1] if spot == "initial" else getattr(case.weights, spot)
+    if not array.size:
+        pytest.skip(f"{case.cell.form} has no {spot}")
     array[tuple(rng.integers(0, n) for n in array.shape)] = value
 
 

@@ -11,7 +11,7 @@ from report_pages import KINDS, a_fitted_classifier, a_fitted_forecaster, a_page
 from sklearn.metrics import accuracy_score, f1_score
 
 import gatewise as gw
-from gatewise.pages import classes, examples, flow, gates, inside, series, spectra, values
+from gatewise.pages import backtests, classes, examples, flow, gates, inside, outlook, series, spectra, upcoming, values
 from gatewise.pages.words import number, percent
 
 
@@ -42,20 +42,20 @@ def test_pages_are_safe_small_and_whole(kind):
     for _, attributes in outline.tags:
         assert "src" not in attributes
         assert not any(name.startswith("on") for name in attributes)
-        assert attributes.get("href", "#").startswith("#")
+        assert attributes.get("href", "#").startswith(("#", "data:text/csv;"))
     found = [a["id"] for _, a in outline.tags if "id" in a]
     assert len(found) == len(set(found))
-    assert {a["href"][1:] for tag, a in outline.tags if tag == "a"} <= set(found)
+    assert {a["href"][1:] for tag, a in outline.tags if tag == "a" and "download" not in a} <= set(found)
     assert [a["role"] for _, a in outline.tags if a.get("class") == "plot"].count("img") >= 3
     assert not re.search(r"\bnan\b", words(page), flags=re.I)
 
 
 def test_page_of_a_layer():
     page = a_page("layer")
-    assert ids(page) == ["gates", "flow", "spectrum-0", "spectrum-1", "certificate", "facts"]
+    assert ids(page) == ["facts", "gates", "flow", "spectrum-0", "spectrum-1", "certificate"]
     text = words(page)
     assert "LSTM 2 → 6" in text
-    assert "Looked at with 3 sequences of 5 to 20 steps" in text
+    assert "Shown on 3 sequences of 5 to 20 steps" in text
     assert "LSTM, backward" in text
     assert "Elman network of this size, starting weights" in text
     assert "All gradients are right: 11 arrays of this model" in text
@@ -201,7 +201,9 @@ def test_targets_of_each_step_respect_lengths():
     x, lengths = rng.normal(size=(5, 6, 2)).astype(np.float32), np.array([6, 1, 3, 2, 4])
     steps = np.arange(6) < lengths[:, None]
     labels = np.where(steps, model(x, lengths=lengths)[0].argmax(axis=2), 0)
-    assert "100 % right, 0 of 16 steps wrong" in words(gw.report(model, x, labels, lengths=lengths))
+    text = words(gw.report(model, x, labels, lengths=lengths))
+    assert "100 % right" in text
+    assert "16 steps in all" in text
     targets = np.where(steps[..., None], model(x, lengths=lengths)[0] + 2, 1e9).astype(np.float32)
     assert "Mean absolute error 2." in words(gw.report(model, x, targets, lengths=lengths))
 
@@ -214,28 +216,60 @@ def test_a_regressor_s_errors():
     error = np.abs(model.predict(X) - X.sum(axis=1)).mean()
     assert f"Mean absolute error {number(float(error))}" in words(page)
     assert f"R² is {number(model.score(X, X.sum(axis=1)))}" in words(page)
-    assert "Looked at with 40 sequences of 6 steps" in words(gw.report(model, X))
+    assert "Shown on 40 sequences of 6 steps" in words(gw.report(model, X))
 
 
 def test_error_measures():
     found = values.Predicted(np.array([[0.0], [2.0]]), np.array([[1.0], [2.0]]), ["a"], "sequence")
     assert values.explained(found) == 0.5
     assert found.errors().tolist() == [1, 0]
-    assert "50 % below always the mean" in values.value_headline(found)
+    assert "50 % below always the mean" in plain(values.value_headline(found))
+
+
+@pytest.mark.parametrize(
+    ("noise", "said"),
+    [
+        (0.1, "Mean absolute error"),
+        (3.0, "Barely better than always giving the mean"),
+        (30.0, "Worse than always giving"),
+    ],
+)
+def test_headlines_of_regressions_say_what_r2_says(noise, said):
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=(400, 1))
+    predicted = truth + noise * rng.normal(size=(400, 1)) if noise != 3.0 else 0.05 * truth
+    found = values.Predicted(truth, predicted, ["a"], "sequence")
+    assert values.value_headline(found).startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("right", "said"),
+    [
+        (95, "95 % right, 5 of 100 sequences wrong"),
+        (63, "barely better than always"),
+        (60, "no better than"),
+        (40, "worse than"),
+    ],
+)
+def test_headlines_of_classifiers_stand_beside_the_most_frequent_class(right, said):
+    truth = np.repeat([0, 1], [60, 40])
+    wrong = truth == 1 if right == 60 else np.arange(100) >= right
+    found = classes.Classified(truth, np.eye(2)[np.where(wrong, 1 - truth, truth)], ["a", "b"], "sequence")
+    assert said in plain(classes.class_headline(found).replace(".0", ""))
 
 
 def test_page_of_a_forecaster_says_what_the_backtest_found():
     model, page = a_fitted_forecaster(), a_page("forecaster")
-    rolled = series.rolled(model, some_series(), None)
+    rolled, _ = outlook.rolled(model, some_series(), None)
     text, comparison = words(page), rolled.comparison()
-    assert comparison.verdict[1:] in text
+    assert plain(comparison.verdict[1:]) in text
     for error in comparison.texts("mae").values():
         assert error in text
     assert f"{len(rolled.windows)} forecasts of 2 steps each of 2 series" in text
-    assert {"forecast-0", "forecast-1", "measures", "loss", "gates", "flow", "certificate"} <= set(ids(page))
+    assert {"next", "series", "errors", "backtest", "loss", "gates", "flow", "certificate"} <= set(ids(page))
     network, seen = model.networks_[0], series.looked_into(model)
     assert seen.network is network
-    assert seen.row_names()[1] == "Series 2, from 2024-10-25 on"
+    assert seen.row_names()[1] == "plain, from 2024-10-25 on"
     assert len(seen.feature_names()) == network.input_size
 
 
@@ -243,19 +277,47 @@ def test_a_forecaster_without_dates():
     y = 10 + np.sin(np.arange(150) * 2 * np.pi / 12)
     model = type(a_fitted_forecaster())(6, season=12, max_updates=4, hidden_size=4, n_networks=1, random_state=0).fit(y)
     page = gw.report(model, y)
-    assert "forecast-0" in ids(page)
+    assert {"next", "backtest", "by-step-ahead"} <= set(ids(page))
 
 
-def test_what_comes_next_is_what_the_forecaster_predicts():
+def seen_by(model, y, **options):
+    return outlook.read_outlook(model, y, options.get("X"), options.get("ahead"), None)
+
+
+def test_the_forecast_is_what_the_forecaster_predicts():
     model = a_fitted_forecaster()
-    first, second = series.next_sections(model, None)
-    assert first.heading != second.heading
-    quantiles = model.predict_quantiles()[some_series().columns[0]].to_numpy()
-    drawn = first.figure.children[0].select_one({"name": "model"}).data_source.data
-    ahead = ~np.isnan(drawn["model"])
-    assert ahead.sum() == model.horizon
-    assert np.isnan(drawn["truth"][ahead]).all()
-    np.testing.assert_allclose(quantiles.T, [drawn[k][ahead] for k in ("lower", "model", "upper")])
+    seen = seen_by(model, some_series())
+    section, multiples = upcoming.upcoming_sections(seen)
+    quantiles = model.predict_quantiles()
+    for place, number_of in enumerate(seen.order):
+        columns = section.store["series"][place]["sources"]["main"]
+        expected = quantiles[some_series().columns[number_of]].to_numpy()
+        ahead = [k for k, value in enumerate(columns["model"]) if value is not None]
+        assert len(ahead) == model.horizon
+        assert all(columns["truth"][k] is None for k in ahead)
+        drawn = [[columns[name][k] for k in ahead] for name in ("lower", "model", "upper")]
+        np.testing.assert_allclose(expected.T, drawn, rtol=1e-5)
+    assert [example.label for example in multiples.examples] == [
+        seen.names[k][:39] + "…" * (k == 0) for k in seen.order
+    ]
+
+
+def test_forecasts_start_at_the_last_observation_and_are_not_joined_to_each_other():
+    model, seen = a_fitted_forecaster(), seen_by(a_fitted_forecaster(), some_series())
+    [section] = [one for one in backtests.backtest_sections(seen) if one.id == "backtest"]
+    sources = section.store["series"][0]["sources"]
+    main, lines = sources["main"], sources["lines"]
+    truth = dict(zip(main["time"], main["truth"], strict=True))
+    windows, each = len(seen.backtest.windows), model.horizon + 2
+    assert len(lines["model"]) == windows * each
+    for k in range(windows):
+        time, values = lines["time"][k * each : (k + 1) * each], lines["model"][k * each : (k + 1) * each]
+        assert values[0] == truth[time[0]]
+        assert all(value is not None for value in values[:-1])
+        assert values[-1] is None
+        assert np.diff(time[:-1]).tolist() == [86_400_000] * model.horizon
+    ahead = upcoming.upcoming_sections(seen)[0].store["series"][0]["sources"]
+    assert ahead["lines"]["model"][0] == [value for value in ahead["main"]["truth"] if value is not None][-1]
 
 
 def test_what_comes_next_needs_what_is_known_ahead():
@@ -265,8 +327,8 @@ def test_what_comes_next_needs_what_is_known_ahead():
     model = type(a_fitted_forecaster())(2, max_updates=4, hidden_size=4, n_networks=1, random_state=0).fit(
         y[:60], x[:60]
     )
-    assert "next-0" not in ids(gw.report(model, y[:60], x[:60]))
-    assert "next-0" in ids(gw.report(model, y[:60], x[:60], ahead=x[60:62]))
+    assert "next" not in ids(gw.report(model, y[:60], x[:60]))
+    assert "next" in ids(gw.report(model, y[:60], x[:60], ahead=x[60:62]))
     with pytest.raises(gw.GatewiseError, match="ahead is for forecasters"):
         gw.report(gw.GRU(1, 2, rng=0), ahead=x)
 
@@ -287,7 +349,7 @@ def test_layers_need_no_data(name):
 
 
 def test_models_without_a_recurrent_layer_and_with_tokens():
-    assert ids(gw.report(gw.Dense(3, 2, rng=0), np.zeros((2, 4, 3), np.float32))) == ["certificate", "facts"]
+    assert ids(gw.report(gw.Dense(3, 2, rng=0), np.zeros((2, 4, 3), np.float32))) == ["facts", "certificate"]
     page = gw.report(gw.Sequential(gw.Embedding(9, 3, rng=0), gw.GRU(3, 4, rng=1), gw.RNN(4, 3, rng=2)))
     assert store(page)["features"] == ["Token"]
     assert "1 GRU" in section(page, "gates")

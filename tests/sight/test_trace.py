@@ -16,36 +16,68 @@ LENGTHS = [5, 2, 4]
 
 
 class Numpy:
-    """What `step` needs, under PyTorch's names."""
+    """What a step needs, under PyTorch's names."""
 
     tanh = staticmethod(np.tanh)
     relu = staticmethod(lambda a: np.maximum(a, 0))
     sigmoid = staticmethod(lambda a: 1 / (1 + np.exp(-a)))
 
 
-def step(lib, cell, x, state, weights, poke):
-    """One step; every quantity goes through `poke(name, value)` before it is used."""
-    W, U, b, c = weights
-    h, size = state[0], state[0].shape[-1]
+class Sides:
+    """The two sides of a gate's pre-activation, p = x Wᵀ + b and q = h Uᵀ + c, gate by gate."""
 
-    def part(k, h=h):
-        rows = slice(k * size, (k + 1) * size)
-        return x @ W[rows].T + b[rows], h @ U[rows].T + c[rows]
+    def __init__(self, x, h, weights):
+        self.x, self.h, self.weights = x, h, weights
 
-    if cell.startswith("gru"):
-        r, z = poke("reset", lib.sigmoid(sum(part(0)))), poke("update", lib.sigmoid(sum(part(1))))
-        if cell == "gru_after":
-            p_n, q_n = part(2)
-            n = poke("candidate", lib.tanh(p_n + r * poke("recurrent_candidate", q_n)))
-        else:
-            n = poke("candidate", lib.tanh(sum(part(2, r * h))))
-        return (poke("hidden", (1 - z) * n + z * h),)
-    if cell == "lstm":
-        i, f = poke("input", lib.sigmoid(sum(part(0)))), poke("forget", lib.sigmoid(sum(part(1))))
-        g, o = poke("candidate", lib.tanh(sum(part(2)))), poke("output", lib.sigmoid(sum(part(3))))
-        c_new = poke("cell", f * state[1] + i * g)
-        return poke("hidden", o * lib.tanh(c_new)), c_new
-    return (poke("hidden", (lib.tanh if cell == "rnn_tanh" else lib.relu)(sum(part(0)))),)
+    def p(self, k):
+        W, _, b, _ = self.weights
+        return self.x @ W[self.rows(k)].T + b[self.rows(k)]
+
+    def q(self, k, operand=None):
+        _, U, _, c = self.weights
+        return (self.h if operand is None else operand) @ U[self.rows(k)].T + c[self.rows(k)]
+
+    def sum(self, k, operand=None):
+        return self.p(k) + self.q(k, operand)
+
+    def rows(self, k):
+        return slice(k * len(self.h), (k + 1) * len(self.h))
+
+
+def gru_after(lib, a, state, poke):
+    r, z = poke("reset", lib.sigmoid(a.sum(0))), poke("update", lib.sigmoid(a.sum(1)))
+    n = poke("candidate", lib.tanh(a.p(2) + r * poke("recurrent_candidate", a.q(2))))
+    return (poke("hidden", (1 - z) * n + z * state[0]),)
+
+
+def gru_before(lib, a, state, poke):
+    r, z = poke("reset", lib.sigmoid(a.sum(0))), poke("update", lib.sigmoid(a.sum(1)))
+    n = poke("candidate", lib.tanh(a.sum(2, r * state[0])))
+    return (poke("hidden", (1 - z) * n + z * state[0]),)
+
+
+def lstm(lib, a, state, poke):
+    i, f = poke("input", lib.sigmoid(a.sum(0))), poke("forget", lib.sigmoid(a.sum(1)))
+    g, o = poke("candidate", lib.tanh(a.sum(2))), poke("output", lib.sigmoid(a.sum(3)))
+    c_new = poke("cell", f * state[1] + i * g)
+    return poke("hidden", o * lib.tanh(c_new)), c_new
+
+
+def rnn_tanh(lib, a, state, poke):
+    return (poke("hidden", lib.tanh(a.sum(0))),)
+
+
+def rnn_relu(lib, a, state, poke):
+    return (poke("hidden", lib.relu(a.sum(0))),)
+
+
+def mingru(lib, a, state, poke):
+    z, n = poke("update", lib.sigmoid(a.p(0))), poke("candidate", a.p(1))
+    return (poke("hidden", (1 - z) * state[0] + z * n),)
+
+
+WRITTEN_OUT = {step.__name__: step for step in (gru_after, gru_before, lstm, rnn_tanh, rnn_relu, mingru)}
+"""One step of each form; every quantity goes through `poke(name, value)` before it is used."""
 
 
 def row(lib, cell, layer, params, x, states, poke):
@@ -55,12 +87,13 @@ def row(lib, cell, layer, params, x, states, poke):
         sides = []
         for k in range(layer.directions):
             end = f"_l{depth}" + "_reverse" * k
-            weights = [params[name + end] for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
+            weights = [params.get(name + end) for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
             state = tuple(s[depth * layer.directions + k] for s in states)
             outputs = {}
             for t in reversed(range(len(steps))) if k else range(len(steps)):
-                state = step(
-                    lib, cell, steps[t], state, weights, lambda name, v, at=(depth, k, t): poke((name, *at), v)
+                sides_of_gates = Sides(steps[t], state[0], weights)
+                state = WRITTEN_OUT[cell](
+                    lib, sides_of_gates, state, lambda name, v, at=(depth, k, t): poke((name, *at), v)
                 )
                 outputs[t] = state[0]
             sides.append(outputs)
@@ -269,7 +302,7 @@ def test_a_trace_leaves_other_threads_alone():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"model": gw.Dense(2, 3)}, "trace got a Dense; need a GRU, LSTM or RNN layer, or a Sequential"),
+        ({"model": gw.Dense(2, 3)}, "trace got a Dense; need a recurrent layer, as gw.GRU, or a Sequential"),
         ({"model": gw.GRUCell(2, 3)}, "trace got a GRUCell"),
         ({"model": gw.Sequential(gw.Dense(2, 3))}, "trace got a Sequential"),
         ({"dy": np.ones((B, T, H)), "loss": "mse", "target": 1}, "dy and a loss came both"),

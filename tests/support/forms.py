@@ -1,5 +1,6 @@
 """The library's recurrent forms in one table: a form added to the library is tested wherever forms are."""
 
+import inspect
 from typing import Any, NamedTuple
 
 import gatewise as gw
@@ -23,6 +24,17 @@ class Form(NamedTuple):
         return len(self.cell.gates)
 
     @property
+    def letters(self):
+        """Letters of the values that the cell records."""
+        letters = dict(zip(self.cell.gates, self.cell.letters, strict=True)) | {"recurrent_candidate": "q_n"}
+        return [letters[name] for name in self.cell.recorded]
+
+    @property
+    def equations(self):
+        """The docstring that states the cell's equations."""
+        return inspect.getmodule(self.cell.phases[0].forward).__doc__
+
+    @property
     def values(self):
         """Names of everything that a tape holds at each step."""
         return (*self.cell.recorded, *self.cell.states)
@@ -38,6 +50,15 @@ FORMS = {
     for layer in RECURRENT.values()
     for form, options in layer.form_options().items()
 }
+
+STEPS = [name for name, form in FORMS.items() if form.step]
+"""The forms that have a layer for one step."""
+
+
+def weight_shapes(form, D, H):
+    """Shapes of W, U, b and c; U and c have no rows in a cell without recurrent weights."""
+    rows, recurrent = FORMS[form].gates * H, FORMS[form].gates * H * FORMS[form].cell.recurrent
+    return (rows, D), (recurrent, H), (rows,), (recurrent,)
 
 
 def parts(state):

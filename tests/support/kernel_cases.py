@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from forms import FORMS, parts
+from forms import FORMS, parts, weight_shapes
 
 import gatewise as gw
 from gatewise import kernels, recurrence
@@ -58,10 +58,8 @@ def make(name, dtype=np.float64, *, B=3, T=4, D=2, H=3, ragged=False, seed=0, sc
     def normal(*shape, scale=1.0):
         return rng.normal(0, scale, shape).astype(dtype)
 
-    rows = len(cell.gates) * H
-    weights = Weights(
-        normal(rows, D, scale=D**-0.5), normal(rows, H, scale=scale * H**-0.5), normal(rows), normal(rows)
-    )
+    W, U, b, c = weight_shapes(name, D, H)
+    weights = Weights(normal(*W, scale=D**-0.5), normal(*U, scale=scale * H**-0.5), normal(*b), normal(*c))
     lengths = rng.integers(1, T + 1, B) if ragged and T else None
     dh = normal(B, T, H)
     if lengths is not None:

@@ -4,6 +4,7 @@ Nothing of Gatewise or NumPy is imported. Arrays are nested lists of floats; `pa
 sequence at a time: x is a list of T steps, each a list of D numbers.
 """
 
+from functools import partial
 from math import exp, tanh
 
 
@@ -18,8 +19,9 @@ def dot(row, vector):
     return total
 
 
-def gru_step(x, h, W, U, b, c, reset):
+def gru_step(x, state, W, U, b, c, reset):
     """Rows of W, U, b, c: r (0..H-1), z (H..2H-1), n (2H..3H-1)."""
+    (h,) = state
     H = len(h)
     r = [sigmoid(dot(W[j], x) + b[j] + dot(U[j], h) + c[j]) for j in range(H)]
     z = [sigmoid(dot(W[H + j], x) + b[H + j] + dot(U[H + j], h) + c[H + j]) for j in range(H)]
@@ -39,8 +41,9 @@ def gru_step(x, h, W, U, b, c, reset):
     return (new,), values
 
 
-def lstm_step(x, h, cell, W, U, b, c):
+def lstm_step(x, state, W, U, b, c):
     """Rows of W, U, b, c: i, f, g, o."""
+    h, cell = state
     H = len(h)
     a = [dot(W[k], x) + b[k] + dot(U[k], h) + c[k] for k in range(4 * H)]
     i = [sigmoid(a[j]) for j in range(H)]
@@ -52,7 +55,8 @@ def lstm_step(x, h, cell, W, U, b, c):
     return (new, new_cell), {"input": i, "forget": f, "candidate": g, "output": o, "hidden": new, "cell": new_cell}
 
 
-def rnn_step(x, h, W, U, b, c, nonlinearity):
+def rnn_step(x, state, W, U, b, c, nonlinearity):
+    (h,) = state
     new = []
     for j in range(len(h)):
         a = dot(W[j], x) + b[j] + dot(U[j], h) + c[j]
@@ -60,14 +64,25 @@ def rnn_step(x, h, W, U, b, c, nonlinearity):
     return (new,), {"hidden": new}
 
 
-def step(cell, x, state, W, U, b, c):
-    """One step of `cell`: the new state (h,) or (h, c), and every gate by name."""
-    if cell == "lstm":
-        return lstm_step(x, state[0], state[1], W, U, b, c)
-    kind, form = cell.split("_")
-    if kind == "gru":
-        return gru_step(x, state[0], W, U, b, c, form)
-    return rnn_step(x, state[0], W, U, b, c, form)
+def mingru_step(x, state, W, U, b, c):
+    """Rows of W and b: z (0..H-1), n (H..2H-1); there is no U and no c."""
+    (h,) = state
+    H = len(h)
+    z = [sigmoid(dot(W[j], x) + b[j]) for j in range(H)]
+    n = [dot(W[H + j], x) + b[H + j] for j in range(H)]
+    new = [(1 - z[j]) * h[j] + z[j] * n[j] for j in range(H)]
+    return (new,), {"update": z, "candidate": n, "hidden": new}
+
+
+STEPS = {
+    "gru_after": partial(gru_step, reset="after"),
+    "gru_before": partial(gru_step, reset="before"),
+    "lstm": lstm_step,
+    "rnn_tanh": partial(rnn_step, nonlinearity="tanh"),
+    "rnn_relu": partial(rnn_step, nonlinearity="relu"),
+    "mingru": mingru_step,
+}
+"""One step of each form: the new state (h,) or (h, c), and every gate by name."""
 
 
 def one_direction(cell, x, state, W, U, b, c, backward):
@@ -76,7 +91,7 @@ def one_direction(cell, x, state, W, U, b, c, backward):
     values = [None] * len(x)
     order = range(len(x) - 1, -1, -1) if backward else range(len(x))
     for t in order:
-        state, values[t] = step(cell, x[t], state, W, U, b, c)
+        state, values[t] = STEPS[cell](x[t], state, W, U, b, c)
         outputs[t] = state[0]
     return outputs, state, values
 
@@ -94,7 +109,7 @@ def network(cell, params, x, states, layers=1, directions=1, length=None):
         sides = []
         for k in range(directions):
             end = f"_l{layer}" + ("_reverse" if k else "")
-            W, U = params["weight_ih" + end], params["weight_hh" + end]
+            W, U = params["weight_ih" + end], params.get("weight_hh" + end)
             zeros = [0.0] * len(W)
             b, c = params.get("bias_ih" + end, zeros), params.get("bias_hh" + end, zeros)
             state = states[layer * directions + k]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 import numpy as np
 
-from gatewise.cells import FORMS
-from gatewise.errors import Array
+from gatewise.cells import FORMS, Cell
+from gatewise.errors import Array, GatewiseValueError
 
 KINDS = ("train", "infer")  # what is timed; a streaming step becomes one more
 
@@ -47,8 +47,9 @@ class Case(NamedTuple):
 
     def flops(self, kind: str) -> int:
         """Return the operations of the matrix products: 2·G·T·B·H·(D+H) forward, three times that with gradients."""
-        B, T, D, H = self.shape
-        return 2 * gate_count(self.cell) * T * B * H * (D + H) * (3 if kind == "train" else 1)
+        (B, T, D, H), cell = self.shape, equations(self.cell)
+        inputs = D + H if cell.recurrent else D
+        return 2 * len(cell.gates) * T * B * H * inputs * (3 if kind == "train" else 1)
 
     def short(self) -> Case:
         """Return the same case with two time steps: it runs the same code, and needs hardly any memory."""
@@ -68,31 +69,44 @@ class Problem(NamedTuple):
 def problem(case: Case) -> Problem:
     """Draw the arrays of a case from its seed: the same in every process."""
     B, T, D, H = case.shape
-    rows = gate_count(case.cell) * H
+    cell = equations(case.cell)
+    rows = len(cell.gates) * H
     rng = np.random.default_rng(case.seed)
 
     def uniform(*shape: int) -> Array:
         return rng.uniform(-(H**-0.5), H**-0.5, shape).astype(case.dtype)
 
-    weights = {
-        "weight_ih_l0": uniform(rows, D),
-        "weight_hh_l0": uniform(rows, H),
-        "bias_ih_l0": uniform(rows),
-        "bias_hh_l0": uniform(rows),
-    }
+    weights = {"weight_ih_l0": uniform(rows, D)}
+    if cell.recurrent:
+        weights["weight_hh_l0"] = uniform(rows, H)
+    weights["bias_ih_l0"] = uniform(rows)
+    if cell.recurrent_bias:
+        weights["bias_hh_l0"] = uniform(rows)
     state = tuple(rng.uniform(-0.5, 0.5, (1, B, H)).astype(case.dtype) for _ in state_names(case.cell))
     x, dy = (rng.standard_normal((B, T, N)).astype(case.dtype) for N in (D, H))
     return Problem(case, x, state, dy, weights)
 
 
-def gate_count(cell: str) -> int:
-    """Return how many gates the cell of this name has, in any form."""
-    return next(len(form.gates) for form in FORMS.values() if form.name == cell)
+def equations(cell: str) -> Cell:
+    """Return the first form of the cell of this name; gates, states and weights are the same in any."""
+    return next(form for form in FORMS.values() if form.name == cell)
 
 
 def state_names(cell: str) -> tuple[str, ...]:
     """Return the letters of a cell's state."""
-    return next(tuple(name[0] for name in form.states) for form in FORMS.values() if form.name == cell)
+    return tuple(name[0] for name in equations(cell).states)
+
+
+def check_known(case: Case, cells: Collection[str]) -> None:
+    """Raise unless a system has the cell of the case.
+
+    Raises
+    ------
+    GatewiseError
+        If `cells`, those that the system has, lack it.
+    """
+    if case.cell not in cells:
+        raise GatewiseValueError(f"has no {case.cell}, only {', '.join(cells)}.")
 
 
 def named_results(

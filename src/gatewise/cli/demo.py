@@ -30,7 +30,12 @@ FACTS = {
 
 @click.command()
 @click.option(
-    "--out", default="gatewise-demo", show_default=True, type=click.Path(path_type=Path), help="Folder to write to."
+    "--out",
+    metavar="FOLDER",
+    default="gatewise-demo",
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="Folder to write to.",
 )
 @options.seed_option
 @click.option("--json", "as_json", is_flag=True, help="Print metrics.json on stdout.")

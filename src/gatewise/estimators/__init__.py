@@ -2,6 +2,7 @@
 
 from gatewise.estimators.classifier import RecurrentClassifier
 from gatewise.estimators.forecaster import RecurrentForecaster
+from gatewise.estimators.importance import permutation_importance
 from gatewise.estimators.regressor import RecurrentRegressor
 from gatewise.estimators.transformers import SequencePadder, SequenceScaler, SequenceWindower
 
@@ -12,4 +13,5 @@ __all__ = [
     "SequencePadder",
     "SequenceScaler",
     "SequenceWindower",
+    "permutation_importance",
 ]

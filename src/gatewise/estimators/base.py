@@ -18,6 +18,7 @@ from gatewise.estimators.callbacks import CallbackSupportMixin, Epochs, with_cal
 from gatewise.estimators.inspection import Inspection, input_names
 from gatewise.estimators.parameters import CONSTRAINTS, CheckedParameters
 from gatewise.estimators.sequences import Inputs, Sequences, read_sequences
+from gatewise.estimators.summaries import Summarized, form_of
 from gatewise.estimators.targets import Targets, weight_per_row, with_weight
 from gatewise.layers import Layer
 from gatewise.layers.layer import prefixed
@@ -30,7 +31,7 @@ _SEEN = ("n_channels_in_", "n_features_in_", "n_steps_in_")
 _TRAINING = ("loss_curve_", "loss_", "n_iter_", "validation_scores_", "best_validation_score_")
 
 
-class RecurrentEstimator(CallbackSupportMixin, CheckedParameters, metaclass=ABCMeta):  # type: ignore[misc]
+class RecurrentEstimator(CallbackSupportMixin, Summarized, CheckedParameters, metaclass=ABCMeta):  # type: ignore[misc]
     """A recurrent network with scikit-learn's contract; see `RecurrentClassifier` and `RecurrentRegressor`."""
 
     _parameter_constraints = CONSTRAINTS
@@ -245,9 +246,7 @@ class RecurrentEstimator(CallbackSupportMixin, CheckedParameters, metaclass=ABCM
 
     def _outputs(self, X: Any) -> tuple[Sequences, Array]:
         """Return X as it was read and the network's outputs, (n, outputs) or (n, time, outputs)."""
-        if not hasattr(self, "model_"):
-            name = type(self).__name__
-            raise NotFittedError(f"This {name} instance is not fitted yet: call fit before this method.")
+        self._check_fitted()
         sequences = read_sequences(self, X, reset=False)
         n, T, _ = sequences.values.shape
         outputs = np.zeros((n, T, self._output_count()) if self._per_step else (n, self._output_count()))
@@ -313,6 +312,16 @@ class RecurrentEstimator(CallbackSupportMixin, CheckedParameters, metaclass=ABCM
     @abstractmethod
     def _true_values(self, target: Array) -> Array:
         """Return targets as `_in_units` has the outputs: numbers of classes, or values in the unit of y."""
+
+    def _parts_for_summary(self) -> tuple[tuple[Layer, ...], tuple[str, ...]]:
+        self._check_fitted()
+        networks = builder.networks_of(self.model_)
+        return networks, (f"{type(self).__name__}: {form_of(networks)}",)
+
+    def _check_fitted(self) -> None:
+        if not hasattr(self, "model_"):
+            name = type(self).__name__
+            raise NotFittedError(f"This {name} instance is not fitted yet: call fit before this method.")
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

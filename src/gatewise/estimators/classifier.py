@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, overload
 
 import numpy as np
 from scipy.special import softmax
@@ -30,6 +30,9 @@ from gatewise.estimators.targets import (
 )
 from gatewise.layers.padding import valid_steps
 
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
 
 class RecurrentClassifier(ClassifierMixin, RecurrentEstimator):  # type: ignore[misc]
     """Classify sequences with a recurrent network; scikit-learn's contract, for sequences of any lengths.
@@ -42,7 +45,7 @@ class RecurrentClassifier(ClassifierMixin, RecurrentEstimator):  # type: ignore[
     Parameters
     ----------
     cell : str or class
-        Kind of recurrent layer: "gru", "lstm", "rnn", or the class of one, such as `gw.define_cell` returns.
+        A recurrent layer: "gru", "lstm", "rnn" or another name, or the class of one, such as `gw.define_cell` returns.
     hidden_size, num_layers : int
         Units of a layer, and layers stacked.
     bidirectional : bool
@@ -212,6 +215,10 @@ class RecurrentClassifier(ClassifierMixin, RecurrentEstimator):  # type: ignore[
                 raise GatewiseValueError(f"classes is {classes}; need those of the first call, {self.classes_}.")
         return self._fit(X, y, sample_weight, again=hasattr(self, "model_"), once=True, classes=classes)
 
+    @overload
+    def predict(self, X: Array | DataFrame) -> Array: ...
+    @overload
+    def predict(self, X: Any) -> Array | Any: ...
     def predict(self, X: Any) -> Any:
         """Return the most probable class.
 
@@ -232,6 +239,10 @@ class RecurrentClassifier(ClassifierMixin, RecurrentEstimator):  # type: ignore[
         labels = self.classes_[np.argmax(outputs, axis=-1)]
         return sequences.like_input(labels) if self._per_step else labels
 
+    @overload
+    def predict_proba(self, X: Array | DataFrame) -> Array: ...
+    @overload
+    def predict_proba(self, X: Any) -> Array | Any: ...
     def predict_proba(self, X: Any) -> Any:
         """Return the probability of each class, in the order of `classes_`.
 
@@ -250,6 +261,10 @@ class RecurrentClassifier(ClassifierMixin, RecurrentEstimator):  # type: ignore[
         """
         return self._probabilities(X, np.exp)
 
+    @overload
+    def predict_log_proba(self, X: Array | DataFrame) -> Array: ...
+    @overload
+    def predict_log_proba(self, X: Any) -> Array | Any: ...
     def predict_log_proba(self, X: Any) -> Any:
         """Return the logarithms of `predict_proba`, finite however improbable a class is."""
         return self._probabilities(X, lambda logarithms: logarithms)

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from numbers import Real
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, overload
 
 import numpy as np
-import pandas as pd
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import check_is_fitted
 
 from gatewise import descriptions
 from gatewise.errors import Array, GatewiseTypeError, GatewiseValueError, check_number
+from gatewise.estimators.forecasts import Forecast, Forecasts, Quantiles
 from gatewise.estimators.parameters import CONSTRAINTS, COUNT, CheckedParameters
 from gatewise.forecasting import fitting
-from gatewise.forecasting.inspection import ForecasterInspection, inspect
 from gatewise.forecasting.preparation import Prepared, prepare
 from gatewise.forecasting.recurrent import NetworkSettings
 from gatewise.forecasting.serialization import from_parts, to_parts
@@ -25,13 +23,16 @@ from gatewise.forecasting.state import State
 from gatewise.layers.registry import cell_name
 from gatewise.training import History
 
+if TYPE_CHECKING:
+    from pandas import DataFrame, Series
+
 Seasons = int | Sequence[int] | None
 SHARED = ("cell", "hidden_size", "num_layers", "alpha", "learning_rate_init", "random_state", "verbose")
 LEAST_CONTEXT = 4  # steps, in series that are next to nothing
 DAY, WEEK = 24, 168  # hours; a day is read at least and a week at most, whatever the step
 
 
-class RecurrentForecaster(CheckedParameters):
+class RecurrentForecaster(Forecasts[Forecast, Quantiles], CheckedParameters):
     """Forecast one or many series: a GRU on what a simple reference and a linear path miss.
 
     Parameters
@@ -128,7 +129,7 @@ class RecurrentForecaster(CheckedParameters):
     _renamed: ClassVar = {"members": "n_networks"}
 
     def __init__(
-        self,
+        self: RecurrentForecaster[Any, Any],
         horizon: int,
         *,
         context: int | None = None,
@@ -168,13 +169,22 @@ class RecurrentForecaster(CheckedParameters):
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, y: Any, X: Any = None, static: Any = None) -> Self:
+    @overload
+    def fit(self, y: Series[Any], X: Any = None, static: Any = None) -> RecurrentForecaster[Series[Any], DataFrame]: ...
+    @overload
+    def fit(self, y: DataFrame, X: Any = None, static: Any = None) -> RecurrentForecaster[DataFrame, DataFrame]: ...
+    @overload
+    def fit(self, y: Array, X: Any = None, static: Any = None) -> RecurrentForecaster[Array, Array]: ...
+    @overload
+    def fit(self, y: Sequence[Any], X: Any = None, static: Any = None) -> RecurrentForecaster[list[Any], list[Any]]: ...
+    def fit(self, y: Any, X: Any = None, static: Any = None) -> RecurrentForecaster[Any, Any]:
         """Fit to one or many series.
 
         Parameters
         ----------
         y : Series, DataFrame with one column a series, list of Series or arrays, or array (time,) or (time, series)
-            Observations at even steps: dates, periods or whole numbers as index. NaN and absent dates are gaps.
+            Observations at even steps: dates, periods or whole numbers as index. NaN, what is masked in a masked array
+            and absent dates are gaps. An index of numbers that lie on no common step is refused, as such dates are.
         X : DataFrame or array (time, columns), or for a list of series a list of them, optional
             Covariates beside y; a DataFrame is matched by its index.
         static : DataFrame or array (series, columns), optional
@@ -203,124 +213,6 @@ class RecurrentForecaster(CheckedParameters):
         fitted, history = fitting.fit(data.panel, self._settings(data), rng, bool(self.verbose))
         self._take(data.fitted(fitted), history)
         return self
-
-    def predict(self, X_future: Any = None) -> Any:
-        """Return the median of the next `horizon` steps, in the container that y came in.
-
-        Parameters
-        ----------
-        X_future : DataFrame or array (horizon, columns), or a list of them, optional
-            The covariates known ahead for those steps; needed if there are any.
-        """
-        state = self._fitted_state()
-        values = state.forecast(X_future)[..., state.fitted.levels.index(0.5)]
-        return state.container.pack(
-            [pd.Series(row, index=axis.future(self.horizon)) for row, axis in zip(values, state.axes, strict=True)]
-        )
-
-    def predict_quantiles(self, X_future: Any = None) -> Any:
-        """Return every level of `quantiles` for the next `horizon` steps.
-
-        Parameters
-        ----------
-        X_future : DataFrame or array (horizon, columns), or a list of them, optional
-            As in `predict`.
-
-        Returns
-        -------
-        DataFrame, list of them, or array
-            For a Series a column a level; for a DataFrame columns (series, level); for a list a DataFrame each; for
-            arrays (horizon, levels) or (horizon, series, levels). Levels never cross.
-        """
-        state = self._fitted_state()
-        names = [float(level) for level in self.quantiles]
-        values = state.forecast(X_future)[..., [state.fitted.levels.index(level) for level in names]]
-        return state.container.pack_levels(
-            [
-                pd.DataFrame(part, index=axis.future(self.horizon), columns=pd.Index(names, name="quantile"))
-                for part, axis in zip(values, state.axes, strict=True)
-            ]
-        )
-
-    def update(self, y_new: Any, X_new: Any = None) -> Self:
-        """Take new observations, without fitting again: the next forecast starts after them.
-
-        Parameters
-        ----------
-        y_new : as y in `fit`
-            The same series, at later steps; steps left out are gaps.
-        X_new : as X in `fit`
-            All covariates at those steps; needed if there are any.
-
-        Returns
-        -------
-        RecurrentForecaster
-            This object.
-        """
-        self._state = self._fitted_state().updated(y_new, X_new)
-        return self
-
-    def backtest(
-        self,
-        y: Any,
-        X: Any = None,
-        windows: int = 5,
-        *,
-        static: Any = None,
-        stride: int | None = None,
-        refit: bool = False,
-        return_forecasts: bool = False,
-    ) -> Any:
-        """Forecast from rolling origins at the end of y and measure the errors; this object is not changed.
-
-        A copy is fitted once, to what lies before the first origin, and updated from origin to origin.
-
-        Parameters
-        ----------
-        y, X, static
-            As in `fit`.
-        windows : int
-            Number of origins.
-        stride : int, optional
-            Steps from one origin to the next; by default `horizon`.
-        refit : bool
-            Whether to fit again at every origin.
-        return_forecasts : bool
-            Whether to return the forecasts too.
-
-        Returns
-        -------
-        measures : DataFrame
-            Rows (window, method): windows from 1 on and "all"; methods model, seasonal_naive, naive, drift, mean.
-            Columns mae, rmse, mase, smape, pinball, and coverage of the outermost quantiles.
-        forecasts : DataFrame
-            With `return_forecasts`: a row for each step; columns series, window, truth, one a method, one a quantile.
-        """
-        from gatewise.forecasting.backtest import backtest
-
-        measured = backtest(self, y, X, static, windows=windows, stride=stride, refit=refit)
-        return (measured.measures(), measured.forecasts()) if return_forecasts else measured.measures()
-
-    def inspect(self, X_future: Any = None, *, windows: int = 6) -> ForecasterInspection:
-        """Return what this forecaster last saw, forecasts next, and gives its networks to read.
-
-        Parameters
-        ----------
-        X_future : DataFrame or array (horizon, columns), or a list of them, optional
-            As in `predict`; without it there are no forecasts where covariates are known ahead.
-        windows : int
-            Highest number of example windows of the networks.
-
-        Returns
-        -------
-        ForecasterInspection
-            Names, observations, forecasts, networks, windows and what the features are called.
-        """
-        check_number("windows", windows, 1, integer=True)
-        return inspect(self._fitted_state(), X_future, windows)
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "_state")
 
     def _to_parts(self) -> tuple[dict[str, Any], dict[str, Array]]:
         if not self.__sklearn_is_fitted__():
@@ -363,23 +255,9 @@ class RecurrentForecaster(CheckedParameters):
             if level >= 1:
                 raise GatewiseValueError(f"quantiles holds {level}; need levels between 0 and 1.")
 
-    def _fitted_state(self) -> State:
-        check_is_fitted(self)
-        return self._state
-
     def _settings(self, data: Prepared) -> Settings:
         context = self.context or max(LEAST_CONTEXT, min(max(DAY, self.horizon), WEEK, data.length // 3))
-        network = NetworkSettings(
-            self.cell,
-            self.hidden_size,
-            self.num_layers,
-            self.dropout,
-            self.alpha,
-            self.max_updates,
-            self.learning_rate_init,
-            self.batch_size,
-            self.max_iter,
-        )
+        network = NetworkSettings(*(getattr(self, name) for name in NetworkSettings._fields))
         drivers = len(data.covariates.known)
         return Settings(
             self.horizon, context, data.seasons, drivers, levels_of(self.quantiles), self.n_networks, network

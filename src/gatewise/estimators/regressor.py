@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self, overload
 
 import numpy as np
 from sklearn.base import RegressorMixin
@@ -19,6 +19,9 @@ from gatewise.estimators.base import RecurrentEstimator
 from gatewise.estimators.sequences import Sequences
 from gatewise.estimators.targets import Targets, by_step, row_weights, targets_per_sequence, targets_per_step
 
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
 
 class RecurrentRegressor(RegressorMixin, RecurrentEstimator):  # type: ignore[misc]
     """Predict numbers from sequences with a recurrent network; scikit-learn's contract, sequences of any lengths.
@@ -31,7 +34,7 @@ class RecurrentRegressor(RegressorMixin, RecurrentEstimator):  # type: ignore[mi
     Parameters
     ----------
     cell : str or class
-        Kind of recurrent layer: "gru", "lstm", "rnn", or the class of one, such as `gw.define_cell` returns.
+        A recurrent layer: "gru", "lstm", "rnn" or another name, or the class of one, such as `gw.define_cell` returns.
     hidden_size, num_layers : int
         Units of a layer, and layers stacked.
     bidirectional : bool
@@ -140,6 +143,10 @@ class RecurrentRegressor(RegressorMixin, RecurrentEstimator):  # type: ignore[mi
         """
         return self._fit(X, y, sample_weight, again=hasattr(self, "model_"), once=True)
 
+    @overload
+    def predict(self, X: Array | DataFrame) -> Array: ...
+    @overload
+    def predict(self, X: Any) -> Array | Any: ...
     def predict(self, X: Any) -> Any:
         """Return the predicted targets.
 

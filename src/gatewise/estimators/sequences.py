@@ -83,6 +83,8 @@ def read_sequences(estimator: Any, X: Any, *, reset: bool) -> Sequences:
     X = unmasked(X)
     try:
         parts = _parts(X)
+        if not reset and parts is None:
+            _refuse_single(estimator, X)
         with np.errstate(over="ignore", invalid="ignore"):  # scikit-learn sums all numbers to look for NaN
             sequences = _read_array(estimator, X, reset) if parts is None else _read_list(estimator, parts, reset)
     except GatewiseError:
@@ -92,6 +94,19 @@ def read_sequences(estimator: Any, X: Any, *, reset: bool) -> Sequences:
         raise kind(str(error)) from error
     _note_channels(estimator, sequences.values.shape[2], reset)
     return sequences
+
+
+def _refuse_single(estimator: Any, X: Any) -> None:
+    """Raise if X is one sequence, a table (time, channels) or a series (time,), where the fit had several."""
+    if hasattr(estimator, "n_steps_in_") or not hasattr(estimator, "n_channels_in_"):
+        return
+    shape, channels = np.shape(X), estimator.n_channels_in_
+    if (len(shape) == 2 and (channels > 1 or shape[1] == 1)) or len(shape) == 1:
+        raise GatewiseValueError(
+            f"X has shape {shape}; {type(estimator).__name__} was fitted with sequences of {channels} channel(s) and "
+            f"needs (n, time, {channels}) or a list of (time_i, {channels}): if X is one sequence, wrap it in a list, "
+            f"[X]."
+        )
 
 
 def _parts(X: Any) -> list[Any] | None:
@@ -204,6 +219,21 @@ def _note_channels(estimator: Any, channels: int, reset: bool) -> None:
         raise GatewiseValueError(
             f"X has {channels} channels, but {name} was fitted with {estimator.n_channels_in_}: need the same ones."
         )
+
+
+def like(X: Any, sequences: Sequences, values: Array) -> Any:
+    """Return values (n, time, channels) in the form in which X came: table, array, list of arrays or of frames."""
+    if sequences.form == "array":
+        return values
+    if sequences.form == "table":
+        return values[:, :, 0]
+    return [_part_like(part, row[:length]) for part, row, length in zip(X, values, sequences.lengths, strict=True)]
+
+
+def _part_like(part: Any, values: Array) -> Any:
+    if hasattr(part, "iloc"):  # a frame of pandas, or a Series
+        return part.__class__(values.reshape(part.shape), index=part.index).set_axis(part.axes[-1], axis=part.ndim - 1)
+    return values.reshape(np.shape(part))
 
 
 class Inputs(NamedTuple):

@@ -26,7 +26,7 @@ class GatewiseForecaster(BaseForecaster):  # type: ignore[misc]
         Steps in a season.
     context : int, optional
         Steps the network reads back.
-    cell : {"gru", "lstm", "rnn"}
+    cell : str or class
     hidden_size, max_updates, n_networks : int
         As in `RecurrentForecaster`.
     max_iter : int, optional

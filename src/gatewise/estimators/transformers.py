@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from gatewise.arrays import unmasked
 from gatewise.errors import Array, GatewiseValueError, check_choice, check_number
-from gatewise.estimators.sequences import Inputs, Sequences, read_sequences
+from gatewise.estimators.sequences import Inputs, Sequences, like, read_sequences
 
 
 def _fitted_on_table(self: Any) -> bool:
@@ -72,12 +72,12 @@ class SequenceScaler(_SequenceTransformer):
     def transform(self, X: Any) -> Any:
         """Return X standardized, in the form in which it came; missing values stay missing."""
         sequences = self._read(X)
-        return _like(X, sequences, (sequences.values - self.mean_) / self.scale_)
+        return like(X, sequences, (sequences.values - self.mean_) / self.scale_)
 
     def inverse_transform(self, X: Any) -> Any:
         """Return what `transform` made X of."""
         sequences = self._read(X)
-        return _like(X, sequences, sequences.values * self.scale_ + self.mean_)
+        return like(X, sequences, sequences.values * self.scale_ + self.mean_)
 
     def _read(self, X: Any) -> Sequences:
         check_is_fitted(self)
@@ -255,18 +255,3 @@ def _windows(series: Array, window: int) -> Array:
     """All windows of a series (steps, ...), (steps − window + 1, window, ...)."""
     view = np.lib.stride_tricks.sliding_window_view(series, window, axis=0)
     return np.ascontiguousarray(np.moveaxis(view, -1, 1))
-
-
-def _like(X: Any, sequences: Sequences, values: Array) -> Any:
-    """Values (n, time, channels) in the form in which X came."""
-    if sequences.form == "array":
-        return values
-    if sequences.form == "table":
-        return values[:, :, 0]
-    return [_like_part(part, row[:length]) for part, row, length in zip(X, values, sequences.lengths, strict=True)]
-
-
-def _like_part(part: Any, values: Array) -> Any:
-    if hasattr(part, "iloc"):  # a frame of pandas, or a Series
-        return part.__class__(values.reshape(part.shape), index=part.index).set_axis(part.axes[-1], axis=part.ndim - 1)
-    return values.reshape(np.shape(part))

@@ -10,7 +10,7 @@ from gatewise.layers.noise import Noise
 from gatewise.layers.own import OWN, OwnRecurrent, define_cell
 from gatewise.layers.parallel import Parallel
 from gatewise.layers.pool import Pool
-from gatewise.layers.recurrent import GRU, LSTM, RECURRENT, RNN, LSTMState
+from gatewise.layers.recurrent import GRU, LSTM, RECURRENT, RNN, LSTMState, MinGRU
 from gatewise.layers.sequential import Sequential
 from gatewise.layers.stack import Recurrent
 
@@ -28,6 +28,7 @@ __all__ = [
     "LSTMState",
     "Last",
     "Layer",
+    "MinGRU",
     "Noise",
     "OwnRecurrent",
     "Parallel",

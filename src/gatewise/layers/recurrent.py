@@ -1,4 +1,4 @@
-"""The recurrent layers users build: GRU, LSTM and Elman. What they share stands in `stack.py`."""
+"""The recurrent layers users build: GRU, LSTM, Elman and others. What they share stands in `stack.py`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from gatewise import layouts
-from gatewise.cells import gru, lstm, rnn
+from gatewise.cells import gru, lstm, mingru, rnn
 from gatewise.errors import Array, GatewiseValueError, check_choice, check_number
 from gatewise.layers import initializers
 from gatewise.layers.layer import Rng, generator
@@ -33,7 +33,7 @@ class LSTMState(NamedTuple):
 
 
 class Convertible(Recurrent):
-    """A recurrent layer that other systems have too, in the layouts of `gatewise.layouts`."""
+    """A recurrent layer with weights from and to the layouts of `gatewise.layouts`, where one has the cell."""
 
     @classmethod
     def from_weights(cls, weights: Mapping[str, Array], layout: str, **hints: Any) -> Self:
@@ -285,5 +285,39 @@ class RNN(Convertible):
         )
 
 
-RECURRENT: dict[str, type[Recurrent]] = {layer.kind: layer for layer in (GRU, LSTM, RNN)}
+class MinGRU(Convertible):
+    """A minimal gated recurrent unit over whole sequences: gate and candidate see the input alone; there is no U.
+
+    Parameters
+    ----------
+    input_size, hidden_size, num_layers, bidirectional, bias, dropout, dtype, rng, tape
+        As in `GRU`. Parameters are `weight_ih` (2·H, D) and `bias_ih` (2·H,) of each layer and direction.
+    init : {"uniform", "orthogonal"}
+        As in `GRU`; without a recurrent matrix both are the same.
+
+    Raises
+    ------
+    GatewiseError
+        If an argument is out of range.
+
+    Notes
+    -----
+    The equations stand in `gatewise.cells.mingru`. What one layer lacks, seeing the state when it decides, a stack of
+    several has in part: the gates of a layer see the states of the one below. Source: Feng et al., *Were RNNs all we
+    needed?*, arXiv 2410.01201, section 3.1.
+
+    Examples
+    --------
+    >>> import numpy as np, gatewise as gw
+    >>> layer = gw.MinGRU(3, 16, num_layers=2, rng=0)
+    >>> y, state = layer(np.zeros((2, 5, 3), np.float32))
+    >>> y.shape, state.shape, list(layer.params)[:2]
+    ((2, 5, 16), (2, 2, 16), ['weight_ih_l0', 'bias_ih_l0'])
+    """
+
+    kind = "mingru"
+    cell = mingru.MINGRU
+
+
+RECURRENT: dict[str, type[Recurrent]] = {layer.kind: layer for layer in (GRU, LSTM, RNN, MinGRU)}
 """Every recurrent layer of the library by its kind."""

@@ -15,13 +15,13 @@ from gatewise.comparison import MODEL, Comparison
 from gatewise.errors import Array
 from gatewise.pages import drawing, examples
 from gatewise.pages.content import Example, Result, Results, Section, TextTable
-from gatewise.pages.words import count, percent, shortened
+from gatewise.pages.words import count, percent, sentence, shortened
 
 MOST, TEXTS = 30, 16
 
 
 class Classified(NamedTuple):
-    """True classes and the probabilities a model gave them, one row a sequence or a step."""
+    """True classes and the probabilities that a model gave them, one row per sequence or step."""
 
     truth: Array  # int (n,)
     probabilities: Array  # (n, classes)
@@ -44,10 +44,23 @@ class Classified(NamedTuple):
         return float((self.predicted == self.truth).mean())
 
 
-def class_headline(result: Classified) -> str:
-    """Return the main result in words."""
+BARELY, LEVEL = 0.9, 0.98  # of the errors of the constant answer
+
+
+def class_headline(result: Classified, comparison: Comparison | None = None) -> str:
+    """Return the main result in words, with the constant answer where the model is little better than it."""
     wrong = int((result.predicted != result.truth).sum())
-    return f"{percent(result.accuracy)} right, {wrong:,} of {count(len(result.truth), result.thing)} wrong"
+    right = f"{percent(result.accuracy)} right"
+    wrong_of = f"{wrong:,} of {count(len(result.truth), result.thing)} wrong"
+    one = comparison or compared_with_constant(result)
+    if one.best is None or np.isnan(one.ratio):
+        return f"{right}, {wrong_of}"
+    against = f"{shortened(one.name(one.best), 40)} ({one.texts('accuracy')[one.best]})"
+    if one.ratio > 1 / LEVEL:
+        return sentence(f"{right}, worse than {against}: the model is not worth it here")
+    if one.ratio > LEVEL:
+        return sentence(f"{right}, no better than {against}: the model is not worth it here")
+    return sentence(f"{right}, barely better than {against}" if one.ratio > BARELY else f"{right}, {wrong_of}")
 
 
 def class_results(result: Classified, comparison: Comparison | None = None) -> Results:
@@ -56,7 +69,7 @@ def class_results(result: Classified, comparison: Comparison | None = None) -> R
     shares, f1 = one.texts("accuracy"), one.texts("macro_f1")
     rows = []
     for method, row in one.measures.items():
-        name = "Model" if method == MODEL else one.name(method).capitalize()
+        name = "Model" if method == MODEL else sentence(shortened(one.name(method), 40))
         against = "" if method == MODEL else f"model {one.against(method)}".removesuffix(" with")
         width = 100 * (row["accuracy"] or 0.0)
         rows.append(Result("model" if method == MODEL else "second", name, shares[method], width, f1[method], against))
@@ -78,17 +91,16 @@ def _f1(result: Classified, predicted: Array) -> float:
     return float(f1_score(result.truth, predicted, average="macro", zero_division=0))
 
 
-def class_sections(result: Classified, cards: Sequence[Example]) -> list[Section]:
+def class_sections(result: Classified, cards: Sequence[Example], channels: Sequence[str] = ()) -> list[Section]:
     """Return the confusion matrix, the table of classes, and the hardest examples as cards."""
     sections = [_matrix_section(result), _class_section(result)]
     if cards:
         wrong = bool((result.predicted != result.truth).any())
-        intro = (
-            "Rows to which the model gave the least probability of being what they are; "
-            "a line a channel, up to four, each to its own scale."
-        )
+        intro = f"The {result.thing}s to whose true class the model gave the lowest probability. {examples.WORDS}"
         intro = intro if wrong else f"{intro} All of them are right."
-        sections.append(Section(id="hardest", heading="Hardest examples", intro=intro, examples=cards))
+        sections.append(
+            Section(id="hardest", heading="Hardest examples", intro=intro, examples=cards, key=examples.key(channels))
+        )
     return sections
 
 
@@ -101,7 +113,8 @@ def _matrix_section(result: Classified) -> Section:
     return Section(
         id="confusion",
         heading="Confusion matrix",
-        intro=f"One line a true class, one column a predicted one; color is the share of the line. {worst}{left_out}",
+        intro=f"One row per true class, one column per predicted class; the color is the share of the row. "
+        f"{worst}{left_out}",
         alt=f"Confusion matrix, {len(shown)} × {len(shown)} classes. {worst}",
         figure=confusion_figure(result, shown),
         scales={"sequential": (percent(0.0), percent(1.0))},
@@ -143,7 +156,7 @@ def confusion_figure(result: Classified, shown: Array) -> Any:
         _write_counts(plot, table)
     _name_classes(plot, [shortened(result.labels[k], 14) for k in shown])
     text = (
-        '<div style="font-weight:600">@count of @all</div><div>is @truth</div><div>predicted @predicted</div>'
+        '<div style="font-weight:600">@count of @all</div><div>true class @truth</div><div>predicted @predicted</div>'
         "<div>@share{0.0 %}</div>"
     )
     plot.add_tools(HoverTool(tooltips=text, renderers=plot.renderers[:1], attachment="horizontal", show_arrow=False))
@@ -205,7 +218,7 @@ def cards(result: Classified, values: Array, rows: Array, most: int) -> list[Exa
         true, predicted = result.truth[row], result.predicted[row]
         names = shortened(result.labels[true], 30), shortened(result.labels[predicted], 30)
         chance = percent(float(result.probabilities[row, predicted]))
-        outcome = "rightly" if true == predicted else f"predicted {names[1]}"
-        caption = f"is {names[0]}, {outcome} ({chance})"
+        outcome = "predicted rightly" if true == predicted else f"predicted {names[1]}"
+        caption = f"True class {names[0]}, {outcome} ({chance})"
         made.append(Example(f"No. {row + 1}", caption, examples.lines_of(values[row]), str(place)))
     return made

@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+
+@dataclass(frozen=True)
+class Download:
+    """A file that the page carries with it: its name, its text, and what the link to it says."""
+
+    name: str
+    text: str
+    label: str
+
+    @property
+    def address(self) -> str:
+        """The file as a data URI."""
+        encoded = base64.b64encode(self.text.encode()).decode()
+        return f"data:text/csv;charset=utf-8;base64,{encoded}"
 
 
 @dataclass(frozen=True)
@@ -15,6 +31,11 @@ class TextTable:
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
     open: bool = False
+    each: int = 0
+    """Rows of one series, where the page shows only those of the series that is picked; 0: all rows are shown."""
+    copy: bool = False
+    """Whether a button copies the table."""
+    download: Download | None = None
 
 
 @dataclass(frozen=True)
@@ -31,7 +52,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Results:
-    """The headline's table: what was reached, beside what it is to be held against."""
+    """A table with bars: what the model reaches, beside the methods it is compared with."""
 
     caption: str
     first: str
@@ -57,7 +78,11 @@ class Example:
     caption: str
     lines: Sequence[str]
     pick: str = ""
-    """Where a control of the page can show more of it: the value to pick there."""
+    """The choice of a control that shows more of it, if there is one."""
+    colors: Sequence[str] = ()
+    """Names of the colors of the lines; by default the first four of the style sheet."""
+    band: str = ""
+    """Points of a filled polygon below the lines."""
 
 
 @dataclass(frozen=True)
@@ -81,3 +106,9 @@ class Section:
     scales: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Color scales drawn beside the legend: what they are of, and the texts at their ends."""
     examples: Sequence[Example] = ()
+    key: Mapping[str, str] = field(default_factory=dict)
+    """What the colors of the examples' lines are: names of colors with their titles."""
+    more: tuple[str, str] = ("gates", "See its gates")
+    """Id of the section that shows more of an example, and the text of the link to it."""
+    results: Results | None = None
+    warning: str = ""

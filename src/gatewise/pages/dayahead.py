@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gatewise.pages import measures
-from gatewise.pages.content import Result, Results, Section, TextTable, Windows
+from gatewise.pages.content import Download, Result, Results, Section, TextTable, Windows
 from gatewise.pages.learning import loss_sections
-from gatewise.pages.measures import FORECASTS, SERIES
+from gatewise.pages.measures import FORECASTS, SERIES, UNIT
 from gatewise.pages.page import render, require
-from gatewise.pages.words import compared, number, percent, span
+from gatewise.pages.words import compared, interval, number, percent, sentence, span
+from gatewise.printing import aligned
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from gatewise.errors import Array
     from gatewise.pages.inside import Inside
 
-UNIT = "vehicles/h"
 DAY = 86_400_000.0
 
 
@@ -85,20 +85,29 @@ def day_ahead_page(
     require()
     measures.check_metrics(metrics)
     forecast = measures.check_forecast(forecast)
+    levels = getattr(model, "quantiles", ())
+    held = sentence(interval(min(levels), max(levels))) if levels else "Interval"
     sections = [
-        _forecast_section(forecast),
+        _forecast_section(forecast, held),
         _profile_section("hour", "hour of day", measures.errors_by_hour(forecast), every=6),
         _profile_section("weekday", "day of week", measures.errors_by_weekday(forecast), every=1),
     ]
-    sections += [_day_section(forecast, named_days), *loss_sections(history)]
-    inside = _inside(model, x, days or (), features or ())
-    if inside is not None:
+    sections.append(_day_section(forecast, named_days))
+    folded, network = list(loss_sections(history)), _inside(model, x, days or (), features or ())
+    if network is not None:
         from gatewise.pages.inside_sections import inside_facts, inside_sections
 
-        sections += inside_sections(inside)
-        facts = {**facts, **inside_facts(inside)}
-    words = {"title": title, "headline": measures.headline(metrics), "lede": _lede(forecast, metrics)}
-    return render(**words, results=_results(metrics), sections=sections, facts=facts)
+        folded += inside_sections(network)
+        facts = {**facts, **inside_facts(network)}
+    return render(
+        title=title,
+        headline=measures.headline(metrics),
+        lede=_lede(forecast, metrics, held),
+        results=_results(metrics),
+        sections=sections,
+        inside=folded,
+        facts=facts,
+    )
 
 
 def _inside(model: Any, x: Array | None, days: Sequence[str], features: Sequence[str]) -> Inside | None:
@@ -115,12 +124,12 @@ def _inside(model: Any, x: Array | None, days: Sequence[str], features: Sequence
     return looked_into(model, compare="rnn")
 
 
-def _lede(forecast: DataFrame, metrics: Mapping[str, Any]) -> str:
+def _lede(forecast: DataFrame, metrics: Mapping[str, Any], held: str) -> str:
     times = measures.times(forecast)
     missing = int(forecast["truth"].isna().sum())
     gaps = f", {missing:,} of them without a reading" if missing else ""
     covered = metrics.get("coverage")
-    inside = "" if covered is None else f"{percent(covered)} of the values lie within the interval. "
+    inside = "" if covered is None else f"The {held[:1].lower() + held[1:]} held {percent(covered)} of the values. "
     return (
         f"Tested on {span(times[0], times[-1])}: {len(forecast):,} hours{gaps}. {inside}"
         f"The run took {number(metrics['seconds'])} seconds with seed {metrics['seed']}."
@@ -140,16 +149,41 @@ def _results(metrics: Mapping[str, Any]) -> Results:
     return Results(f"Errors in {UNIT}", "Forecast", "MAE", UNIT, "RMSE", rows)
 
 
-def _forecast_section(forecast: DataFrame) -> Section:
-    from gatewise.pages.forecasts import forecast_section
+def _forecast_section(forecast: DataFrame, held: str) -> Section:
+    from gatewise.pages.forecasts import drawn, forecast_figure, has_interval
 
-    return forecast_section(
-        forecast,
-        SERIES,
-        unit="vehicles per hour",
-        intro="Vehicles per hour, each day forecast at once. Drag the window in the strip below, or use the buttons.",
-        muted=("same_hour_last_week", "same_hour_yesterday"),
-        windows=Windows({7 * DAY: "1 week", 14 * DAY: "2 weeks", 30 * DAY: "30 days", 0: "All"}, dates=True),
+    muted = ("same_hour_last_week", "same_hour_yesterday")
+    windows = Windows({7 * DAY: "1 week", 14 * DAY: "2 weeks", 30 * DAY: "30 days", 0: "All"}, dates=True)
+    days = [day for _, day in forecast.groupby(measures.times(forecast).normalize())]
+    first, last = measures.times(forecast)[[0, -1]]
+    return Section(
+        id="forecast",
+        heading="Forecast against measurement",
+        intro="Vehicles per hour, each day forecast at once: its line starts at the last reading before it. Drag the "
+        "window in the strip below, or use the buttons.",
+        alt=f"Line chart of measured and forecast vehicles per hour, {span(first, last)}. "
+        f"Measured values reach {number(float(forecast['truth'].max()))}.",
+        figure=forecast_figure(drawn(forecast, days, forecast["truth"]), SERIES, held, muted, windows),
+        legend={**SERIES, **({"interval": held} if has_interval(forecast) else {})},
+        muted=muted,
+        windows=windows,
+        tables=[_last_day(forecast, days[-1], held)],
+    )
+
+
+def _last_day(forecast: DataFrame, day: DataFrame, held: str) -> TextTable:
+    """Return the last of the forecasts as a table, with all of them as a file."""
+    titles = SERIES | {"lower": f"{held}: from", "upper": "to"}
+    columns = [
+        [f"{time:%Y-%m-%d %H:%M}" for time in measures.times(day)],
+        *(aligned(day[name].tolist()) for name in day),
+    ]
+    return TextTable(
+        "The last day as a table, vehicles/h",
+        ["Hour", *(titles[str(name)] for name in day)],
+        list(zip(*columns, strict=True)),
+        copy=True,
+        download=Download("forecast.csv", forecast.to_csv(float_format="%.6g"), "Download all hours as CSV"),
     )
 
 

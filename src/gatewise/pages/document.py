@@ -13,6 +13,12 @@ from gatewise.losses import Loss
 from gatewise.pages.notebook import Page
 from gatewise.pages.page import render, require
 
+_USES = {
+    "ahead": "forecasters",
+    "measured": "what gatewise.tables returned",
+    "channels": "classifiers and regressors",
+}
+
 
 def report(
     model: Any,
@@ -28,6 +34,7 @@ def report(
     compare: Any = None,
     ahead: Any = None,
     measured: Any = None,
+    channels: Sequence[str] | None = None,
     path: str | os.PathLike[str] | None = None,
 ) -> Page:
     """Return one HTML page on a model: what it reaches, how it learned, what goes on inside.
@@ -62,6 +69,8 @@ def report(
     measured : ForecastResult or SequenceResult, optional
         What `tables.forecast`, `classify` or `regress` returned with this model: the page then shows its numbers
         instead of measuring again.
+    channels : sequence of str, optional
+        For a classifier or regressor: names of the channels of x, with their units.
     path : str or path, optional
         Where to write the page too.
 
@@ -88,7 +97,8 @@ def report(
     ('<!doctype html>', True, True)
     """
     require()
-    outcome = _outcome(model, x, y, lengths=lengths, loss=loss, dy=dy, compare=compare, ahead=ahead, measured=measured)
+    of_estimators = {"ahead": ahead, "measured": measured, "channels": channels}
+    outcome = _outcome(model, x, y, lengths=lengths, loss=loss, dy=dy, compare=compare, **of_estimators)
     page = Page(_page(outcome, history, title, facts or {}))
     if path is not None:
         page.save(path)
@@ -98,15 +108,16 @@ def report(
 def _outcome(model: Any, x: Any, y: Any, **options: Any) -> Any:
     from gatewise.pages import subjects
 
-    ahead, measured = options.pop("ahead"), options.pop("measured")
+    of_estimators = {name: options.pop(name) for name in ("ahead", "measured", "channels")}
     if isinstance(model, Layer) and not isinstance(model, RecurrentCell):
-        if ahead is not None:
-            raise GatewiseTypeError("ahead is for forecasters; a layer needs none: leave it out.")
+        unused = [name for name, value in of_estimators.items() if value is not None]
+        if unused:
+            raise GatewiseTypeError(f"{unused[0]} is for {_USES[unused[0]]}; a layer needs none: leave it out.")
         return subjects.of_layer(model, x, y, **options)
     unused = [name for name in ("lengths", "loss", "dy") if options[name] is not None]
     if unused:
         raise GatewiseTypeError(f"{unused[0]} is for layers; a {type(model).__name__} needs none: leave it out.")
-    return subjects.of_estimator(model, x, y, options["compare"], ahead, measured)
+    return subjects.of_estimator(model, x, y, compare=options["compare"], **of_estimators)
 
 
 def _page(
@@ -115,13 +126,16 @@ def _page(
     from gatewise.pages.inside_sections import inside_facts, inside_sections
     from gatewise.pages.learning import loss_sections
 
+    learning = loss_sections(outcome.history if history is None else history)
     inside = [] if outcome.inside is None else inside_sections(outcome.inside)
     card = {} if outcome.inside is None else inside_facts(outcome.inside)
     return render(
         title=title or outcome.title,
         headline=outcome.headline,
         lede=outcome.lede,
+        warning=outcome.warning,
         results=outcome.results,
-        sections=[*outcome.sections, *loss_sections(outcome.history if history is None else history), *inside],
+        sections=outcome.sections,
+        inside=[*learning, *inside],
         facts={str(name): str(text) for name, text in {**facts, **outcome.facts, **card}.items()},
     )

@@ -71,11 +71,11 @@ def plot(height: int, **options: Any) -> Any:
     return drawn
 
 
-def source(table: DataFrame) -> Any:
+def source(table: DataFrame, name: str | None = None) -> Any:
     """Return the table with, beside each column of floats, its text for hover boxes: NaN becomes a dash."""
     numbers = table.select_dtypes("number")
     texts = {f"{name}_text": [number(entry) for entry in numbers[name]] for name in numbers}
-    return ColumnDataSource({str(table.index.name): table.index.to_numpy(), **arrays(table), **texts})
+    return ColumnDataSource({str(table.index.name): table.index.to_numpy(), **arrays(table), **texts}, name=name)
 
 
 def arrays(table: DataFrame) -> dict[str, Any]:
@@ -175,7 +175,7 @@ def box_and_wheel(drawn: Any) -> None:
 
 def overview(data: Any, main: Any, name: str, first: Any, last: Any, **options: Any) -> Any:
     """Return a strip for below `main`: all of column `name`, with a window to drag."""
-    strip = plot(72, x_range=Range1d(start=first, end=last), y_range=main.y_range, **options)
+    strip = plot(72, x_range=Range1d(start=first, end=last, name="whole"), y_range=main.y_range, **options)
     strip.min_border_top = 4
     strip.yaxis.visible = strip.ygrid.visible = False
     strip.line(data.column_names[0], name, source=data, name=name, color=COLORS[name], line_width=0.8)

@@ -1,18 +1,34 @@
-"""Rows of the data as small pictures, and the choice of rows worth a look."""
+"""Rows of the data as small pictures, and which rows to show."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from gatewise.errors import Array
+from gatewise.pages.words import shortened
 
 POINTS, LINES = 120, 4
+COLORS = ("first", "second", "third", "sixth")
+WORDS = "Each picture has one line per channel, at most four, each on its own scale."
 WIDTH, HEIGHT, MARGIN = 100.0, 32.0, 2.0
 
 
 def lines_of(values: Array) -> list[str]:
-    """Return the first channels of one sequence (time, channels) as points of polylines, each to its own scale."""
+    """Return the first channels of one sequence (time, channels) as points of polylines, each on its own scale."""
     return [points(channel) for channel in values.T[:LINES] if np.isfinite(channel).any()]
+
+
+def key(channels: Sequence[str]) -> dict[str, str]:
+    """Return the names of the channels that pictures show, by the color of their line.
+
+    Examples
+    --------
+    >>> key(["ax", "speed (km/h)"])
+    {'first': 'ax', 'second': 'speed (km/h)'}
+    """
+    return dict(zip(COLORS, (shortened(name, 40) for name in channels), strict=False))
 
 
 def together(*series: Array) -> list[str]:
@@ -40,3 +56,21 @@ def worth_a_look(errors: Array, hardest: int, typical: int) -> Array:
     first, rest = order[:hardest], order[hardest:]
     picked = np.unique(np.linspace(0, len(rest) - 1, min(typical, len(rest))).round().astype(int))
     return np.concatenate([first, rest[picked]]).astype(int)
+
+
+def feature_names(features: Sequence[str], channels: Sequence[str]) -> list[str]:
+    """Return the names of what a network reads with the names of `channels` in place of their numbers.
+
+    Examples
+    --------
+    >>> feature_names(["Channel 1", "Channel 2", "Channel 2: observed"], ["speed (km/h)", "heart rate"])
+    ['speed (km/h)', 'heart rate', 'heart rate: observed']
+    """
+    names = dict(zip(features, channels, strict=False))
+    return [names.get(name) or _with_name(name, names) for name in features]
+
+
+def _with_name(name: str, names: Mapping[str, str]) -> str:
+    """Return "heart rate: observed" of "Channel 2: observed"."""
+    channel, colon, rest = name.rpartition(": ")
+    return names[channel] + colon + rest if channel in names else name

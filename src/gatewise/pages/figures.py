@@ -1,7 +1,8 @@
-"""The figures that only the demo's page has: errors by hour, by weekday and by day."""
+"""Figures of errors: along hours, weekdays, months or steps ahead, and day by day."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -18,17 +19,17 @@ if TYPE_CHECKING:
 DAY = pd.Timedelta(days=1)
 
 
-def profile_figure(table: DataFrame, every: int) -> Any:
-    """Return the mean error of model and baselines along hours or weekdays; every `every`-th tick is labeled."""
+def profile_figure(table: DataFrame, every: int, names: Mapping[str, str] = FORECASTS) -> Any:
+    """Return the mean error of model and other methods along hours or weekdays; every `every`-th tick is labeled."""
     source = drawing.source(table.rename_axis("place"))
     plot = drawing.plot(280, y_range=drawing.fitted(), x_range=Range1d(start=-0.4, end=len(table) - 0.6))
     plot.xaxis.ticker = FixedTicker(ticks=list(range(0, len(table), every)))
     plot.xaxis.major_label_overrides = dict(enumerate(table["label"]))
     drawing.thousands(plot)
-    for name in reversed(FORECASTS):
+    for name in reversed([*names]):
         drawing.line(plot, source, name, marker=True)
     drawing.hide_from_legend(plot)
-    drawing.hover(plot, "@label", FORECASTS, renderers=drawing.first_line(plot))
+    drawing.hover(plot, "@label", names, renderers=drawing.first_line(plot))
     return plot
 
 

@@ -6,8 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from gatewise.comparison import Comparison
 from gatewise.errors import GatewiseTypeError, GatewiseValueError, check_names
-from gatewise.pages.words import compared, long_date, number
+from gatewise.pages.words import long_date, sentence
 
 if TYPE_CHECKING:
     from pandas import DataFrame, DatetimeIndex
@@ -19,6 +20,7 @@ FORECASTS = {
 }
 SERIES = {"truth": "Measured", **FORECASTS}
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+UNIT = "vehicles/h"
 INTERVAL = ("lower", "upper")
 
 
@@ -88,8 +90,8 @@ def worst(table: DataFrame, count: int) -> DataFrame:
 
 
 def headline(metrics: Mapping[str, Any]) -> str:
-    """Return the main result in words."""
-    mae, base = float(metrics["model"]["mae"]), float(metrics["same_hour_last_week"]["mae"])
-    if not math.isfinite(mae):
+    """Return the main result in words: the model beside the best simple method."""
+    if not math.isfinite(float(metrics["model"]["mae"])):
         return "The mean error is not known"
-    return f"Mean error {number(mae)} vehicles/h, {compared(mae, base)} same hour last week"
+    methods = {name: metrics[name] for name in FORECASTS}
+    return sentence(Comparison(methods, {name: title.lower() for name, title in FORECASTS.items()}, unit=UNIT).verdict)

@@ -4,11 +4,14 @@
   const items = JSON.parse(document.getElementById("items").textContent);
   const stores = JSON.parse(document.getElementById("stores").textContent);
   const roots = new Map();
-  for (const item of items) {
-    const before = Bokeh.documents.length;
-    await Bokeh.embed.embed_item(item);
-    roots.set(item.target_id, Bokeh.documents[before].roots()[0]);
-  }
+  const embed = async (place) => {
+    for (const item of items) {
+      if (roots.has(item.target_id) || !place.querySelector(`[id="${item.target_id}"]`)) continue;
+      const before = Bokeh.documents.length;
+      await Bokeh.embed.embed_item(item);
+      roots.set(item.target_id, Bokeh.documents[before].roots()[0]);
+    }
+  };
   const models = (figure) => [...figure.references()];
   const figureOf = (element) => roots.get(element.closest("section").querySelector(".plot").id);
   const named = (figure, name) => models(figure).filter((model) => model.name === name);
@@ -67,20 +70,24 @@
   system.addEventListener("change", () => matchMedia("print").matches || theme());
 
   // The legend: a button mutes or hides its lines.
-  for (const entry of document.querySelectorAll("button[data-series]")) {
-    const figure = figureOf(entry);
-    entry.addEventListener("click", () => {
-      const shown = entry.getAttribute("aria-pressed") !== "true";
-      entry.setAttribute("aria-pressed", shown);
-      for (const model of named(figure, entry.dataset.series)) {
-        if (model.type === "GlyphRenderer") model.setv(model.tags.includes("hides") ? { visible: shown } : { muted: !shown });
-      }
-    });
-  }
+  const connectLegend = (section) => {
+    for (const entry of section.querySelectorAll("button[data-series]")) {
+      const figure = figureOf(entry);
+      entry.addEventListener("click", () => {
+        const shown = entry.getAttribute("aria-pressed") !== "true";
+        entry.setAttribute("aria-pressed", shown);
+        for (const model of named(figure, entry.dataset.series)) {
+          if (model.type === "GlyphRenderer") model.setv(model.tags.includes("hides") ? { visible: shown } : { muted: !shown });
+        }
+      });
+    }
+  };
 
   // The window: buttons move it, and say what is shown.
   const dates = new Intl.DateTimeFormat("en-US", { month: "short", day: "numeric", year: "numeric", timeZone: "UTC" });
-  for (const group of document.querySelectorAll(".windows")) {
+  const connectWindow = (section) => {
+    const group = section.querySelector(".windows");
+    if (!group) return;
     const range = named(figureOf(group), "window")[0];
     const all = () => range.bounds[1] - range.bounds[0];
     const told = () => ("dates" in group.dataset)
@@ -110,7 +117,7 @@
     });
     range.change.connect(say);
     say();
-  }
+  };
 
   // Heat maps: filled with what the controls pick.
   const titles = {};
@@ -174,30 +181,133 @@
       stretch(figure, steps, source, input.length);
     }
   };
-  for (const [id, store] of Object.entries(stores)) {
-    const section = document.getElementById(id);
+  const connectGates = (section, store) => {
     const picks = [...section.querySelectorAll("select[data-level]")];
     const update = () => {
       const chosen = [0, 0, 0];
       for (const pick of picks) chosen[pick.dataset.level] = +pick.value;
-      fill(roots.get(`plot-${id}`), store, chosen);
+      fill(roots.get(`plot-${section.id}`), store, chosen);
     };
     for (const pick of picks) pick.addEventListener("change", update);
     update();
-    for (const link of document.querySelectorAll(`a[href="#${id}"][data-pick]`)) {
-      link.addEventListener("click", () => {
-        picks[0].value = link.dataset.pick;
-        update();
-      });
+  };
+
+  // Several series: one is picked, and every figure and table of series shows it.
+  const digits = (value) => {
+    if (!Number.isFinite(value)) return "–";
+    const size = Math.abs(value), places = size >= 100 ? 0 : size >= 10 ? 1 : null;
+    if (places === null) return `${+value.toPrecision(3)}`;
+    return value.toLocaleString("en-US", { minimumFractionDigits: places, maximumFractionDigits: places });
+  };
+  const fillSeries = (figure, one) => {
+    for (const [name, columns] of Object.entries(one.sources)) {
+      for (const source of named(figure, name)) {
+        const data = {};
+        for (const [key, values] of Object.entries(columns)) {
+          data[key] = values.map((value) => value ?? NaN);
+          if (`${key}_text` in source.data) data[`${key}_text`] = data[key].map(digits);
+        }
+        source.data = data;
+      }
     }
+    const [first, last] = one.x, [low, high] = one.y;
+    for (const range of named(figure, "values")) range.setv({ start: low, end: high });
+    for (const range of named(figure, "whole")) range.setv({ start: first, end: last });
+    for (const range of named(figure, "window")) {
+      const length = Math.min(range.end - range.start, last - first);
+      range.setv({ bounds: [first, last], start: last - length, end: last });
+    }
+  };
+  const pickers = [...document.querySelectorAll("select[data-level]")]
+    .filter((pick) => stores[pick.closest("section").id]?.series);
+  const showSeries = (place) => {
+    for (const pick of pickers) {
+      pick.value = place;
+      const { id } = pick.closest("section"), figure = roots.get(`plot-${id}`), one = stores[id].series[place];
+      if (figure && one) fillSeries(figure, one);
+    }
+    for (const rows of document.querySelectorAll("tbody[data-of]")) rows.hidden = +rows.dataset.of !== place;
+  };
+  for (const pick of pickers) pick.addEventListener("change", () => showSeries(+pick.value));
+  if (pickers.length) showSeries(0);
+
+  // Links to what is folded unfold it; links with a choice make it.
+  const unfold = (target) => {
+    for (let place = target?.closest("details"); place; place = place.parentElement.closest("details")) place.open = true;
+  };
+  for (const link of document.querySelectorAll('a[href^="#"]')) {
+    link.addEventListener("click", async () => {
+      const target = document.getElementById(link.hash.slice(1));
+      unfold(target);
+      if (!link.dataset.pick) return;
+      if (target.closest("#inside")) await show(inside);
+      const pick = target.querySelector("select[data-level]");
+      if (!pick) return;
+      pick.value = link.dataset.pick;
+      pick.dispatchEvent(new Event("change"));
+    });
   }
-  theme();
+
+  // Copies a table as lines of cells between tabs, as spreadsheets take it.
+  const copy = async (text) => {
+    try {
+      await navigator.clipboard.writeText(text);
+    } catch {
+      const area = document.body.appendChild(document.createElement("textarea"));
+      area.value = text;
+      area.select();
+      document.execCommand("copy");
+      area.remove();
+    }
+  };
+  for (const entry of document.querySelectorAll("button.copy")) {
+    const words = entry.textContent;
+    entry.hidden = false;
+    entry.addEventListener("click", async () => {
+      const rows = [...entry.closest("details").querySelectorAll("tr")].filter((row) => !row.closest("[hidden]"));
+      const text = rows.map((row) => [...row.cells].map((cell) => cell.textContent).join("\t")).join("\n");
+      await copy(text);
+      entry.dataset.copied = text;
+      entry.textContent = "Copied";
+      setTimeout(() => { entry.textContent = words; }, 2000);
+    });
+  }
+
+  // Figures are drawn once their place is open.
+  const inside = document.getElementById("inside");
+  const shown = new Map();
+  const show = (place) => {
+    if (!shown.has(place)) shown.set(place, draw(place));
+    return shown.get(place);
+  };
+  const draw = async (place) => {
+    await embed(place);
+    for (const section of place.matches("section") ? [place] : place.querySelectorAll("section")) {
+      if (!roots.has(`plot-${section.id}`) || section.dataset.connected) continue;
+      section.dataset.connected = "yes";
+      connectLegend(section);
+      connectWindow(section);
+      if (stores[section.id]?.units) connectGates(section, stores[section.id]);
+    }
+    if (place === inside) inside.dataset.ready = "yes";
+    theme();
+    touch();
+  };
 
   // On a touch screen a finger on a figure scrolls the page.
-  if (matchMedia("(pointer: coarse)").matches) {
+  const touch = () => {
+    if (!matchMedia("(pointer: coarse)").matches) return;
     for (const model of [...roots.values()].flatMap(models)) {
       if (["PanTool", "WheelZoomTool", "BoxZoomTool"].includes(model.type)) model.active = false;
     }
+  };
+  for (const section of document.querySelectorAll("main > section")) await show(section);
+  if (inside) {
+    inside.addEventListener("toggle", () => inside.open && show(inside));
+    if (inside.open) await show(inside);
+    unfold(document.getElementById(location.hash.slice(1)));
   }
+  theme();
+  if (pickers.length) showSeries(0);
   root.dataset.ready = "yes";
 })();

@@ -29,11 +29,27 @@ def render(
     results: Results | None,
     sections: Sequence[Section],
     facts: Mapping[str, str],
+    warning: str = "",
+    inside: Sequence[Section] = (),
 ) -> str:
-    """Return a page with these parts. Every text is escaped; figures are Bokeh models."""
-    import jinja2
-
+    """Return a page with these parts, those of `inside` folded. Every text is escaped; figures are Bokeh models."""
     from gatewise import __version__
+
+    every = [*sections, *inside]
+    words = {"title": title, "headline": headline, "lede": lede, "warning": warning, "version": __version__}
+    items = [_embedded(section) for section in every if section.figure is not None]
+    stores = {section.id: section.store for section in every if section.store}
+    links = {section.heading.partition(":")[0]: section.id for section in reversed(sections)}
+    links = dict(reversed(links.items()))
+    parts = {"results": results, "sections": sections, "inside": inside, "facts": facts, "links": links}
+    data = {"items": items, "stores": stores, "bokeh": _bokeh_script()}
+    page: str = _environment().get_template("template.html.jinja").render(**words, **parts, **data)
+    return page
+
+
+def _environment() -> Any:
+    """Return what renders templates: it escapes every text, and refuses names that no part of the page has."""
+    import jinja2
 
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("gatewise.pages", ""),
@@ -43,14 +59,7 @@ def render(
         lstrip_blocks=True,
     )
     environment.policies["json.dumps_kwargs"] = {"sort_keys": False, "separators": (",", ":")}
-    words = {"title": title, "headline": headline, "lede": lede, "version": __version__}
-    items = [_embedded(section) for section in sections if section.figure is not None]
-    stores = {section.id: section.store for section in sections if section.store}
-    links = {section.heading.partition(":")[0]: section.id for section in reversed(sections)}
-    links = dict(reversed(links.items()))
-    parts = {"results": results, "sections": sections, "facts": facts, "links": links}
-    data = {"items": items, "stores": stores, "bokeh": _bokeh_script()}
-    return environment.get_template("template.html.jinja").render(**words, **parts, **data)
+    return environment
 
 
 def _importable(name: str) -> bool:

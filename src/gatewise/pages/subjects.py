@@ -18,7 +18,7 @@ from gatewise.pages.classes import Classified
 from gatewise.pages.content import Results, Section
 from gatewise.pages.inside import Inside, recurrent_layers
 from gatewise.pages.values import Predicted
-from gatewise.pages.words import count, number
+from gatewise.pages.words import count
 
 HARDEST, TYPICAL = 4, 4
 CARDS = 8
@@ -31,6 +31,7 @@ class Outcome:
     title: str
     headline: str
     lede: str = ""
+    warning: str = ""
     results: Results | None = None
     sections: Sequence[Section] = ()
     history: Sequence[Mapping[str, Any]] = ()
@@ -76,7 +77,7 @@ def _layer_headline(model: Layer) -> str:
 
 
 def _layer_lede(x: Array, steps: Array | None) -> str:
-    return f"Looked at with {count(len(x), 'sequence')} of {_range(x.shape[1] if steps is None else steps)} steps."
+    return f"Shown on {count(len(x), 'sequence')} of {_range(x.shape[1] if steps is None else steps)} steps."
 
 
 def _range(steps: Any) -> str:
@@ -135,25 +136,31 @@ def _row_errors(result: Classified | Predicted, steps: Array | None, rows: int) 
 
 
 def _reached(
-    result: Classified | Predicted, drawable: Array, steps: Array, rows: Array, comparison: Comparison | None = None
+    result: Classified | Predicted,
+    drawable: Array,
+    steps: Array,
+    rows: Array,
+    comparison: Comparison | None = None,
+    channels: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return headline, lede, results and sections of what the model reached."""
+    channels = channels[: drawable.shape[2]]
     seen = f"On {count(len(drawable), 'sequence')}"
     seen += f", {len(result.truth):,} steps in all." if result.thing == "step" else f" of {_range(steps)} steps."
     if isinstance(result, Classified):
         cards = classes.cards(result, drawable, rows, HARDEST) if result.thing == "sequence" else ()
         return {
-            "headline": classes.class_headline(result),
+            "headline": classes.class_headline(result, comparison),
             "lede": seen,
             "results": classes.class_results(result, comparison),
-            "sections": classes.class_sections(result, cards),
+            "sections": classes.class_sections(result, cards, channels),
         }
     cards = values.cards(result, drawable, rows, HARDEST) if result.thing == "sequence" else ()
     return {
         "headline": values.value_headline(result, comparison),
-        "lede": f"{seen} R² is {number(values.explained(result))}.",
+        "lede": f"{seen} {values.value_lede(result, comparison)}",
         "results": values.value_results(result, comparison),
-        "sections": values.value_sections(result, cards),
+        "sections": values.value_sections(result, cards, channels),
     }
 
 
@@ -169,7 +176,16 @@ def _some(a: Any, rows: Any) -> Any:
     return None if a is None else np.asarray(a)[rows]
 
 
-def of_estimator(model: Any, x: Any, y: Any, compare: Any, ahead: Any, measured: Any = None) -> Outcome:
+def of_estimator(
+    model: Any,
+    x: Any,
+    y: Any,
+    *,
+    compare: Any = None,
+    ahead: Any = None,
+    measured: Any = None,
+    channels: Sequence[str] | None = None,
+) -> Outcome:
     """Return what is known of a fitted estimator on the data given; `measured` is what a flow over a table returned."""
     from sklearn.utils.validation import check_is_fitted
 
@@ -182,7 +198,7 @@ def of_estimator(model: Any, x: Any, y: Any, compare: Any, ahead: Any, measured:
     if ahead is not None and not isinstance(model, RecurrentForecaster):
         raise GatewiseTypeError(f"ahead is for forecasters; a {type(model).__name__} needs none: leave it out.")
     if isinstance(model, RecurrentClassifier | RecurrentRegressor):
-        return _of_sequences(model, x, y, compare, None if measured is None else measured.comparison)
+        return _of_sequences(model, x, y, compare, measured, channels)
     if isinstance(model, RecurrentForecaster):
         return _of_series(model, x, y, compare, ahead, measured)
     kinds = "a layer, a Sequential, or a fitted RecurrentClassifier, RecurrentRegressor or RecurrentForecaster"
@@ -190,49 +206,50 @@ def of_estimator(model: Any, x: Any, y: Any, compare: Any, ahead: Any, measured:
 
 
 def _of_series(model: Any, y: Any, X: Any, compare: Any, ahead: Any, measured: Any = None) -> Outcome:
-    """Return what is known of a forecaster: forecasts of the last part of y by a copy fitted to what lies before."""
+    """Return what is known of a forecaster: what comes next, and the backtest on the last part of y."""
     from gatewise.pages import series
+    from gatewise.pages.backtests import backtest_sections
+    from gatewise.pages.outlook import read_outlook
+    from gatewise.pages.upcoming import upcoming_sections
 
-    rolled = series.rolled(model, y, X) if measured is None else measured.backtest
-    known: dict[str, Any] = {
-        "title": type(model).__name__,
-        "history": model.history_,
-        "facts": series.facts(model) | _settings(model),
-        "inside": series.looked_into(model, compare),
-    }
-    ahead_sections = series.next_sections(model, ahead)
-    if rolled is None:
-        headline = f"Forecast of {count(model.horizon, 'step')}"
-        return Outcome(headline=headline, lede=f"No backtest: {measured.problem}.", sections=ahead_sections, **known)
-    comparisons = {"": rolled.comparison()} if measured is None else measured.comparisons
-    measures, forecasts = rolled.measures(), rolled.forecasts()
+    outlook = read_outlook(model, y, X, ahead, measured)
     return Outcome(
-        headline=series.headline(comparisons),
-        lede=series.lede(model, measures, forecasts),
-        results=series.results(comparisons),
-        sections=[*ahead_sections, *series.sections(model, comparisons, forecasts)],
-        **known,
+        title=type(model).__name__,
+        headline=series.headline(outlook),
+        lede=series.lede(outlook),
+        warning=series.warning(outlook),
+        sections=[*upcoming_sections(outlook), *backtest_sections(outlook)],
+        history=model.history_,
+        facts=series.facts(model) | _settings(model),
+        inside=series.looked_into(model, compare),
     )
 
 
-def _of_sequences(model: Any, x: Any, y: Any, compare: Any, comparison: Comparison | None = None) -> Outcome:
-    """Return what is known of a classifier or regressor; looked into is the first of its networks."""
+def _of_sequences(model: Any, x: Any, y: Any, compare: Any, measured: Any, channels: Sequence[str] | None) -> Outcome:
+    """Return what is known of a classifier or regressor, and of the first of its networks."""
     if x is None:
         raise GatewiseValueError(f"x is None; a {type(model).__name__} needs sequences to look at: pass X and y.")
     seen = model.inspect(x, y)
     number_of, network, steps = len(seen.networks), seen.networks[0], seen.lengths
+    features = examples.feature_names(seen.features, _channels(measured) if channels is None else channels)
     facts = {"Networks": f"{number_of}, averaged; the first is shown here"} if number_of > 1 else {}
     history = [{"epoch": k + 1, "loss": loss} for k, loss in enumerate(model.loss_curve_)]
     known: dict[str, Any] = {"title": type(model).__name__, "history": history, "facts": _settings(model) | facts}
     if y is None:
         first = slice(CARDS)
-        inside = Inside(network, seen.x[first], steps[first], features=seen.features, compare=compare)
+        inside = Inside(network, seen.x[first], steps[first], features=features, compare=compare)
         return Outcome(headline=_layer_headline(model.model_), lede=_layer_lede(seen.x, steps), inside=inside, **known)
     result = _estimated(model, seen)
     rows = examples.worth_a_look(_row_errors(result, steps, len(steps)), HARDEST, TYPICAL)
     target = {"loss": seen.loss, "target": seen.target[rows], "compare": compare}
-    inside = Inside(network, seen.x[rows], steps[rows], _names(result, rows), seen.features, **target)
-    return Outcome(**_reached(result, seen.values, steps, rows, comparison), inside=inside, **known)
+    inside = Inside(network, seen.x[rows], steps[rows], _names(result, rows), features, **target)
+    comparison = None if measured is None else measured.comparison
+    return Outcome(**_reached(result, seen.values, steps, rows, comparison, features), inside=inside, **known)
+
+
+def _channels(measured: Any) -> list[str]:
+    """Return the names of the channels of a table's sequences, with their units."""
+    return [] if measured is None else [name for column in measured.task.sequences.columns for name in column.titles]
 
 
 def _estimated(model: Any, seen: Any) -> Classified | Predicted:

@@ -11,8 +11,9 @@ import pandas as pd
 from gatewise.comparison import MODEL, Comparison
 from gatewise.errors import Array
 from gatewise.pages import drawing, examples
+from gatewise.pages.backtests import result_rows
 from gatewise.pages.content import Example, Results, Section
-from gatewise.pages.words import count, number
+from gatewise.pages.words import count, number, sentence, signed
 
 MOST, POINTS = 4, 1500
 
@@ -32,18 +33,34 @@ class Predicted(NamedTuple):
         return np.asarray(np.nan_to_num(scaled.mean(axis=1)))
 
 
+WORTH = (
+    (-0.02, "Worse than always giving the mean"),
+    (0.02, "No better than always giving the mean"),
+    (0.2, "Barely better than always giving the mean"),
+)
+"""What R² below a bound says in words."""
+
+
 def value_headline(result: Predicted, comparison: Comparison | None = None) -> str:
-    """Return the main result in words."""
-    verdict = (comparison or compared_with_mean(result)).verdict
-    return verdict[0].upper() + verdict[1:]
+    """Return the main result in words; of a weak model, what R² says of it."""
+    one = comparison or compared_with_mean(result)
+    r2 = explained(result)
+    said = next((words for bound, words in WORTH if r2 <= bound), None)
+    return sentence(one.verdict) if said is None else sentence(f"{said}: R² is {signed(r2)}")
+
+
+def value_lede(result: Predicted, comparison: Comparison | None = None) -> str:
+    """Return what the headline leaves out: R², or the error beside the best simple method."""
+    one = comparison or compared_with_mean(result)
+    r2 = explained(result)
+    weak = any(r2 <= bound for bound, _ in WORTH)
+    return f"{sentence(one.verdict)}." if weak else f"R² is {signed(r2)}."
 
 
 def value_results(result: Predicted, comparison: Comparison | None = None) -> Results:
     """Return the model beside constant answers: of the training where a flow measured it, else of these rows."""
-    from gatewise.pages.series import result_rows
-
-    rows = result_rows(comparison or compared_with_mean(result))
-    return Results("Errors in the unit of the target", "Prediction", "MAE", "", "RMSE", rows)
+    one = comparison or compared_with_mean(result)
+    return Results("Errors in the unit of the target", "Prediction", "MAE", one.unit, "RMSE", result_rows(one))
 
 
 def compared_with_mean(result: Predicted) -> Comparison:
@@ -67,20 +84,22 @@ def _rmse(model: Array, truth: Array) -> float:
     return float(np.sqrt(np.nanmean((model - truth) ** 2)))
 
 
-def value_sections(result: Predicted, cards: Sequence[Example]) -> list[Section]:
+def value_sections(result: Predicted, cards: Sequence[Example], channels: Sequence[str] = ()) -> list[Section]:
     """Return predicted against true values, a section for each of the first targets, and the hardest examples."""
     shown = range(min(MOST, result.truth.shape[1]))
     sections = [_scatter_section(result, k, half=len(shown) > 1) for k in shown]
     if cards:
-        intro = f"The {result.thing}s with the largest errors; a line a channel, up to four, each to its own scale."
-        sections.append(Section(id="hardest", heading="Hardest examples", intro=intro, examples=cards))
+        intro = f"The {result.thing}s with the largest errors. {examples.WORDS}"
+        sections.append(
+            Section(id="hardest", heading="Hardest examples", intro=intro, examples=cards, key=examples.key(channels))
+        )
     return sections
 
 
 def _scatter_section(result: Predicted, k: int, half: bool) -> Section:
     name = result.names[k]
-    left_out = f" {POINTS:,} of {len(result.truth):,}, evenly taken." if len(result.truth) > POINTS else ""
-    legend = f"{count(min(len(result.truth), POINTS), result.thing)}; on the line a prediction is right."
+    left_out = f" Shown are {POINTS:,} of {len(result.truth):,}, evenly spaced." if len(result.truth) > POINTS else ""
+    legend = f"{count(min(len(result.truth), POINTS), result.thing)}; predictions on the dashed line are right."
     return Section(
         id=f"predicted-{k}",
         heading=f"Predicted against true: {name}",
@@ -115,7 +134,7 @@ def cards(result: Predicted, read: Array, rows: Array, most: int) -> list[Exampl
     """Return a card for each of the first `most` rows; read (n, time, channels) is what the model reads."""
     made = []
     for place, row in enumerate(rows[:most]):
-        caption = f"is {_listed(result.truth[row])}, predicted {_listed(result.model[row])}"
+        caption = f"True value {_listed(result.truth[row])}, predicted {_listed(result.model[row])}"
         made.append(Example(f"No. {row + 1}", caption, examples.lines_of(read[row]), str(place)))
     return made
 

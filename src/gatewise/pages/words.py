@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Any
 
 from gatewise.printing import MISSING, number
 
 if TYPE_CHECKING:
     from pandas import Timestamp
 
-__all__ = ["MISSING", "compared", "count", "long_date", "number", "percent", "short_date", "shortened", "span"]
-
 SPACE = "\N{NO-BREAK SPACE}"
+WITH_SECONDS = len("2024-01-01 00:00:00")
+
+__all__ = [
+    "MISSING",
+    "SPACE",
+    "compared",
+    "count",
+    "interval",
+    "long_date",
+    "number",
+    "percent",
+    "sentence",
+    "short_date",
+    "shortened",
+    "signed",
+    "span",
+    "time_texts",
+]
 
 
 def percent(share: float | None) -> str:
@@ -36,9 +53,54 @@ def compared(value: float, base: float) -> str:
     return f"{abs(change)}{SPACE}% {'below' if change < 0 else 'above'}" if change else "level with"
 
 
+def interval(low: float, high: float) -> str:
+    """Return what the interval between two quantiles is called.
+
+    Examples
+    --------
+    >>> interval(0.1, 0.9), interval(0.1, 0.6)
+    ('80 % interval', 'interval from the 10 % to the 60 % quantile')
+    """
+    if abs(low + high - 1) < 1e-6:
+        return f"{100 * (high - low):.4g} % interval"
+    return f"interval from the {100 * low:.4g} % to the {100 * high:.4g} % quantile"
+
+
+def signed(value: float | None) -> str:
+    """Return `value` as text with a true minus sign."""
+    return number(value).replace("-", "\N{MINUS SIGN}", 1)
+
+
+def sentence(text: str) -> str:
+    """Return `text` with a capital letter at its start, and no line break between a number and what it counts.
+
+    Examples
+    --------
+    >>> sentence("error 3 % below (7 MW)").replace(SPACE, "_")
+    'Error 3_% below (7_MW)'
+    """
+    return re.sub(r"(?<=\d) (?=\S)", SPACE, text[:1].upper() + text[1:])
+
+
 def shortened(text: str, longest: int = 60) -> str:
     """Return `text` cut to at most `longest` characters, an ellipsis in place of what is left out."""
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+def time_texts(values: Any) -> list[str]:
+    """Return a column as texts: dates without their midnights, times without empty seconds, else as they are.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> time_texts(pd.Series(pd.to_datetime(["2024-01-01", "2024-02-01"])))
+    ['2024-01-01', '2024-02-01']
+    """
+    if values.dtype.kind == "M" and not getattr(values.dt, "tz", None) and (values == values.dt.normalize()).all():
+        return [str(text) for text in values.dt.strftime("%Y-%m-%d")]
+    texts = [str(value) for value in values]
+    minutes = values.dtype.kind == "M" and all(text.endswith(":00") and len(text) == WITH_SECONDS for text in texts)
+    return [text.removesuffix(":00") for text in texts] if minutes else texts
 
 
 def long_date(day: Timestamp) -> str:

@@ -207,7 +207,9 @@ class _Chosen(NamedTuple):
 
 def _forward(model: Layer, x: Array, state: Any, lengths: Any, layer: int, reverse: bool) -> _Chosen:
     if not isinstance(model, Layer):
-        raise GatewiseTypeError(f"model is a {type(model).__name__}; need a GRU, LSTM or RNN layer, or a Sequential.")
+        raise GatewiseTypeError(
+            f"model is a {type(model).__name__}; need a recurrent layer, as gw.GRU, or a Sequential."
+        )
     y, _, tape = model.forward(x, state, lengths=lengths)
     parts = list(recurrent_parts(model, tape))
     if len(parts) != 1:

@@ -107,7 +107,7 @@ def trace(
     """
     if not has_recurrent_part(model):
         raise GatewiseTypeError(
-            f"trace got a {type(model).__name__}; need a GRU, LSTM or RNN layer, or a Sequential that holds one."
+            f"trace got a {type(model).__name__}; need a recurrent layer, as gw.GRU, or a Sequential that holds one."
         )
     _xarray()
     y, _, tape = model.forward(x, state, lengths=lengths)

@@ -42,6 +42,11 @@ class Column(NamedTuple):
         """Names of the numbers that come of it."""
         return [f"{self.name}={level}" for level in self.levels] if self.kind == "levels" else [self.name]
 
+    @property
+    def titles(self) -> list[str]:
+        """Names of these numbers with their unit, as in "speed (km/h)"."""
+        return [f"{name} ({self.unit})" if self.unit else name for name in self.channels]
+
     def __str__(self) -> str:
         if self.kind == "levels":
             return f"{self.name} text → one-hot ({len(self.levels)} levels)"

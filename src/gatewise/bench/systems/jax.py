@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from gatewise.bench.cases import Problem, named_results
+from gatewise.bench.cases import Problem, check_known, named_results
 from gatewise.bench.systems import Task, seconds_of
 from gatewise.errors import Array, GatewiseValueError
 
@@ -40,6 +40,7 @@ def _quickest(call: Callable[[], Any]) -> float:
 
 def _task(problem: Problem, hoisted: bool) -> Task:
     jax, case = importlib.import_module("jax"), problem.case
+    check_known(case, STEPS)
     if case.cell == "gru" and case.reset != "after":
         raise GatewiseValueError("written here with reset='after' only.")
     jax.config.update("jax_enable_x64", case.dtype == "float64")
@@ -88,7 +89,7 @@ def _results(cell: str, y: Array, gradients: tuple[Any, ...]) -> dict[str, Array
 
 def _sequence(jax: Any, cell: str, hoisted: bool) -> Callable[..., Any]:
     """Return the function of `_sources` that gives all outputs (T, B, H)."""
-    step = {"gru": _gru, "lstm": _lstm, "rnn": _rnn}[cell](jax)
+    step = STEPS[cell](jax)
 
     def run(x: Any, *rest: Any) -> Any:
         *state, W, U, b, c = rest
@@ -131,3 +132,6 @@ def _rnn(jax: Any) -> Callable[..., Any]:
         return (h,), h
 
     return step
+
+
+STEPS = {"gru": _gru, "lstm": _lstm, "rnn": _rnn}

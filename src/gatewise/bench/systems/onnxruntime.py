@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gatewise.bench.cases import Case, Problem, gate_count, named_results
+from gatewise.bench.cases import Case, Problem, check_known, named_results
 from gatewise.bench.systems import Task
 from gatewise.errors import Array
 
@@ -21,6 +21,7 @@ def versions() -> dict[str, str]:
 
 def build(problem: Problem, threads: int) -> Task:
     """Return the network of a problem, ready to be called."""
+    check_known(problem.case, ORDER)
     ort = importlib.import_module("onnxruntime")
     options = ort.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
@@ -65,5 +66,5 @@ def _weights(problem: Problem) -> dict[str, Array]:
 
 
 def _reordered(a: Array, cell: str) -> Array:
-    blocks = np.split(a, gate_count(cell))
+    blocks = np.split(a, len(ORDER[cell]))
     return np.concatenate([blocks[gate] for gate in ORDER[cell]])

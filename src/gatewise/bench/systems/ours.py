@@ -10,7 +10,7 @@ from gatewise import __version__
 from gatewise.bench.cases import Problem, named_results
 from gatewise.bench.systems import Task
 from gatewise.errors import Array
-from gatewise.layers import RECURRENT, LSTMState
+from gatewise.layers import RECURRENT
 
 
 def versions() -> dict[str, str]:
@@ -23,7 +23,7 @@ def build(problem: Problem, threads: int) -> Task:
     case, x, state, dy, weights = problem
     layer = _layer(case.cell, case.reset, case.shape.D, case.shape.H, case.dtype)
     layer.params.update(weights)
-    start: Any = LSTMState(*state) if case.cell == "lstm" else state[0]
+    start: Any = layer.State(*state) if layer.State else state[0]
 
     def train() -> tuple[Array, Any, dict[str, Array]]:
         _, _, tape = layer.forward(x, start)
@@ -32,7 +32,7 @@ def build(problem: Problem, threads: int) -> Task:
 
     def results() -> dict[str, Array]:
         dx, dstate, grads = train()
-        return named_results(case.cell, layer(x)[0], dx, tuple(dstate) if case.cell == "lstm" else (dstate,), grads)
+        return named_results(case.cell, layer(x)[0], dx, tuple(dstate) if layer.State else (dstate,), grads)
 
     return Task({"train": train, "infer": lambda: layer(x)}, results)
 
@@ -41,5 +41,5 @@ best = build
 
 
 def _layer(cell: str, reset: str, D: int, H: int, dtype: str) -> Any:
-    options: dict[str, Any] = {"reset": reset} if cell == "gru" else {}
+    options: dict[str, Any] = {"reset": reset} if RECURRENT[cell].option == "reset" else {}
     return RECURRENT[cell](D, H, dtype=dtype, rng=0, **options)

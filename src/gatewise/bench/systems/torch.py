@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gatewise.bench.cases import Problem, named_results
+from gatewise.bench.cases import Problem, check_known, named_results
 from gatewise.bench.systems import Task
 from gatewise.errors import Array, GatewiseValueError
 
@@ -51,6 +51,7 @@ best = build
 
 def _network(torch: Any, problem: Problem) -> Any:
     case = problem.case
+    check_known(case, ("gru", "lstm", "rnn"))
     if case.cell == "gru" and case.reset != "after":
         raise GatewiseValueError("its GRU has reset='after' only.")
     network = getattr(torch.nn, case.cell.upper())(case.shape.D, case.shape.H, dtype=getattr(torch, case.dtype))
