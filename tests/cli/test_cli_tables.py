@@ -375,7 +375,7 @@ def test_the_examples_of_the_docs_run(tmp_path, monkeypatch, run):
     data, *_ = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
     exec(data, {})
     examples = [line for block in re.findall(r"```sh\n(.*?)```", page, flags=re.DOTALL) for line in block.splitlines()]
-    assert len(examples) == 5
+    assert len(examples) == 7
     for line in examples:
         code, _, err = run(*line.split()[1:])
         assert code == 0, err
