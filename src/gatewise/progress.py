@@ -12,7 +12,8 @@ from contextvars import ContextVar
 from typing import Any
 
 EVERY = 0.1  # seconds between two updates of a notebook's bar
-WIDTH = 20  # of the bar itself, in columns
+WIDTH = 30  # characters of its plain text
+TERMINAL_WIDTH = 20  # columns of the bar itself on a terminal, so that all of it fits 80
 _STAGE: ContextVar[str] = ContextVar("stage", default="")
 
 
@@ -47,7 +48,7 @@ def progress_bar(total: int, enabled: bool, description: str = "training") -> It
     together = sys.stdout.isatty()  # else what is printed meanwhile must stay on stdout
     columns = (
         TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True)),
-        BarColumn(WIDTH),
+        BarColumn(TERMINAL_WIDTH),
         MofNCompleteColumn(),
         TextColumn("{task.fields[text]}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis")),
         TimeRemainingColumn(compact=True),
