@@ -213,7 +213,7 @@ def test_the_interval_widens_with_its_level(here, run):
         ((*FORECAST, "--known", "promo", "--horizon", "24"), ["'promo'", "12 steps ahead", "--horizon 12"]),
         ((*FORECAST, "--static", "stock"), ["column 'stock': changes within series 'north'"]),
         ((*FORECAST, "--target", "stock"), ["several targets beside a column of series"]),
-        ((*FORECAST, "--horizon", "0"), ["Invalid value for '--horizon'"]),
+        ((*FORECAST, "--horizon", "0"), ["--horizon is 0; need a whole number of at least 1"]),
         ((*FORECAST, "--out", "sales.csv"), ["--out sales.csv: cannot make this folder"]),
         (("classify", "moves.csv", "--sequence", "id"), ["pass --label COLUMN"]),
         (("classify", "moves.csv", "--label", "kind"), ["pass --sequence COLUMN"]),
