@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from gatewise import datasets, losses, optimizers, schedules
 from gatewise.errors import GatewiseError
+from gatewise.examine import examine
 from gatewise.files import load, save
 from gatewise.gradcheck import gradcheck
 from gatewise.layers import (
@@ -104,6 +105,7 @@ __all__ = [
     "convert",
     "datasets",
     "define_cell",
+    "examine",
     "get_num_threads",
     "gradcheck",
     "gradient_flow",

@@ -26,12 +26,10 @@ def unmasked(value: Any) -> Any:
         mask = np.ma.getmaskarray(value)
         if not mask.any():
             return np.asarray(value.data)
-        if value.dtype.kind == "O":
-            return value.filled(np.nan)
-        if value.dtype.kind not in "biufc":
-            return np.where(mask, None, value.data.astype(object))
-        dtype = value.dtype if value.dtype.kind in "fc" else np.dtype(float)
-        return np.where(mask, dtype.type(np.nan), value.data.astype(dtype))
+        dtype = {"b": float, "i": float, "u": float, "f": value.dtype, "c": value.dtype}.get(value.dtype.kind, object)
+        filled = value.data.astype(dtype)
+        filled[mask] = np.nan
+        return filled
     if type(value) in (list, tuple) and any(isinstance(part, np.ma.MaskedArray) for part in value):
         return type(value)(unmasked(part) for part in value)
     return value

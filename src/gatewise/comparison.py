@@ -10,6 +10,7 @@ from typing import Any
 from gatewise.printing import MISSING, aligned
 
 MODEL = "model"
+LEVEL = "level with"
 BARELY = 0.95  # of the best simple method's error; above it, a model is hardly worth its training
 WORDS = {"mae": "mean absolute error", "accuracy": "accuracy"}
 IN_UNIT = ("mae", "rmse")
@@ -64,8 +65,8 @@ class Comparison:
 
     @property
     def worth_it(self) -> bool:
-        """Whether the model's error is below that of the best simple method."""
-        return self.ratio < 1
+        """Whether the model's error is below that of the best simple method, by more than rounding hides."""
+        return self.best is not None and self.ratio < 1 and self.against(self.best) != LEVEL
 
     @property
     def verdict(self) -> str:
@@ -116,7 +117,7 @@ class Comparison:
         }
 
     def _consequence(self) -> str:
-        if self.ratio >= 1:
+        if not self.worth_it:
             return ": the model is not worth it here"
         return ": barely better" if self.ratio > BARELY else ""
 
@@ -129,13 +130,13 @@ def _change(value: float | None, base: float | None) -> str:
     if value is None or base is None or not (math.isfinite(value) and math.isfinite(base)) or base < 0:
         return "not comparable with"
     if not base:
-        return "above" if value else "level with"
+        return "above" if value else LEVEL
     change = round(100 * (value / base - 1))
-    return f"{abs(change)} % {'below' if change < 0 else 'above'}" if change else "level with"
+    return f"{abs(change)} % {'below' if change < 0 else 'above'}" if change else LEVEL
 
 
 def _points(value: float | None, base: float | None) -> str:
     if value is None or base is None or not (math.isfinite(value) and math.isfinite(base)):
         return "not comparable with"
     points = round(100 * (value - base), 1)
-    return f"{abs(points):g} points {'above' if points > 0 else 'below'}" if points else "level with"
+    return f"{abs(points):g} points {'above' if points > 0 else 'below'}" if points else LEVEL

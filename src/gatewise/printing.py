@@ -51,15 +51,14 @@ def _decimals(values: Sequence[float]) -> int:
 def column_texts(columns: Mapping[str, Sequence[float]]) -> dict[str, list[str]]:
     """Return columns of numbers in one unit as text, all with the same decimals and none with exponents or commas.
 
-    Whole numbers stay whole; else the middle one of all sizes shows five digits, and no number more than it has.
+    Whole numbers stay whole; else the middle one of all sizes shows four digits.
     """
     known = [value for column in columns.values() for value in column if math.isfinite(value)]
     sizes = sorted(math.floor(math.log10(abs(value))) for value in known if value)
     decimals = 0
     if not all(value == round(value) for value in known):
-        middle = sizes[len(sizes) // 2]
-        decimals = max(0, 4 - middle)
-    form = f".{decimals}f" if decimals <= LONGEST else ".5g"
+        decimals = max(0, DIGITS - sizes[len(sizes) // 2])
+    form = f".{decimals}f" if decimals <= LONGEST else f".{DIGITS + 1}g"
     return {
         name: [MISSING if not math.isfinite(value) else f"{value:{form}}" for value in column]
         for name, column in columns.items()

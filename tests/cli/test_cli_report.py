@@ -29,7 +29,7 @@ def test_command_writes_the_page_of_a_layer(tmp_path):
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["page"] == str(out)
     text = words(out.read_text(encoding="utf-8"))
-    assert "Looked at with 3 sequences of 2 to 5 steps" in text
+    assert "Shown on 3 sequences of 2 to 5 steps" in text
     assert "model.safetensors, x.npz" in text
     np.save(tmp_path / "x.npy", np.zeros((2, 4, 2)))
     assert run(path, tmp_path / "x.npy", "-o", out).exit_code == 0

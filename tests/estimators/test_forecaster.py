@@ -348,7 +348,7 @@ def test_bad_updates_are_named(hourly, fitted):
     for bad, message in (
         (hourly.iloc[-3:], "has 2024-01-17 13:00:00; need steps after 2024-01-17 15:00:00"),
         (pd.Series([1.0], [HOURS[-1] + pd.Timedelta("90min")]), "off the steps of 'h'"),
-        (pd.Series([1.0]), "need dates, as in fit"),
+        (pd.Series([1.0]), "need dates, as y in fit has"),
         (pd.DataFrame({"load": [1.0]}), "need the 1 of fit, in such a container"),
     ):
         with pytest.raises(gw.GatewiseError, match=re.escape(message)):

@@ -6,7 +6,8 @@ import pytest
 
 import gatewise as gw
 from gatewise.forecasting.axes import regular
-from gatewise.forecasting.frequency import Step, date_range, dominant_step, exact_frequency, months_of, natural_seasons
+from gatewise.forecasting.dates import date_range
+from gatewise.forecasting.frequency import Step, dominant_step, exact_frequency, months_of, natural_seasons
 
 MONTHS = pd.period_range("2015-01", periods=40, freq="M")
 

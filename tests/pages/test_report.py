@@ -191,7 +191,7 @@ def test_page_of_a_layer_with_targets():
     targets = rng.normal(size=(30, 3)).astype(np.float32)
     page = gw.report(model, x, targets, loss="mse")
     error = np.abs(model(x)[0] - targets).mean()
-    assert f"mean absolute error {number(float(error))}" in words(page)
+    assert f"Mean absolute error {number(float(error))}" in words(page)
     assert [id for id in ids(page) if id.startswith("predicted")] == ["predicted-0", "predicted-1", "predicted-2"]
 
 
@@ -205,7 +205,7 @@ def test_targets_of_each_step_respect_lengths():
     assert "100 % right" in text
     assert "16 steps in all" in text
     targets = np.where(steps[..., None], model(x, lengths=lengths)[0] + 2, 1e9).astype(np.float32)
-    assert "mean absolute error 2." in words(gw.report(model, x, targets, lengths=lengths))
+    assert "Mean absolute error 2." in words(gw.report(model, x, targets, lengths=lengths))
 
 
 def test_a_regressor_s_errors():
@@ -260,7 +260,7 @@ def test_headlines_of_classifiers_stand_beside_the_most_frequent_class(right, sa
 
 def test_page_of_a_forecaster_says_what_the_backtest_found():
     model, page = a_fitted_forecaster(), a_page("forecaster")
-    rolled = outlook.rolled(model, some_series(), None)
+    rolled, _ = outlook.rolled(model, some_series(), None)
     text, comparison = words(page), rolled.comparison()
     assert plain(comparison.verdict[1:]) in text
     for error in comparison.texts("mae").values():

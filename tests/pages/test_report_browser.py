@@ -1,8 +1,12 @@
 """Pages in a headless Chromium with the network refused: they draw, zoom, tell values, fit a phone, and are safe."""
 
+import base64
+import io
+
+import pandas as pd
 import pytest
 from browser import Browser, find_chromium
-from report_pages import KINDS, a_page
+from report_pages import KINDS, a_fitted_forecaster, a_page, some_series
 
 pytestmark = pytest.mark.skipif(find_chromium() is None, reason="no Chromium is installed (apt-get install chromium)")
 
@@ -59,9 +63,17 @@ def files(tmp_path_factory):
     return file
 
 
+def unfolded(tab):
+    """The tab once everything that is folded is open and drawn."""
+    tab.evaluate("document.querySelectorAll('main details').forEach((part) => { part.open = true; })")
+    tab.wait_for("document.getElementById('inside').dataset.ready === 'yes'")
+    tab.settle()
+    return tab
+
+
 @pytest.fixture(scope="module", params=KINDS)
 def tab(request, browser, files):
-    opened = browser.open(files(request.param), ready=READY)
+    opened = unfolded(browser.open(files(request.param), ready=READY))
     opened.kind = request.param
     yield opened
     opened.close()
@@ -135,7 +147,7 @@ def test_hovering_tells_values(tab):
     id, said = {
         "layer": ("gates", "Forget gate f"),
         "classifier": ("confusion", "predicted"),
-        "forecaster": ("forecast-0", "Measured"),
+        "forecaster": ("backtest", "80 % interval from"),
         "demo": ("forecast", "Measured"),
     }[tab.kind]
     text = hover(tab, id, -1 if tab.kind == "layer" else 0)
@@ -147,7 +159,7 @@ def test_hovering_tells_values(tab):
 
 @pytest.mark.parametrize("kind", ["classifier", "demo"])  # lines, and a heat map
 def test_names_of_features_are_told_as_they_are(browser, files, kind):
-    tab = browser.open(files(kind), ready=READY)
+    tab = unfolded(browser.open(files(kind), ready=READY))
     features = tab.evaluate("JSON.parse(document.getElementById('stores').textContent).gates.features")
     text = hover(tab, "gates", 0)
     assert "Step" in text
@@ -217,7 +229,7 @@ def test_the_buttons_of_a_forecast_move_its_window(browser, files):
     tab.evaluate("document.querySelector('#forecast [data-step=\"-1\"]').click()")
     assert tab.evaluate(shown) != two_weeks
     tab.evaluate("[...document.querySelectorAll('#forecast [data-length]')].at(-1).click()")
-    assert tab.evaluate(shown) == "Jul 1 – 28, 2018"
+    assert tab.evaluate(shown).replace("\u2009", " ") == "Jul 1 – 28, 2018"
     before = tab.evaluate("document.querySelector('#forecast [data-series=interval]').getAttribute('aria-pressed')")
     tab.evaluate("document.querySelector('#forecast [data-series=interval]').click()")
     assert before == "true"
@@ -227,8 +239,87 @@ def test_the_buttons_of_a_forecast_move_its_window(browser, files):
 def test_an_example_leads_to_its_gates(browser, files):
     tab = browser.open(files("classifier"), ready=READY)
     tab.evaluate("document.querySelectorAll('a[data-pick]')[2].click()")
-    assert tab.evaluate("document.querySelector('#gates [data-level=\"0\"]').value") == "2"
+    tab.wait_for("document.querySelector('#gates [data-level=\"0\"]').value === '2'", latest=20)
+    assert tab.evaluate("document.getElementById('inside').open") is True
     tab.close()
+
+
+@pytest.fixture
+def forecast(browser, files):
+    """The page of a forecaster of two series, as it opens."""
+    opened = browser.open(files("forecaster"), ready=READY)
+    yield opened
+    opened.close()
+
+
+def test_the_network_is_folded_until_it_is_asked_for(forecast):
+    assert forecast.evaluate("document.getElementById('inside').open") is False
+    assert forecast.evaluate("document.getElementById('plot-gates').children.length") == 0
+    assert forecast.evaluate("[...document.querySelectorAll('#inside section')].map((part) => part.id)")[:2] == [
+        "loss",
+        "gates",
+    ]
+    forecast.evaluate("document.querySelector('nav a[href=\"#inside\"]').click()")
+    forecast.wait_for("document.getElementById('inside').dataset.ready === 'yes'")
+    forecast.wait_for("document.getElementById('plot-gates').getBoundingClientRect().height > 300")
+    assert forecast.complaints() == []
+
+
+def test_a_table_is_copied_for_spreadsheets(forecast):
+    forecast.evaluate("document.querySelector('#next button.copy').click()")
+    forecast.wait_for("document.querySelector('#next button.copy').dataset.copied")
+    copied = forecast.evaluate("document.querySelector('#next button.copy').dataset.copied")
+    lines = [line.split("\t") for line in copied.split("\n")]
+    assert lines[0][-3:] == ["Forecast", "80 % interval: from", "to"]
+    assert [line[1] for line in lines[1:]] == ["2024-10-27", "2024-10-28"]
+    model = a_fitted_forecaster()
+    name = lines[1][0]
+    expected = model.predict()[next(column for column in some_series() if str(column)[:5] == name[:5])]
+    assert [float(line[2]) for line in lines[1:]] == pytest.approx(expected.to_numpy(), rel=0.01)
+
+
+def test_the_forecast_can_be_downloaded_offline(forecast):
+    link = "document.querySelector('#next a.download')"
+    assert forecast.evaluate(f"{link}.download") == "forecast.csv"
+    text = forecast.evaluate(f"fetch({link}.href).then((answer) => answer.text(), () => '')") or base64.b64decode(
+        forecast.evaluate(f"{link}.href").partition("base64,")[2]
+    ).decode("utf-8")
+    frame = pd.read_csv(io.StringIO(text))
+    assert frame.columns.tolist()[-3:] == ["lower", "median", "upper"]
+    medians = a_fitted_forecaster().predict().to_numpy().T.ravel()
+    assert frame["median"].to_numpy() == pytest.approx(medians, rel=1e-6)
+    assert forecast.requests() == []
+
+
+def test_picking_a_series_shows_it_everywhere(forecast):
+    bodies = "[...document.querySelectorAll('#next tbody')].filter((part) => !part.hidden)"
+    rows = f"{bodies}.map((part) => part.rows[0].cells[0].textContent)"
+    names = forecast.evaluate("[...document.querySelectorAll('#next select option')].map((part) => part.textContent)")
+    values = (
+        "[...Bokeh.documents[{}].roots()[0].references()].find((model) => model.name === 'main').data.truth.slice()"
+    )
+    before = [forecast.evaluate(values.format(k)) for k in (0, 1)]
+    assert len(forecast.evaluate(rows)) == 1
+    forecast.evaluate("document.querySelectorAll('#series a[data-pick]')[1].click()")
+    forecast.wait_for("document.querySelector('#backtest select').value === '1'")
+    assert forecast.evaluate("document.querySelector('#next select').value") == "1"
+    assert forecast.evaluate(rows)[0][:20] == names[1][:20]
+    after = [forecast.evaluate(values.format(k)) for k in (0, 1)]
+    assert all(one != other for one, other in zip(before, after, strict=True))
+    assert forecast.complaints() == []
+
+
+def test_what_is_hidden_is_hollow_in_the_legend(forecast):
+    entry = "document.querySelector('#backtest button[data-series=second]')"
+    swatch = f"getComputedStyle({entry}.querySelector('.swatch'))"
+    style = f"[{swatch}.height, {swatch}.borderLeftWidth, getComputedStyle({entry}).textDecorationLine]"
+    assert forecast.evaluate(f"{entry}.getAttribute('aria-pressed')") == "false"
+    height, border, line = forecast.evaluate(style)
+    assert float(height.removesuffix("px")) > 6
+    assert float(border.removesuffix("px")) >= 1
+    assert line == "none"
+    forecast.evaluate(f"{entry}.click()")
+    assert forecast.evaluate(style)[1] == "0px"
 
 
 def test_a_tab_hears_what_goes_wrong(browser, tmp_path):

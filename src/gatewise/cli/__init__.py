@@ -12,19 +12,21 @@ from typing import Any, NoReturn
 import click
 
 from gatewise import __version__
+from gatewise.cli import mistakes
 from gatewise.errors import GatewiseError
 
 VERBS = {
-    "bench": "gatewise.cli.bench",
-    "check": "gatewise.cli.check",
-    "classify": "gatewise.cli.classify",
-    "demo": "gatewise.cli.demo",
-    "forecast": "gatewise.cli.forecast",
-    "predict": "gatewise.cli.predict",
-    "regress": "gatewise.cli.regress",
-    "report": "gatewise.cli.report",
-    "trace": "gatewise.cli.trace",
-    "warmup": "gatewise.cli.warmup",
+    "bench": "Time gatewise beside PyTorch, JAX and ONNX Runtime.",
+    "check": "Check every gradient against central differences.",
+    "classify": "Learn to classify the sequences of a table.",
+    "demo": "Forecast two years of road traffic, with a page.",
+    "examine": "Examine a network that somebody wrote by hand.",
+    "forecast": "Forecast the series of a table.",
+    "predict": "Predict from a new table with a saved model.",
+    "regress": "Learn to predict numbers from sequences of a table.",
+    "report": "Write one HTML page on a saved model.",
+    "trace": "Show what happens inside a network.",
+    "warmup": "Compile every kernel now, so that nothing waits later.",
 }
 
 
@@ -37,8 +39,23 @@ class _Verbs(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in VERBS:
             return None
-        verb: click.Command = importlib.import_module(VERBS[cmd_name]).command
+        verb: click.Command = importlib.import_module(f"gatewise.cli.{cmd_name}").command
         return verb
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """Find the verb, or say which one was probably meant."""
+        if args and args[0] not in VERBS and not args[0].startswith("-"):
+            ctx.fail(mistakes.unknown_command(args[0], list(VERBS)))
+        name, verb, rest = super().resolve_command(ctx, args)
+        wrong = mistakes.single_dash(rest, verb) if verb else ""
+        if wrong:
+            raise click.UsageError(wrong)
+        return name, verb, rest
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the verbs without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
 
     def make_context(self, *args: Any, **options: Any) -> click.Context:
         """Read the arguments, which prints what `--help` and `--version` ask for."""
@@ -77,13 +94,12 @@ def cli() -> None:
 def main() -> NoReturn:
     """Run the command; turn every expected error into one line on stderr and exit code 2."""
     try:
-        code = cli.main(standalone_mode=False)
+        code = cli.main(prog_name="gatewise", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         code = 2
     except click.ClickException as error:
-        where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "gatewise"
-        code = _refuse(f"{where}: {error.format_message()}")
+        code = _refuse(mistakes.told(error))
     except GatewiseError as error:
         code = _refuse(f"gatewise: {error}")
     except (click.Abort, KeyboardInterrupt):
@@ -93,5 +109,7 @@ def main() -> NoReturn:
 
 
 def _refuse(message: str) -> int:
-    click.echo(" ".join(message.split()), err=True)
+    from gatewise.cli.output import paragraph
+
+    click.echo(paragraph(" ".join(message.split()), sys.stderr), err=True)
     return 2

@@ -9,6 +9,7 @@ import click
 
 from gatewise import bench
 from gatewise.bench.table import cores
+from gatewise.cli.mistakes import Number, OneOf
 from gatewise.layers import RECURRENT
 from gatewise.progress import progress_bar
 
@@ -45,13 +46,13 @@ def _peers(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
     callback=_shapes,
     help="Batch, time, inputs, units; may be repeated. Default: seven, from tiny to large.",
 )
-@click.option("--cell", default="gru", show_default=True, type=click.Choice(list(RECURRENT)))
-@click.option("--reset", default="after", show_default=True, type=click.Choice(["after", "before"]), help="Of the GRU.")
-@click.option("--dtype", default="float32", show_default=True, type=click.Choice(["float32", "float64"]))
+@click.option("--cell", default="gru", show_default=True, type=OneOf(list(RECURRENT)))
+@click.option("--reset", default="after", show_default=True, type=OneOf(["after", "before"]), help="Of the GRU.")
+@click.option("--dtype", default="float32", show_default=True, type=OneOf(["float32", "float64"]))
 @click.option(
     "--threads",
     multiple=True,
-    type=click.IntRange(1, 1024),
+    type=Number(1, 1024),
     help="May be repeated; each system counts at its quickest. Default: 1 and all cores.",
 )
 @click.option("--peers", callback=_peers, help="Some of torch,jax,onnxruntime. Default: those installed.")
@@ -59,11 +60,12 @@ def _peers(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
     "--seconds",
     default=2.0,
     show_default=True,
-    type=click.FloatRange(0, 3600, min_open=True),
+    metavar="SECONDS",
+    type=click.FloatRange(0.001, 3600),
     help="Time for each system, number of threads, kind of work and shape.",
 )
 @click.option("--timings-only", is_flag=True, help="Leave out first calls and memory.")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of weights and data.")
+@click.option("--seed", default=0, show_default=True, type=Number(0), help="Seed of weights and data.")
 @click.option("--json", "as_json", is_flag=True, help="Everything, every round, as JSON.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def command(

@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from gatewise.cli.mistakes import Number
 from gatewise.gradcheck import CONFIGURATIONS, TOLERANCE, Report, certificate
 from gatewise.printing import text_table
 from gatewise.progress import progress_bar
@@ -20,8 +21,8 @@ Checked = tuple[dict[str, Any], Report]
 
 
 @click.command()
-@click.option("--samples", default=3, show_default=True, type=click.IntRange(0), help="Elements checked in each array.")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of weights, data, directions.")
+@click.option("--samples", default=3, show_default=True, type=Number(0), help="Elements checked in each array.")
+@click.option("--seed", default=0, show_default=True, type=Number(0), help="Seed of weights, data, directions.")
 @click.option("--all", "everything", is_flag=True, help="One line for each configuration.")
 @click.option("--json", "as_json", is_flag=True, help="Every configuration, as JSON.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")

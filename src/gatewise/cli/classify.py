@@ -12,7 +12,10 @@ from gatewise.cli import options, output, sequences
 if TYPE_CHECKING:
     from gatewise.tables import SequenceResult
 
-EPILOG = """Example: gatewise classify train.csv --label activity --sequence recording --time seconds --test test.csv
+EPILOG = """\b
+Example:
+  gatewise classify train.csv --label activity --sequence recording \\
+    --time seconds --test test.csv
 
 Without --test a fifth of the sequences is held out to measure the score, then the model is trained on all."""
 

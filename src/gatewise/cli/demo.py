@@ -30,7 +30,12 @@ FACTS = {
 
 @click.command()
 @click.option(
-    "--out", default="gatewise-demo", show_default=True, type=click.Path(path_type=Path), help="Folder to write to."
+    "--out",
+    metavar="FOLDER",
+    default="gatewise-demo",
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="Folder to write to.",
 )
 @options.seed_option
 @click.option("--json", "as_json", is_flag=True, help="Print metrics.json on stdout.")
@@ -54,7 +59,6 @@ def command(out: Path, seed: int, as_json: bool, quiet: bool) -> None:
         facts=FACTS,
         named_days={f"{day:%Y-%m-%d}": name for day, name in federal_holidays.items()},
         model=outcome.model,
-        level=80,
     )
     files.save(outcome.model, out / "model.safetensors", info={"metrics": metrics})
     files.write_whole(out / "metrics.json", (json.dumps(metrics, indent=2) + "\n").encode())

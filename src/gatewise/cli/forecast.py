@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
     from gatewise.tables import ForecastResult
 
-EPILOG = """Example: gatewise forecast sales.csv --time date --target units --series shop --known holiday --out sales
+EPILOG = """\b
+Example:
+  gatewise forecast sales.csv --time date --target units --series shop \\
+    --known holiday --out sales
 
 Rows after the last value of the target, with the target empty, are the future; columns given as --known must be filled
 there."""
@@ -74,9 +77,20 @@ def command(
         rows = output.rows(result.forecast)
         click.echo(output.as_json({**metrics, "forecast": rows, "notes": result.notes, "files": written}))
     else:
-        table = output.frame_table(_with_times_as_text(result))
-        parts = [table, *_measured(result), *output.listing(written)]
-        click.echo("\n\n".join(parts))
+        click.echo("\n\n".join([*_answer(result), *output.listing(written)]))
+
+
+def _answer(result: ForecastResult) -> list[str]:
+    """Return the forecast and what the backtest showed; of several targets one after the other, each in its unit."""
+    frame, roles = _with_times_as_text(result), result.task.roles
+    if roles.series is not None or len(roles.targets) == 1:
+        return [output.frame_table(frame), *_measured(result, roles.targets[0])]
+    parts = []
+    for target in roles.targets:
+        forecast = frame[frame["series"] == target].drop(columns="series")
+        unit = result.task.units.get(target)
+        parts += [f"{target}{f', in {unit}' if unit else ''}", output.frame_table(forecast), *_measured(result, target)]
+    return parts
 
 
 def _with_times_as_text(result: ForecastResult) -> DataFrame:
@@ -96,18 +110,15 @@ def _page(out: Path | None, quiet: bool, result: ForecastResult) -> dict[str, st
     return output.page(out, quiet, result.model, grid.y, grid.beside, **words)
 
 
-def _measured(result: ForecastResult) -> list[str]:
-    """Return what the backtest showed, of each target: the errors of all methods, then the verdict."""
+def _measured(result: ForecastResult, target: str) -> list[str]:
+    """Return what the backtest showed of a target: the errors of all methods, then the verdict."""
     from gatewise.comparison import MODEL
     from gatewise.tables import counted
 
-    if result.backtest is None:
+    one = result.comparisons.get(target)
+    if one is None or result.backtest is None:
         return []
     size = f"{counted(len(result.backtest.windows), 'forecast')} of {counted(result.task.horizon, 'step')}"
-    parts = []
-    for target, one in result.comparisons.items():
-        covered = f"{one.texts('coverage')[MODEL]} of the values are inside the {result.level:g} % interval"
-        several = f"{target}: " if len(result.comparisons) > 1 else ""
-        verdict = f"{several}held out, {size}: {one.verdict}; {covered}"
-        parts += [output.comparison_table(one), output.paragraph(verdict)]
-    return parts
+    covered = f"{one.texts('coverage')[MODEL]} of the values are inside the {result.level:g} % interval"
+    several = f"{target}: " if len(result.comparisons) > 1 else ""
+    return [output.comparison_table(one), output.paragraph(f"{several}held out, {size}: {one.verdict}; {covered}")]

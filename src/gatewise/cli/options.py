@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gatewise.cli.mistakes import DataPath, ModelPath, Number
 from gatewise.errors import GatewiseValueError
 
 if TYPE_CHECKING:
@@ -15,7 +16,11 @@ if TYPE_CHECKING:
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
-FILE = click.Path(allow_dash=True)
+FILE = DataPath()
+MODEL = ModelPath()
+COUNT = Number(1)
+PERCENT = Number(1, 99, whole=False, name="PERCENT")
+SEED = Number(0)
 
 
 def column_names(table: Table, values: tuple[str, ...]) -> tuple[str, ...]:
@@ -55,11 +60,13 @@ def _columns(*option: str, help: str, metavar: str = "COL") -> Decorator:
 
 
 seed_option: Decorator = click.option(
-    "--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of starting weights and order."
+    "--seed", default=0, show_default=True, type=SEED, help="Seed of starting weights and order."
 )
 json_option: Decorator = click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 quiet_option: Decorator = click.option("--quiet", is_flag=True, help="Nothing on stderr but errors.")
-out_option: Decorator = click.option("--out", type=click.Path(path_type=Path), help="Folder to write to.")
+out_option: Decorator = click.option(
+    "--out", metavar="FOLDER", type=click.Path(path_type=Path), help="Folder to write to."
+)
 time_format_option: Decorator = click.option(
     "--time-format", metavar="FORMAT", help="Of the times, as %d.%m.%Y %H:%M; found out without it."
 )
@@ -71,14 +78,12 @@ series_options = _together(
     _column("--time", "Column of times, or several as year,quarter. Default: the one there is, or the file's order."),
     _columns("--target", "targets", help="Column to forecast. Default: the one of numbers."),
     _column("--series", "Column that tells several series apart."),
-    click.option("--horizon", type=click.IntRange(1), help="Steps ahead. Default: by the step; 24 hours, 7 days, …"),
-    click.option("--season", type=click.IntRange(1), help="Steps in a season. Default: by the step; a week, a year, …"),
+    click.option("--horizon", type=COUNT, help="Steps ahead. Default: by the step; 24 hours, 7 days, …"),
+    click.option("--season", type=COUNT, help="Steps in a season. Default: by the step; a week, a year, …"),
     _columns("--known", help="Column known ahead."),
     _columns("--past", help="Column known up to now."),
     _columns("--static", help="Column constant in a series."),
-    click.option(
-        "--level", default=80.0, show_default=True, type=click.FloatRange(1, 99), help="Of the interval, in %."
-    ),
+    click.option("--level", default=80.0, show_default=True, type=PERCENT, help="Of the interval, in %."),
     click.option(
         "--backtest/--no-backtest", default=True, help="Forecast a held-out tail first, to measure the error."
     ),
@@ -96,6 +101,6 @@ sequence_options = _together(
     _column("--sequence", "Column that tells sequences apart."),
     _column("--time", "Column that orders the steps of a sequence. Default: the file."),
     _columns("--features", help="Columns to use. Default: all.", metavar="COL,…"),
-    click.option("--test", type=FILE, help="Measure the score on this table."),
+    click.option("--test", metavar="FILE", type=FILE, help="Measure the score on this table."),
     training_options,
 )

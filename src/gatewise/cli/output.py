@@ -9,7 +9,7 @@ import sys
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -39,7 +39,7 @@ def say(quiet: bool, *lines: str) -> None:
     """Print lines on stderr."""
     for line in lines:
         if not quiet:
-            click.echo(line, err=True)
+            click.echo(paragraph(line, sys.stderr), err=True)
 
 
 def make_folder(out: Path | None) -> None:
@@ -115,12 +115,12 @@ def width() -> int | None:
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
-def paragraph(text: str) -> str:
-    """Return a text broken between words at the width of the terminal, on one line where there is none."""
-    columns = width()
-    if columns is None:
+def paragraph(text: str, stream: TextIO | None = None) -> str:
+    """Return a text broken between words at the width of the terminal it goes to, stdout by default; else as it is."""
+    if not (stream or sys.stdout).isatty():
         return text
-    return textwrap.fill(text, min(columns, LINE), break_long_words=False, break_on_hyphens=False)
+    columns = min(shutil.get_terminal_size().columns, LINE)
+    return textwrap.fill(text, columns, break_long_words=False, break_on_hyphens=False)
 
 
 def frame_table(frame: DataFrame) -> str:

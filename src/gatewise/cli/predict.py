@@ -8,16 +8,18 @@ import click
 
 from gatewise.cli import options, output
 
-EPILOG = """Example: gatewise predict sales/model.safetensors this-week.csv --out next-week.csv"""
+EPILOG = """\b
+Example:
+  gatewise predict sales/model.safetensors this-week.csv --out next-week.csv"""
 
 
 @click.command(epilog=EPILOG)
-@click.argument("model", type=click.Path())
+@click.argument("model", type=options.MODEL)
 @click.argument("file", type=options.FILE)
-@click.option("--out", type=click.Path(path_type=Path), help="CSV to write; stdout without it.")
+@click.option("--out", metavar="FILE", type=click.Path(path_type=Path), help="CSV to write; stdout without it.")
 @options.json_option
 @options.quiet_option
-def command(model: str, file: str, out: Path | None, as_json: bool, quiet: bool) -> None:
+def command(model: Path, file: str, out: Path | None, as_json: bool, quiet: bool) -> None:
     """Predict from a new table with a saved model.
 
     MODEL is a file that `gatewise forecast`, `classify` or `regress` wrote. FILE (CSV or Parquet, "-": stdin) needs

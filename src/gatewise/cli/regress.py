@@ -9,7 +9,10 @@ import click
 
 from gatewise.cli import options, sequences
 
-EPILOG = """Example: gatewise regress pulses.csv --target pressure --sequence patient --time seconds
+EPILOG = """\b
+Example:
+  gatewise regress pulses.csv --target pressure --sequence patient \\
+    --time seconds
 
 A target that is constant within every sequence is learned as one number a sequence, else as one a step. Without --test
 a fifth of the sequences is held out to measure the error, then the model is trained on all."""

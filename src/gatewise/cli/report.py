@@ -12,6 +12,7 @@ import numpy as np
 
 from gatewise import pages
 from gatewise.cli import options, output
+from gatewise.cli.mistakes import OneOf
 from gatewise.errors import GatewiseValueError
 from gatewise.files import load, read_info
 from gatewise.layers import Layer
@@ -20,24 +21,32 @@ from gatewise.tables import read_inputs
 if TYPE_CHECKING:
     from gatewise.errors import Array
 
-EPILOG = """Example: gatewise report sales/model.safetensors sales.csv -o sales/report.html --compare rnn"""
+EPILOG = """\b
+Example:
+  gatewise report sales/model.safetensors sales.csv -o sales/report.html"""
 ARRAYS = (".npy", ".npz")
 NAMES = ("x", "y", "lengths")
 
 
 @click.command(epilog=EPILOG)
-@click.argument("model", type=click.Path())
-@click.argument("data", type=options.FILE, required=False)
+@click.argument("model", type=options.MODEL)
+@click.argument("data", type=options.DataPath("a CSV, Parquet, .npz or .npy file"), required=False)
 @click.option(
-    "-o", "--out", default="report.html", show_default=True, type=click.Path(path_type=Path), help="Page to write."
+    "-o",
+    "--out",
+    metavar="FILE",
+    default="report.html",
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="Page to write.",
 )
 @click.option("--title", help="Name of the page. Default: that of the model.")
 @click.option("--loss", metavar="NAME", help="For a layer with y: mse, cross_entropy, …; its gradients are shown.")
-@click.option("--compare", type=click.Choice(["rnn"]), help="Gradient flow beside an Elman network of the same size.")
+@click.option("--compare", type=OneOf(["rnn"]), help="Gradient flow beside an Elman network of the same size.")
 @options.json_option
 @options.quiet_option
 def command(
-    model: str,
+    model: Path,
     data: str | None,
     out: Path,
     title: str | None,
@@ -66,7 +75,7 @@ def command(
     click.echo(json.dumps({"page": str(out), "bytes": size, "notes": notes}) if as_json else str(out))
 
 
-def _read(fitted: Any, info: dict[str, Any], model: str, data: str | None) -> tuple[dict[str, Any], list[str]]:
+def _read(fitted: Any, info: dict[str, Any], model: Path, data: str | None) -> tuple[dict[str, Any], list[str]]:
     """Return the arguments of `report` that DATA holds, and what was done on reading it."""
     if data is None:
         return {}, []
@@ -78,7 +87,7 @@ def _read(fitted: Any, info: dict[str, Any], model: str, data: str | None) -> tu
             f"{data}: {model} was not written by gatewise forecast, classify or regress, so it does not know the "
             f"columns of a table; need an .npz with x, y and lengths, or an .npy with x."
         )
-    return {"x": inputs.x, "y": inputs.y}, inputs.notes
+    return {"x": inputs.x, "y": inputs.y, "channels": inputs.channels}, inputs.notes
 
 
 def _arrays(fitted: Any, path: str) -> dict[str, Any]:

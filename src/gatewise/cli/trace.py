@@ -11,6 +11,8 @@ import click
 import numpy as np
 
 from gatewise import files
+from gatewise.cli import options
+from gatewise.cli.mistakes import Number, OneOf
 from gatewise.errors import Array, GatewiseValueError
 from gatewise.layers import RECURRENT, Layer
 from gatewise.printing import text_table
@@ -20,30 +22,30 @@ from gatewise.sight.trace import trace
 if TYPE_CHECKING:
     from xarray import Dataset
 
-SMALL = click.IntRange(1, 8)
+SMALL = Number(1, 8)
 
 
 @click.command()
-@click.argument("model", required=False, type=click.Path(path_type=Path))
-@click.argument("file", required=False, type=click.Path(path_type=Path))
-@click.option("-o", "--out", type=click.Path(path_type=Path), help="Write the trace to this .nc, .npz or .csv file.")
-@click.option("--steps", is_flag=True, help="Print a small pass, every equation with its numbers.")
-@click.option("--cell", type=click.Choice(list(RECURRENT)), default="gru", show_default=True, help="With --steps.")
-@click.option("--reset", type=click.Choice(["after", "before"]), default="after", show_default=True, help="Of a GRU.")
+@click.argument("model", required=False, type=options.MODEL)
+@click.argument("file", required=False, type=options.DataPath("a .npy, CSV or Parquet file"))
 @click.option(
-    "--nonlinearity", type=click.Choice(["tanh", "relu"]), default="tanh", show_default=True, help="Of an RNN."
+    "-o",
+    "--out",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Write the trace to this .nc, .npz or .csv file.",
 )
+@click.option("--steps", is_flag=True, help="Print a small pass, every equation with its numbers.")
+@click.option("--cell", type=OneOf(list(RECURRENT)), default="gru", show_default=True, help="With --steps.")
+@click.option("--reset", type=OneOf(["after", "before"]), default="after", show_default=True, help="Of a GRU.")
+@click.option("--nonlinearity", type=OneOf(["tanh", "relu"]), default="tanh", show_default=True, help="Of an RNN.")
 @click.option("--inputs", type=SMALL, default=2, show_default=True, help="Input size, with --steps.")
 @click.option("--hidden", type=SMALL, default=2, show_default=True, help="Units, with --steps.")
 @click.option("--time", type=SMALL, default=2, show_default=True, help="Steps, with --steps.")
-@click.option("--digits", type=click.IntRange(1, 12), default=4, show_default=True, help="Decimals, with --steps.")
-@click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of weights and input, with --steps."
-)
+@click.option("--digits", type=Number(1, 12), default=4, show_default=True, help="Decimals, with --steps.")
+@click.option("--seed", type=Number(0), default=0, show_default=True, help="Of weights and input, with --steps.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with every digit.")
-def command(
-    model: Path | None, file: Path | None, out: Path | None, steps: bool, as_json: bool, **options: Any
-) -> None:
+def command(model: Path | None, file: str | None, out: Path | None, steps: bool, as_json: bool, **sizes: Any) -> None:
     """Show what happens inside a network.
 
     With --steps, one forward and one backward pass of a small network over one sequence, for L = ½ Σ h², each equation
@@ -56,14 +58,14 @@ def command(
     if steps:
         if model is not None or out is not None:
             raise click.UsageError("--steps builds its own network: leave MODEL, FILE and --out out.")
-        click.echo(_steps(as_json, **options))
+        click.echo(_steps(as_json, **sizes))
     elif model is None or file is None:
         raise click.UsageError("need --steps, or MODEL and FILE.")
     else:
         loaded = files.load(model)
         if not isinstance(loaded, Layer):
             raise GatewiseValueError(f"{model} holds a {type(loaded).__name__}; need a layer or a Sequential.")
-        seen = trace(loaded, _read(file, loaded.dtype))
+        seen = trace(loaded, _read(Path(file), loaded.dtype))
         if out is not None:
             files.write_whole(out, _content(seen, out))
         click.echo(json.dumps(_summary(seen)) if as_json else _table(seen))

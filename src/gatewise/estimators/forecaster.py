@@ -183,7 +183,8 @@ class RecurrentForecaster(Forecasts[Forecast, Quantiles], CheckedParameters):
         Parameters
         ----------
         y : Series, DataFrame with one column a series, list of Series or arrays, or array (time,) or (time, series)
-            Observations at even steps: dates, periods or whole numbers as index. NaN and absent dates are gaps.
+            Observations at even steps: dates, periods or whole numbers as index. NaN, what is masked in a masked array
+            and absent dates are gaps. An index of numbers that lie on no common step is refused, as such dates are.
         X : DataFrame or array (time, columns), or for a list of series a list of them, optional
             Covariates beside y; a DataFrame is matched by its index.
         static : DataFrame or array (series, columns), optional
@@ -256,17 +257,7 @@ class RecurrentForecaster(Forecasts[Forecast, Quantiles], CheckedParameters):
 
     def _settings(self, data: Prepared) -> Settings:
         context = self.context or max(LEAST_CONTEXT, min(max(DAY, self.horizon), WEEK, data.length // 3))
-        network = NetworkSettings(
-            self.cell,
-            self.hidden_size,
-            self.num_layers,
-            self.dropout,
-            self.alpha,
-            self.max_updates,
-            self.learning_rate_init,
-            self.batch_size,
-            self.max_iter,
-        )
+        network = NetworkSettings(*(getattr(self, name) for name in NetworkSettings._fields))
         drivers = len(data.covariates.known)
         return Settings(
             self.horizon, context, data.seasons, drivers, levels_of(self.quantiles), self.n_networks, network

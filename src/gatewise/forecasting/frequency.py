@@ -1,8 +1,8 @@
 """Steps in time: which step time stamps keep, the grid that it makes, and the seasons that it suggests.
 
 Two questions share these rules. `exact_frequency` asks for the step on which all dates of an index lie, as a name that
-`date_range` here takes. `dominant_step` asks for the step that nearly all rows of a table keep, and `Step` says how far
-off the others are.
+`dates.date_range` takes. `dominant_step` asks for the step that nearly all rows of a table keep, and `Step` says how
+far off the others are.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ DAY_SECONDS, WEEK_SECONDS, YEAR_SECONDS = 86_400.0, 604_800.0, 31_556_952.0  # t
 MONTH_DAYS = YEAR_SECONDS / DAY_SECONDS / 12
 MONTH_SLACK = 3.0  # days by which a median gap may miss its months; the days of the month decide
 DOMINANT = 0.9  # share of times that must keep a step
+MOST_STEPS = 1000  # of a grid for each row: with fewer rows, they are not of these steps
 LONGEST_SEASON = 2016  # steps: a week of 5 minutes
 MONTH_NAMES = {1: "month", 3: "quarter", 6: "half year", 12: "year"}
 CLOCK = [
@@ -119,7 +120,7 @@ class Step(NamedTuple):
     def times(self, places: Array) -> Any:
         """Return the times at places of the grid."""
         if self.kind == "months":
-            return _with_frequency(_named_days(places * self.size + self.anchor, self))
+            return _with_frequency(named_days(places * self.size + self.anchor, self))
         if self.kind == "workdays":
             return _with_frequency(np.busday_offset(np.datetime64(0, "D"), places))
         ticks = places * self.size + self.anchor
@@ -150,26 +151,22 @@ def related_seasons(season: int) -> tuple[int, ...]:
     return (season // 7,) if season % 7 == 0 and season // 7 in days else ()
 
 
-def date_range(start: Any, end: Any = None, *, periods: Any = None, frequency: str, name: Any = None) -> Any:
-    """Return the dates from `start`, or up to `end`, as `pandas.date_range`, which lacks days such as the 15th.
+def steps_between(first: Any, last: Any, frequency: Any) -> float:
+    """Return roughly how many steps, named or an offset of pandas, lie between two dates; nothing is allocated.
 
     Examples
     --------
-    >>> date_range(pd.Timestamp("2024-01-31"), periods=3, frequency="1M-31").strftime("%m-%d").tolist()
-    ['01-31', '02-29', '03-31']
+    >>> steps_between(pd.Timestamp("2024-01-01"), pd.Timestamp("2034-01-01"), "QS")
+    40.0
     """
-    pattern = DAY_OF_MONTH.fullmatch(frequency)
-    if pattern is None:
-        options: dict[str, Any] = {"periods": periods, "freq": frequency, "name": name}
-        return pd.date_range(start, end, **options)
-    size, day = (int(part) for part in pattern.groups())
-    known = end if start is None else start
-    month = (known.year - 1970) * 12 + known.month - 1
-    count = periods or 1 + ((end.year - start.year) * 12 + end.month - start.month) // size
-    months = month + size * (np.arange(count) - (count - 1 if start is None else 0))
-    days = pd.DatetimeIndex(_named_days(months, Step("months", size, day=day)), name=name).as_unit(known.unit)
-    wall = known.tz_localize(None)
-    return (days + (wall - wall.normalize())).tz_localize(known.tz)
+    months = months_of(frequency)
+    if months is not None:
+        return float((last.year - first.year) * 12 + last.month - first.month) / months
+    offset = pd.tseries.frequencies.to_offset(frequency)
+    seconds = (last - first).total_seconds()
+    if isinstance(offset, pd.tseries.offsets.Tick):
+        return float(seconds / (offset.nanos / 1e9))
+    return float(seconds / (DAY_SECONDS * offset.n * (7 if isinstance(offset, pd.offsets.Week) else 1)))
 
 
 def months_of(frequency: Any) -> int | None:
@@ -216,7 +213,11 @@ def _inferred(index: Any) -> str | None:
 
 def _fitting_stretch(index: Any) -> str | None:
     """The longest step that some stretch of the dates keeps and on which all others lie too."""
-    grids = {alias: pd.date_range(index[0], index[-1], freq=alias) for alias in _stretches(index)}
+    grids = {
+        alias: pd.date_range(index[0], index[-1], freq=alias)
+        for alias in _stretches(index)
+        if steps_between(index[0], index[-1], alias) <= MOST_STEPS * len(index)
+    }
     fitting = [alias for alias, grid in grids.items() if index.isin(grid).all()]
     return min(fitting, key=lambda alias: len(grids[alias])) if fitting else None
 
@@ -336,7 +337,7 @@ def _named_by(index: Any, months: Array, share: float) -> Step | None:
     kinds = [Step("months", 1), Step("months", 1, month_end=True)]
     kinds += [Step("months", 1, day=day) for day in dict.fromkeys((usual, longest)) if day > 1]
     kinds += [Step("months", 1, month_end=end, business=True) for end in (True, False)]
-    return next((step for step in kinds if (_named_days(months, step) == days).mean() >= share), None)
+    return next((step for step in kinds if (named_days(months, step) == days).mean() >= share), None)
 
 
 def _usual_rest(months: Array, size: int) -> int:
@@ -344,7 +345,7 @@ def _usual_rest(months: Array, size: int) -> int:
     return int(rests[np.argmax(counts)])
 
 
-def _named_days(months: Array, step: Step) -> Array:
+def named_days(months: Array, step: Step) -> Array:
     """The days, datetime64[D], that name these months."""
     first = months.astype("datetime64[M]").astype("datetime64[D]")
     last = (months + 1).astype("datetime64[M]").astype("datetime64[D]") - 1

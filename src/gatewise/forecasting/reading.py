@@ -10,7 +10,7 @@ import pandas as pd
 
 from gatewise.arrays import LARGEST, unmasked
 from gatewise.errors import Array, GatewiseTypeError, GatewiseValueError
-from gatewise.forecasting.axes import Axis, place, regular
+from gatewise.forecasting.axes import Axis, matched, place, regular
 
 KINDS = ("series", "frame", "list", "array", "matrix")
 
@@ -61,6 +61,8 @@ def split(y: Any, what: str = "y") -> tuple[Container, list[pd.Series]]:
     if isinstance(y, pd.Series):
         return Container("series", (y.name,)), [_numbers(y, what if y.name is None else f"{what} {y.name!r}")]
     if isinstance(y, pd.DataFrame):
+        if not len(y.columns):
+            raise GatewiseValueError(f"{what} has no columns; need one a series.")
         if y.columns.has_duplicates:
             twice = y.columns[y.columns.duplicated()][0]
             raise GatewiseValueError(f"{what} has two columns {twice!r}; need one name a series: rename one.")
@@ -106,18 +108,7 @@ def label(container: Container, number: int, what: str = "y") -> str:
 def future_rows(X: Any, columns: Sequence[str], axis: Axis, steps: int, name: str) -> Array:
     """Values (steps, columns) of covariates known ahead, for the steps that follow `axis`."""
     if isinstance(X, pd.DataFrame | pd.Series):
-        frame = X.to_frame() if isinstance(X, pd.Series) else X
-        lacking = [column for column in columns if column not in {str(c) for c in frame}]
-        if lacking:
-            raise GatewiseValueError(f"X_future of {name} lacks {', '.join(lacking)}; need every column known ahead.")
-        index = axis.future(steps)
-        rows = np.full(steps, -1) if len(frame) == 0 else frame.index.get_indexer(index)
-        if (rows < 0).any():
-            raise GatewiseValueError(
-                f"X_future of {name} lacks {index[rows < 0][0]}; need the {steps} steps from {index[0]} to {index[-1]}."
-            )
-        frame = frame.set_axis([str(c) for c in frame], axis=1)
-        return _frame_numbers(frame[list(columns)].iloc[rows], f"X_future of {name}").to_numpy()
+        return _future_frame(X, columns, axis.future(steps), f"X_future of {name}")
     values = _array(X, f"X_future of {name}")
     values = values[:, None] if values.ndim == 1 else values
     if values.ndim != 2 or values.shape[1] != len(columns) or len(values) < steps:
@@ -126,6 +117,40 @@ def future_rows(X: Any, columns: Sequence[str], axis: Axis, steps: int, name: st
             f"a row a step, the columns {', '.join(columns)}."
         )
     return values[:steps]
+
+
+def _future_frame(X: Any, columns: Sequence[str], index: Any, what: str) -> Array:
+    """Values (steps, columns) of a frame at the steps `index`."""
+    frame = _named_once(X, what)
+    lacking = [column for column in columns if column not in frame]
+    if lacking:
+        raise GatewiseValueError(f"{what} lacks {', '.join(lacking)}; need every column known ahead.")
+    rows = np.full(len(index), -1) if len(frame) == 0 else matched(frame.index, index, what).get_indexer(index)
+    if (rows < 0).any():
+        raise GatewiseValueError(
+            f"{what} lacks {index[rows < 0][0]}; need the {len(index)} steps from {index[0]} to {index[-1]}."
+        )
+    return _frame_numbers(frame[list(columns)].iloc[rows], what).to_numpy()
+
+
+def _named_once(x: Any, what: str) -> pd.DataFrame:
+    """Return covariates as a frame whose columns are text; raise if a column or a row is there twice."""
+    frame = x.to_frame() if isinstance(x, pd.Series) else x
+    for axis, side in ((frame.columns, "columns"), (frame.index, "rows")):
+        if isinstance(axis, pd.MultiIndex):
+            raise GatewiseTypeError(
+                f"{what} has {side} of {axis.nlevels} levels; need one level: "
+                + ("name each column once." if side == "columns" else "give each series a frame in a list.")
+            )
+        if axis.has_duplicates:
+            twice = axis[axis.duplicated()][0]
+            raise GatewiseValueError(f"{what} has {twice!s} twice in its {side}; need each once: drop the copies.")
+    names = [str(column) for column in frame]
+    twice = next((k for k, name in enumerate(names) if name in names[:k]), None)
+    if twice is not None:
+        first, second = frame.columns[names.index(names[twice])], frame.columns[twice]
+        raise GatewiseValueError(f"{what} has the columns {first!r} and {second!r}; need names that differ as text.")
+    return frame.set_axis(names, axis=1)
 
 
 def beside(X: Any, columns: Sequence[str], part: pd.Series, name: str) -> Array:
@@ -165,12 +190,9 @@ def _covariates(X: Any, container: Container, parts: list[pd.Series]) -> list[pd
 
 
 def _covariate_frame(x: Any, part: pd.Series, what: str) -> pd.DataFrame:
-    if isinstance(x, pd.Series):
-        x = x.to_frame()
-    if isinstance(x, pd.DataFrame):
-        if x.columns.has_duplicates or x.index.has_duplicates:
-            raise GatewiseValueError(f"{what} has a column or a row twice; need each once: drop the copies.")
-        return _frame_numbers(x, what)
+    if isinstance(x, pd.DataFrame | pd.Series):
+        frame = _named_once(x, what)
+        return _frame_numbers(frame.set_axis(matched(frame.index, part.index, what)), what)
     values = _array(x, what)
     values = values[:, None] if values.ndim == 1 else values
     if values.ndim != 2 or len(values) != len(part):
@@ -205,6 +227,11 @@ def _one(part: Any, what: str) -> pd.Series:
 
 
 def _array(value: Any, what: str) -> Array:
+    if hasattr(value, "columns") and not isinstance(value, pd.DataFrame):
+        raise GatewiseTypeError(
+            f"{what} is a frame of {type(value).__module__.split('.')[0]}; need one of pandas, with the time as its "
+            f"index: use .to_pandas().set_index(...)."
+        )
     try:
         values = np.asarray(unmasked(value))
         values = values.astype(float) if values.dtype.kind in "biufO" else values

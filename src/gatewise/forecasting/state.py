@@ -122,6 +122,7 @@ class State(NamedTuple):
     def _new_rows(self, number: int, part: pd.Series, X_new: Any) -> tuple[Array, Array]:
         """Values (steps,) and covariates (steps, columns) of every step up to the last new one; NaN for gaps."""
         name, columns = reading.label(self.container, number, "y_new"), self.covariates.columns
+        part = part.set_axis(self.axes[number].matched(part.index, name))
         steps = self.axes[number].steps_to(part.index, name)
         count = int(steps.max())
         values, x = np.full(count, np.nan), np.full((count, len(columns)), np.nan)

@@ -91,14 +91,16 @@ def _f1(result: Classified, predicted: Array) -> float:
     return float(f1_score(result.truth, predicted, average="macro", zero_division=0))
 
 
-def class_sections(result: Classified, cards: Sequence[Example]) -> list[Section]:
+def class_sections(result: Classified, cards: Sequence[Example], channels: Sequence[str] = ()) -> list[Section]:
     """Return the confusion matrix, the table of classes, and the hardest examples as cards."""
     sections = [_matrix_section(result), _class_section(result)]
     if cards:
         wrong = bool((result.predicted != result.truth).any())
         intro = f"The {result.thing}s to whose true class the model gave the lowest probability. {examples.WORDS}"
         intro = intro if wrong else f"{intro} All of them are right."
-        sections.append(Section(id="hardest", heading="Hardest examples", intro=intro, examples=cards))
+        sections.append(
+            Section(id="hardest", heading="Hardest examples", intro=intro, examples=cards, key=examples.key(channels))
+        )
     return sections
 
 

@@ -106,6 +106,8 @@ class Section:
     scales: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Color scales drawn beside the legend: what they are of, and the texts at their ends."""
     examples: Sequence[Example] = ()
+    key: Mapping[str, str] = field(default_factory=dict)
+    """What the colors of the examples' lines are: names of colors with their titles."""
     more: tuple[str, str] = ("gates", "See its gates")
     """Id of the section that shows more of an example, and the text of the link to it."""
     results: Results | None = None

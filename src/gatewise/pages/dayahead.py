@@ -10,7 +10,7 @@ from gatewise.pages.content import Download, Result, Results, Section, TextTable
 from gatewise.pages.learning import loss_sections
 from gatewise.pages.measures import FORECASTS, SERIES, UNIT
 from gatewise.pages.page import render, require
-from gatewise.pages.words import compared, number, percent, span
+from gatewise.pages.words import compared, interval, number, percent, sentence, span
 from gatewise.printing import aligned
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ def day_ahead_page(
     x: Array | None = None,
     features: Sequence[str] | None = None,
     days: Sequence[str] | None = None,
-    level: float | None = None,
 ) -> str:
     """Return the report of a day-ahead forecast as one HTML page.
 
@@ -60,8 +59,6 @@ def day_ahead_page(
         For a layer: rows as it takes them, a few days of the forecast. A forecaster knows its own.
     features, days : sequence of str, optional
         For a layer: names of the D inputs, and of the rows of x.
-    level : float, optional
-        Share of values, in percent, that the interval is meant to hold.
 
     Returns
     -------
@@ -88,9 +85,10 @@ def day_ahead_page(
     require()
     measures.check_metrics(metrics)
     forecast = measures.check_forecast(forecast)
-    interval = "Interval" if level is None else f"{level:g} % interval"
+    levels = getattr(model, "quantiles", ())
+    held = sentence(interval(min(levels), max(levels))) if levels else "Interval"
     sections = [
-        _forecast_section(forecast, interval),
+        _forecast_section(forecast, held),
         _profile_section("hour", "hour of day", measures.errors_by_hour(forecast), every=6),
         _profile_section("weekday", "day of week", measures.errors_by_weekday(forecast), every=1),
     ]
@@ -104,7 +102,7 @@ def day_ahead_page(
     return render(
         title=title,
         headline=measures.headline(metrics),
-        lede=_lede(forecast, metrics, interval),
+        lede=_lede(forecast, metrics, held),
         results=_results(metrics),
         sections=sections,
         inside=folded,
@@ -126,12 +124,12 @@ def _inside(model: Any, x: Array | None, days: Sequence[str], features: Sequence
     return looked_into(model, compare="rnn")
 
 
-def _lede(forecast: DataFrame, metrics: Mapping[str, Any], interval: str) -> str:
+def _lede(forecast: DataFrame, metrics: Mapping[str, Any], held: str) -> str:
     times = measures.times(forecast)
     missing = int(forecast["truth"].isna().sum())
     gaps = f", {missing:,} of them without a reading" if missing else ""
     covered = metrics.get("coverage")
-    inside = "" if covered is None else f"The {interval.lower()} held {percent(covered)} of the values. "
+    inside = "" if covered is None else f"The {held[:1].lower() + held[1:]} held {percent(covered)} of the values. "
     return (
         f"Tested on {span(times[0], times[-1])}: {len(forecast):,} hours{gaps}. {inside}"
         f"The run took {number(metrics['seconds'])} seconds with seed {metrics['seed']}."
@@ -151,7 +149,7 @@ def _results(metrics: Mapping[str, Any]) -> Results:
     return Results(f"Errors in {UNIT}", "Forecast", "MAE", UNIT, "RMSE", rows)
 
 
-def _forecast_section(forecast: DataFrame, interval: str) -> Section:
+def _forecast_section(forecast: DataFrame, held: str) -> Section:
     from gatewise.pages.forecasts import drawn, forecast_figure, has_interval
 
     muted = ("same_hour_last_week", "same_hour_yesterday")
@@ -165,17 +163,17 @@ def _forecast_section(forecast: DataFrame, interval: str) -> Section:
         "window in the strip below, or use the buttons.",
         alt=f"Line chart of measured and forecast vehicles per hour, {span(first, last)}. "
         f"Measured values reach {number(float(forecast['truth'].max()))}.",
-        figure=forecast_figure(drawn(forecast, days, forecast["truth"]), SERIES, interval, muted, windows),
-        legend={**SERIES, **({"interval": interval} if has_interval(forecast) else {})},
+        figure=forecast_figure(drawn(forecast, days, forecast["truth"]), SERIES, held, muted, windows),
+        legend={**SERIES, **({"interval": held} if has_interval(forecast) else {})},
         muted=muted,
         windows=windows,
-        tables=[_last_day(forecast, days[-1], interval)],
+        tables=[_last_day(forecast, days[-1], held)],
     )
 
 
-def _last_day(forecast: DataFrame, day: DataFrame, interval: str) -> TextTable:
+def _last_day(forecast: DataFrame, day: DataFrame, held: str) -> TextTable:
     """Return the last of the forecasts as a table, with all of them as a file."""
-    titles = SERIES | {"lower": f"{interval}: from", "upper": "to"}
+    titles = SERIES | {"lower": f"{held}: from", "upper": "to"}
     columns = [
         [f"{time:%Y-%m-%d %H:%M}" for time in measures.times(day)],
         *(aligned(day[name].tolist()) for name in day),

@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from gatewise.errors import Array
+from gatewise.pages.words import shortened
 
 POINTS, LINES = 120, 4
+COLORS = ("first", "second", "third", "sixth")
 WORDS = "Each picture has one line per channel, at most four, each on its own scale."
 WIDTH, HEIGHT, MARGIN = 100.0, 32.0, 2.0
 
@@ -16,6 +18,17 @@ WIDTH, HEIGHT, MARGIN = 100.0, 32.0, 2.0
 def lines_of(values: Array) -> list[str]:
     """Return the first channels of one sequence (time, channels) as points of polylines, each on its own scale."""
     return [points(channel) for channel in values.T[:LINES] if np.isfinite(channel).any()]
+
+
+def key(channels: Sequence[str]) -> dict[str, str]:
+    """Return the names of the channels that pictures show, by the color of their line.
+
+    Examples
+    --------
+    >>> key(["ax", "speed (km/h)"])
+    {'first': 'ax', 'second': 'speed (km/h)'}
+    """
+    return dict(zip(COLORS, (shortened(name, 40) for name in channels), strict=False))
 
 
 def together(*series: Array) -> list[str]:

@@ -58,6 +58,7 @@ def gate_sections(inside: Inside) -> list[Section]:
             intro=_intro(shown, extent, inside),
             alt=_alt(shown, extent),
             figure=gate_figure(shown, inside, extent),
+            legend=_legend(inside),
             windows=Windows({}),
             picks={"Sequence": names, "Layer": [place.label for place in shown], "Show": list(kinds)},
             store=_store(shown, inside, extent, list(kinds.values())),
@@ -225,6 +226,14 @@ def _scales(shown: Sequence[Place]) -> dict[str, Sequence[str]]:
     gates = any(place.is_gate(name) for place in shown for name in place.names())
     scales: dict[str, Sequence[str]] = {"sequential": ("Gates 0", "1")} if gates else {}
     return scales | {"diverging": ("States −", "+")}
+
+
+def _legend(inside: Inside) -> dict[str, str]:
+    """Return the names of the lines of the input; none where it is a heat map."""
+    names = inside.feature_names()
+    return (
+        dict(zip(drawing.SLOTS, (shortened(name, 40) for name in names), strict=False)) if len(names) <= LINES else {}
+    )
 
 
 def _intro(shown: Sequence[Place], extent: Extent, inside: Inside) -> str:

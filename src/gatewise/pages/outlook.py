@@ -43,6 +43,8 @@ class Outlook:
         Of each series.
     order : list of int
         Numbers of the series, those with the largest error in the backtest first.
+    problem : str
+        Why there is no backtest; else empty.
     """
 
     model: RecurrentForecaster
@@ -55,6 +57,7 @@ class Outlook:
     comparisons: Mapping[str, Comparison]
     units: Sequence[str]
     order: Sequence[int]
+    problem: str = ""
 
     @property
     def several(self) -> bool:
@@ -87,9 +90,11 @@ class Outlook:
 
 def read_outlook(model: RecurrentForecaster, y: Any, X: Any, ahead: Any, measured: Any) -> Outlook:
     """Return what is known; `measured` is what `tables.forecast` returned, without it the backtest is made here."""
+    if y is None:
+        raise GatewiseValueError("x is None; a RecurrentForecaster needs its series: pass y as x.")
     seen = model.inspect(ahead)
     observed, names = _observed(seen, y)
-    backtest = rolled(model, y, X) if measured is None else measured.backtest
+    backtest, problem = rolled(model, y, X) if measured is None else (measured.backtest, measured.problem)
     tested = {} if backtest is None else _tested(backtest, names)
     if measured is None:
         comparisons = {} if backtest is None else {"": backtest.comparison()}
@@ -98,17 +103,17 @@ def read_outlook(model: RecurrentForecaster, y: Any, X: Any, ahead: Any, measure
     frame = _frame(model, names, seen.forecasts) if measured is None else measured.forecast
     units = [""] * len(names) if measured is None else _units(measured, names)
     known = (model, names, observed, seen.forecasts, frame, backtest, tested, comparisons, units)
-    return Outlook(*known, order=_order(backtest, tested, len(names)))
+    return Outlook(*known, order=_order(backtest, tested, len(names)), problem=problem)
 
 
-def rolled(model: RecurrentForecaster, y: Any, X: Any) -> Backtest:
-    """Return the backtest of a model on the last part of y: the same as a flow over a table makes."""
+def rolled(model: RecurrentForecaster, y: Any, X: Any) -> tuple[Backtest | None, str]:
+    """Return the backtest of a model on the last part of y, as a flow over a table makes it; or why there is none."""
     from gatewise.forecasting.backtest import backtest, usual_windows
 
-    if y is None:
-        raise GatewiseValueError("x is None; a RecurrentForecaster needs its series: pass y as x.")
     lengths = [len(one) for one in y] if isinstance(y, list | tuple) else [len(y)]
-    return backtest(model, y, X, windows=usual_windows(lengths, model.horizon))
+    if min(lengths) < model.horizon + 2:
+        return None, f"every series needs at least {model.horizon + 2} steps for a horizon of {model.horizon}"
+    return backtest(model, y, X, windows=usual_windows(lengths, model.horizon)), ""
 
 
 def _observed(seen: Any, y: Any) -> tuple[list[Series[Any]], list[str]]:

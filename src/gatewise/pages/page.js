@@ -282,7 +282,7 @@
   };
   const draw = async (place) => {
     await embed(place);
-    for (const section of place.querySelectorAll("section")) {
+    for (const section of place.matches("section") ? [place] : place.querySelectorAll("section")) {
       if (!roots.has(`plot-${section.id}`) || section.dataset.connected) continue;
       section.dataset.connected = "yes";
       connectLegend(section);

@@ -32,9 +32,9 @@ def headline(outlook: Outlook) -> str:
     return f"Better than the best simple method on {len(better)} of {len(comparisons)} targets"
 
 
-def lede(outlook: Outlook, problem: str) -> str:
+def lede(outlook: Outlook) -> str:
     """Return what was forecast and how it was tested."""
-    parts = [_said_of_one(outlook), _tested(outlook, problem), _share(outlook.model)]
+    parts = [_said_of_one(outlook), _tested(outlook), _share(outlook.model)]
     return " ".join(part for part in parts if part)
 
 
@@ -51,9 +51,9 @@ def _said_of_one(outlook: Outlook) -> str:
     return f"Forecast: {low}{unit} at {first}, {high}{unit} at {last}."
 
 
-def _tested(outlook: Outlook, problem: str) -> str:
+def _tested(outlook: Outlook) -> str:
     if outlook.backtest is None:
-        return f"There is no backtest: {problem}."
+        return f"There is no backtest: {outlook.problem}."
     several = f" of {len(outlook.tested):,} series" if outlook.several else ""
     covered = _coverage(outlook)
     held = f" The {outlook.interval} held {percent(covered)} of the values." if outlook.interval else ""

@@ -18,7 +18,7 @@ from gatewise.pages.classes import Classified
 from gatewise.pages.content import Results, Section
 from gatewise.pages.inside import Inside, recurrent_layers
 from gatewise.pages.values import Predicted
-from gatewise.pages.words import count, number
+from gatewise.pages.words import count
 
 HARDEST, TYPICAL = 4, 4
 CARDS = 8
@@ -136,9 +136,15 @@ def _row_errors(result: Classified | Predicted, steps: Array | None, rows: int) 
 
 
 def _reached(
-    result: Classified | Predicted, drawable: Array, steps: Array, rows: Array, comparison: Comparison | None = None
+    result: Classified | Predicted,
+    drawable: Array,
+    steps: Array,
+    rows: Array,
+    comparison: Comparison | None = None,
+    channels: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return headline, lede, results and sections of what the model reached."""
+    channels = channels[: drawable.shape[2]]
     seen = f"On {count(len(drawable), 'sequence')}"
     seen += f", {len(result.truth):,} steps in all." if result.thing == "step" else f" of {_range(steps)} steps."
     if isinstance(result, Classified):
@@ -147,14 +153,14 @@ def _reached(
             "headline": classes.class_headline(result, comparison),
             "lede": seen,
             "results": classes.class_results(result, comparison),
-            "sections": classes.class_sections(result, cards),
+            "sections": classes.class_sections(result, cards, channels),
         }
     cards = values.cards(result, drawable, rows, HARDEST) if result.thing == "sequence" else ()
     return {
         "headline": values.value_headline(result, comparison),
-        "lede": f"{seen} R² is {number(values.explained(result))}.",
+        "lede": f"{seen} {values.value_lede(result, comparison)}",
         "results": values.value_results(result, comparison),
-        "sections": values.value_sections(result, cards),
+        "sections": values.value_sections(result, cards, channels),
     }
 
 
@@ -210,7 +216,7 @@ def _of_series(model: Any, y: Any, X: Any, compare: Any, ahead: Any, measured: A
     return Outcome(
         title=type(model).__name__,
         headline=series.headline(outlook),
-        lede=series.lede(outlook, "" if measured is None else measured.problem),
+        lede=series.lede(outlook),
         warning=series.warning(outlook),
         sections=[*upcoming_sections(outlook), *backtest_sections(outlook)],
         history=model.history_,
@@ -238,7 +244,7 @@ def _of_sequences(model: Any, x: Any, y: Any, compare: Any, measured: Any, chann
     target = {"loss": seen.loss, "target": seen.target[rows], "compare": compare}
     inside = Inside(network, seen.x[rows], steps[rows], _names(result, rows), features, **target)
     comparison = None if measured is None else measured.comparison
-    return Outcome(**_reached(result, seen.values, steps, rows, comparison), inside=inside, **known)
+    return Outcome(**_reached(result, seen.values, steps, rows, comparison, features), inside=inside, **known)
 
 
 def _channels(measured: Any) -> list[str]:

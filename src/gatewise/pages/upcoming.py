@@ -132,6 +132,7 @@ def _multiples(outlook: Outlook, series: Sequence[Drawn]) -> list[Section]:
             heading="All series",
             intro=f"The last observations and the forecast of each series, {order}.{left_out}",
             examples=[_multiple(outlook, number, one, k) for k, (number, one) in enumerate(shown)],
+            key={**NAMES, **({"interval": outlook.interval} if outlook.interval else {})},
             more=("next", "Show this series"),
         )
     ]

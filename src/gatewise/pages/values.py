@@ -13,7 +13,7 @@ from gatewise.errors import Array
 from gatewise.pages import drawing, examples
 from gatewise.pages.backtests import result_rows
 from gatewise.pages.content import Example, Results, Section
-from gatewise.pages.words import count, number, sentence
+from gatewise.pages.words import count, number, sentence, signed
 
 MOST, POINTS = 4, 1500
 
@@ -42,11 +42,19 @@ WORTH = (
 
 
 def value_headline(result: Predicted, comparison: Comparison | None = None) -> str:
-    """Return the main result in words: what R² says of a weak model, then the error."""
-    verdict = (comparison or compared_with_mean(result)).verdict
+    """Return the main result in words; of a weak model, what R² says of it."""
+    one = comparison or compared_with_mean(result)
     r2 = explained(result)
     said = next((words for bound, words in WORTH if r2 <= bound), None)
-    return sentence(verdict) if said is None else sentence(f"{said} (R² {number(r2)}): {verdict}")
+    return sentence(one.verdict) if said is None else sentence(f"{said}: R² is {signed(r2)}")
+
+
+def value_lede(result: Predicted, comparison: Comparison | None = None) -> str:
+    """Return what the headline leaves out: R², or the error beside the best simple method."""
+    one = comparison or compared_with_mean(result)
+    r2 = explained(result)
+    weak = any(r2 <= bound for bound, _ in WORTH)
+    return f"{sentence(one.verdict)}." if weak else f"R² is {signed(r2)}."
 
 
 def value_results(result: Predicted, comparison: Comparison | None = None) -> Results:
@@ -76,13 +84,15 @@ def _rmse(model: Array, truth: Array) -> float:
     return float(np.sqrt(np.nanmean((model - truth) ** 2)))
 
 
-def value_sections(result: Predicted, cards: Sequence[Example]) -> list[Section]:
+def value_sections(result: Predicted, cards: Sequence[Example], channels: Sequence[str] = ()) -> list[Section]:
     """Return predicted against true values, a section for each of the first targets, and the hardest examples."""
     shown = range(min(MOST, result.truth.shape[1]))
     sections = [_scatter_section(result, k, half=len(shown) > 1) for k in shown]
     if cards:
         intro = f"The {result.thing}s with the largest errors. {examples.WORDS}"
-        sections.append(Section(id="hardest", heading="Hardest examples", intro=intro, examples=cards))
+        sections.append(
+            Section(id="hardest", heading="Hardest examples", intro=intro, examples=cards, key=examples.key(channels))
+        )
     return sections
 
 

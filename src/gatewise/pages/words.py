@@ -26,6 +26,7 @@ __all__ = [
     "sentence",
     "short_date",
     "shortened",
+    "signed",
     "span",
     "time_texts",
 ]
@@ -63,6 +64,11 @@ def interval(low: float, high: float) -> str:
     if abs(low + high - 1) < 1e-6:
         return f"{100 * (high - low):.4g} % interval"
     return f"interval from the {100 * low:.4g} % to the {100 * high:.4g} % quantile"
+
+
+def signed(value: float | None) -> str:
+    """Return `value` as text with a true minus sign."""
+    return number(value).replace("-", "\N{MINUS SIGN}", 1)
 
 
 def sentence(text: str) -> str:

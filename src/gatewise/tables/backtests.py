@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from gatewise.comparison import Comparison
     from gatewise.estimators.forecaster import RecurrentForecaster
     from gatewise.forecasting.backtest import Backtest
-    from gatewise.tables.series import SeriesGrid, SeriesRoles
+    from gatewise.tables.roles import SeriesRoles
+    from gatewise.tables.series import SeriesGrid
 
 SHORTEST_PAST = 8  # steps that must lie before the first held-out forecast, or a horizon if that is longer
 FEWEST_OBSERVED = 2  # of the steps before it

@@ -54,11 +54,15 @@ class Prediction(NamedTuple):
 
 
 class Inputs(NamedTuple):
-    """What a model takes, of a table: `x` and `y` in the order of the model's `fit` (y None where unknown)."""
+    """What a model takes, of a table: `x` and `y` in the order of the model's `fit` (y None where unknown).
+
+    Of sequences `channels` names the channels of x, with their units.
+    """
 
     x: Any
     y: Any
     notes: list[str]
+    channels: list[str] | None = None
 
 
 def predict(model: Result | str | os.PathLike[str], table: Source) -> Prediction:
@@ -146,14 +150,15 @@ def read_inputs(name: str, description: dict[str, Any], table: Source) -> Inputs
 
 
 def _sequence_inputs(table: Table, roles: SequenceRoles, columns: list[Any], command: str) -> Inputs:
+    channels = [title for column in columns for title in column.titles]
     if roles.outcome not in table.names:
         sequences = read_sequences(table, roles._replace(outcome=None), columns)
-        return Inputs(sequences.X, None, table.summary([]))
+        return Inputs(sequences.X, None, table.summary([]), channels)
     sequences = read_sequences(table, roles, columns)
     with_outcome = with_labels if command == "classify" else with_targets
     sequences = drop_unanswered(table, with_outcome(table, roles, sequences))
     y = sequences.labels if command == "classify" else sequences.targets
-    return Inputs(sequences.X, y, table.summary([]))
+    return Inputs(sequences.X, y, table.summary([]), channels)
 
 
 def _command(description: dict[str, Any]) -> str | None:
