@@ -2,8 +2,9 @@
 
     python docs/figures/first_page.py        # a minute or two; report.png only where Chromium and Pillow are installed
 
-The forecast is that of docs/forecasting.md, and the report is the page of the same forecaster. The gates are those of a GRU of
-12 units that was trained on the adding problem: it reads 40 values and answers with the sum of the two that carry a marker.
+The forecaster reads eleven months of hourly traffic, with its default settings; the report is its page. The gates are
+those of a GRU of 12 units that was trained on the adding problem: it reads 40 values and answers with the sum of the
+two that carry a marker.
 """
 
 import shutil
@@ -41,10 +42,10 @@ def text(x, y, words, more=""):
 
 
 def forecaster():
-    """Return the forecaster of docs/forecasting.md, fitted, and the hours before and after its last observation."""
-    traffic = gw.datasets.i94()["traffic_volume"].iloc[7200:9600].astype(float)
+    """Return a fitted forecaster, and the hours before and after its last observation."""
+    traffic = gw.datasets.i94()["traffic_volume"].iloc[1600:9600].astype(float)
     past, future = traffic.iloc[:-48], traffic.iloc[-48:]
-    return gw.RecurrentForecaster(24, max_updates=60, random_state=0).fit(past), past, future
+    return gw.RecurrentForecaster(24, season=24, random_state=0).fit(past), past, future
 
 
 def forecast_picture(quantiles, past, future):
@@ -74,11 +75,12 @@ def forecast_picture(quantiles, past, future):
     parts.append(line(xs(0, len(shown)), ys(shown), INK))
     parts.append(line(x, ys(measured), INK, 'stroke-dasharray="4 4"'))
     parts.append(line(np.r_[xs(len(shown) - 1, 1), x], ys(np.r_[shown.iloc[-1], quantiles[0.5]]), BLUE))
-    legend = [("measured", INK, ""), ("measured later", INK, 'stroke-dasharray="4 4"'), ("forecast, 80 % interval", BLUE, "")]
+    dashed = 'stroke-dasharray="4 4"'
+    legend = ("measured", INK, ""), ("measured later", INK, dashed), ("forecast, 80 % interval", BLUE, "")
     for place, (words, color, dash) in zip((left, left + 120, left + 280), legend, strict=True):
         parts.append(line([place, place + 24], [height - 8] * 2, color, dash))
         parts.append(text(place + 30, height - 4, words))
-    title = "Vehicles per hour on Interstate 94: three days measured, and the forecast of the fourth with its 80 % interval"
+    title = "Vehicles per hour: three days measured, and the forecast of the fourth with its 80 % interval"
     return svg(height, title, parts)
 
 
@@ -105,7 +107,8 @@ def gates_picture(gru, x):
         tall = 48 * value
         fill = ORANGE if marker else INK
         parts.append(
-            f'<rect x="{left + t * side:.1f}" y="{top + 48 - tall:.1f}" width="{side - 2:.1f}" height="{tall:.1f}" fill="{fill}"/>'
+            f'<rect x="{left + t * side:.1f}" y="{top + 48 - tall:.1f}" width="{side - 2:.1f}" '
+            f'height="{tall:.1f}" fill="{fill}"/>'
         )
     below = top + 64
     for row, unit in enumerate(order):
@@ -113,9 +116,11 @@ def gates_picture(gru, x):
         for t in range(STEPS):
             place = f'x="{left + t * side:.1f}" y="{below + 16 * row}" width="{side - 1:.1f}" height="15"'
             parts.append(f'<rect {place} fill="{BLUE}" opacity="{0.06 + 0.94 * writes[t, unit]:.2f}"/>')
-    parts.append(text(left, height - 22, "update gate, 1 − z: pale, the unit keeps its state; blue, it writes a new one"))
+    legend = "update gate, 1 − z: pale, the unit keeps its state; blue, it writes a new one"
+    parts.append(text(left, height - 22, legend))
     parts.append(text(WIDTH - 12, height - 4, "step 40", 'text-anchor="end"') + text(left, height - 4, "step 1"))
-    return svg(height, "Update gates of a GRU: some units write where the input is marked and keep their state elsewhere", parts)
+    title = "Update gates of a GRU: some units write where the input is marked and keep their state elsewhere"
+    return svg(height, title, parts)
 
 
 def photograph(page, path):
@@ -125,7 +130,7 @@ def photograph(page, path):
     with tempfile.TemporaryDirectory() as folder:
         source, shot = Path(folder, "report.html"), Path(folder, "report.png")
         source.write_text(page, encoding="utf-8")
-        options = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--disable-background-networking"]
+        options = "--headless --no-sandbox --disable-gpu --hide-scrollbars --disable-background-networking".split()
         size = ["--window-size=1000,1000", "--virtual-time-budget=8000", f"--screenshot={shot}"]
         subprocess.run([shutil.which("chromium"), *options, *size, source.as_uri()], check=True, capture_output=True)
         Image.open(shot).convert("RGB").quantize(32).save(path, optimize=True)
@@ -134,6 +139,7 @@ def photograph(page, path):
 def main():
     """Draw all three."""
     model, past, future = forecaster()
+    print(f"{model.reference_}, shares {model.shares_}")
     (HERE / "forecast.svg").write_text(forecast_picture(model.predict_quantiles(), past, future), encoding="utf-8")
     (HERE / "gates.svg").write_text(gates_picture(*trained_on_adding()), encoding="utf-8")
     if shutil.which("chromium"):
