@@ -130,7 +130,13 @@ def photograph(page, path):
     with tempfile.TemporaryDirectory() as folder:
         source, shot = Path(folder, "report.html"), Path(folder, "report.png")
         source.write_text(page, encoding="utf-8")
-        options = "--headless --no-sandbox --disable-gpu --hide-scrollbars --disable-background-networking".split()
+        options = [
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--hide-scrollbars",
+            "--disable-background-networking",
+        ]
         size = ["--window-size=1000,1000", "--virtual-time-budget=8000", f"--screenshot={shot}"]
         subprocess.run([shutil.which("chromium"), *options, *size, source.as_uri()], check=True, capture_output=True)
         Image.open(shot).convert("RGB").quantize(32).save(path, optimize=True)
