@@ -139,7 +139,7 @@ def photograph(page, path):
         ]
         size = ["--window-size=1000,1000", "--virtual-time-budget=8000", f"--screenshot={shot}"]
         subprocess.run([shutil.which("chromium"), *options, *size, source.as_uri()], check=True, capture_output=True)
-        Image.open(shot).convert("RGB").quantize(32).save(path, optimize=True)
+        Image.open(shot).crop((0, 0, 1000, 955)).convert("RGB").quantize(32).save(path, optimize=True)
 
 
 def main():
