@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
+PERIODS = ("minute", "hour", "day", "week", "month", "quarter", "year")
 FILE = DataPath()
 MODEL = ModelPath()
 COUNT = Number(1)
@@ -88,7 +89,12 @@ series_options = _together(
         "--backtest/--no-backtest", default=True, help="Forecast a held-out tail first, to measure the error."
     ),
     click.option("--wide", is_flag=True, help="Months, quarters or years stand side by side."),
-    click.option("--every", metavar="PERIOD", help="Gather rows first, by hour, day, week, month, quarter or year."),
+    click.option(
+        "--every",
+        type=click.Choice(PERIODS, case_sensitive=False),
+        metavar="PERIOD",
+        help="Gather rows first, by hour, day, week, month, quarter or year.",
+    ),
     click.option("--sum", "aggregate", flag_value="sum", help="With --every: sum them."),
     click.option("--mean", "aggregate", flag_value="mean", help="With --every: average them."),
     click.option("--file-order", "in_order", is_flag=True, help="Rows are steps, in their order."),
