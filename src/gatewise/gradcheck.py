@@ -54,7 +54,7 @@ class ArrayCheck(NamedTuple):
 
 @dataclass(frozen=True)
 class Report:
-    """The outcome of `gradcheck`, one row an array."""
+    """The outcome of `gradcheck`, one row per array."""
 
     checks: tuple[ArrayCheck, ...]
     tolerance: float = TOLERANCE
@@ -70,7 +70,7 @@ class Report:
         return self.worst <= self.tolerance
 
     def table(self) -> str:
-        """Return one line an array: name, shape, both errors, and the worst element."""
+        """Return one line per array: name, shape, both errors, and the worst element."""
         from gatewise.printing import text_table
 
         return text_table(_HEADER, self._rows())
