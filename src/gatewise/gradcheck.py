@@ -52,9 +52,9 @@ class ArrayCheck(NamedTuple):
         return max(self.direction, self.element)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report:
-    """The outcome of `gradcheck`, one row per array."""
+    """The outcome of `gradcheck`, one row per array; it prints, and shows in a notebook, as a table."""
 
     checks: tuple[ArrayCheck, ...]
     tolerance: float = TOLERANCE
@@ -93,6 +93,9 @@ class Report:
 
     def __str__(self) -> str:
         return f"{self.table()}\n{self._summary()}"
+
+    def __repr__(self) -> str:
+        return str(self)
 
     def _repr_html_(self) -> str:
         from gatewise.printing import html_table

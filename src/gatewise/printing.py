@@ -85,7 +85,8 @@ def text_table(
     for row in cells:
         table.add_row(*row)
     out = io.StringIO()
-    console = Console(file=out, width=width or WIDE, color_system=None, markup=False, emoji=False, highlight=False)
+    plain: dict[str, Any] = {"color_system": None, "markup": False, "emoji": False, "highlight": False}
+    console = Console(file=out, width=width or WIDE, force_jupyter=False, **plain)  # in a notebook it would show it
     console.print(table)
     return "\n".join(line.rstrip() for line in out.getvalue().rstrip().splitlines())
 

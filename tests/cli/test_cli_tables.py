@@ -213,7 +213,7 @@ def test_the_interval_widens_with_its_level(here, run):
         ((*FORECAST, "--known", "promo", "--horizon", "24"), ["'promo'", "12 steps ahead", "--horizon 12"]),
         ((*FORECAST, "--static", "stock"), ["column 'stock': changes within series 'north'"]),
         ((*FORECAST, "--target", "stock"), ["several targets beside a column of series"]),
-        ((*FORECAST, "--horizon", "0"), ["Invalid value for '--horizon'"]),
+        ((*FORECAST, "--horizon", "0"), ["--horizon is 0; need a whole number of at least 1"]),
         ((*FORECAST, "--out", "sales.csv"), ["--out sales.csv: cannot make this folder"]),
         (("classify", "moves.csv", "--sequence", "id"), ["pass --label COLUMN"]),
         (("classify", "moves.csv", "--label", "kind"), ["pass --sequence COLUMN"]),
@@ -377,7 +377,7 @@ def test_the_examples_of_the_docs_run(tmp_path, monkeypatch, run):
     data, *_ = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
     exec(data, {})
     examples = [line for block in re.findall(r"```sh\n(.*?)```", page, flags=re.DOTALL) for line in block.splitlines()]
-    assert len(examples) == 5
+    assert len(examples) == 7
     for line in examples:
         code, _, err = run(*line.split()[1:])
         assert code == 0, err

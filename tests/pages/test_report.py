@@ -5,6 +5,7 @@ import json
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 from outline import Outline, ids, plain, words
 from report_pages import KINDS, a_fitted_classifier, a_fitted_forecaster, a_page, some_sequences, some_series
@@ -318,6 +319,68 @@ def test_forecasts_start_at_the_last_observation_and_are_not_joined_to_each_othe
         assert np.diff(time[:-1]).tolist() == [86_400_000] * model.horizon
     ahead = upcoming.upcoming_sections(seen)[0].store["series"][0]["sources"]
     assert ahead["lines"]["model"][0] == [value for value in ahead["main"]["truth"] if value is not None][-1]
+
+
+def test_poor_coverage_is_warned_of():
+    from dataclasses import replace
+
+    seen = seen_by(a_fitted_forecaster(), some_series())
+    narrow = [
+        window._replace(quantiles=np.repeat(window.quantiles[..., :1] - 1e3, 3, axis=-1))
+        for window in seen.backtest.windows
+    ]
+    seen = replace(seen, backtest=replace(seen.backtest, windows=narrow))
+    assert series.warning(seen).startswith("The 80 % interval is too narrow")
+    exact = [window._replace(quantiles=np.nan_to_num(window.quantiles) * 0 + 1e9) for window in seen.backtest.windows]
+    exact = [window._replace(truth=np.full_like(window.truth, 1e9)) for window in exact]
+    assert series.warning(replace(seen, backtest=replace(seen.backtest, windows=exact))) == ""
+
+
+def test_a_page_without_a_backtest_has_the_forecast():
+    model = a_fitted_forecaster()
+    page = gw.report(model, some_series().iloc[-3:])
+    assert "There is no backtest: every series needs at least 4 steps" in words(page)
+    assert {"next", "series"} <= set(ids(page))
+    assert not {"errors", "backtest"} & set(ids(page))
+
+
+def test_channels_are_named_with_their_units():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(20, 6, 2)), rng.normal(size=20)
+    model = gw.RecurrentRegressor(hidden_size=4, max_iter=2, random_state=0).fit(X, y)
+    page = gw.report(model, X, y, channels=["speed (km/h)", "heart <rate>"])
+    assert store(page)["features"] == ["speed (km/h)", "heart <rate>"]
+    assert "speed (km/h)" in section(page, "hardest")
+    assert "heart <rate>" not in page.split("<script")[0]
+    with pytest.raises(gw.GatewiseError, match="channels is for classifiers"):
+        gw.report(gw.GRU(1, 2, rng=0), channels=["a"])
+
+
+def test_errors_are_grouped_as_the_step_suggests():
+    time = pd.date_range("2024-01-01", periods=300, freq="D")
+    y = pd.Series(np.random.default_rng(0).normal(size=300), time)
+    model = type(a_fitted_forecaster())(5, max_updates=2, hidden_size=4, n_networks=1, random_state=0).fit(y)
+    found = [one.id for one in backtests.backtest_sections(seen_by(model, y))]
+    assert found == ["errors", "backtest", "by-step-ahead", "by-weekday"]  # two months are too few
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        pd.period_range("1500", periods=40, freq="Y"),
+        pd.date_range("2020-03-28", periods=40, freq="h", tz="Europe/Berlin"),
+        pd.RangeIndex(5, 45),
+    ],
+    ids=["far", "zone", "numbers"],
+)
+def test_series_of_every_kind_of_index_have_a_page(index):
+    y = pd.Series(np.random.default_rng(0).normal(size=40), index)
+    y.iloc[-12:-9] = np.nan
+    options = {"max_updates": 2, "hidden_size": 4, "n_networks": 1, "quantiles": (0.5,), "random_state": 0}
+    page = gw.report(type(a_fitted_forecaster())(2, **options).fit(y), y)
+    assert {"next", "errors", "backtest"} <= set(ids(page))
+    assert "interval" not in section(page, "next")
+    assert not re.search(r"\bnan\b", words(page), flags=re.I)
 
 
 def test_what_comes_next_needs_what_is_known_ahead():

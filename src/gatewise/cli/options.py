@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
+PERIODS = ("minute", "hour", "day", "week", "month", "quarter", "year")
 FILE = DataPath()
 MODEL = ModelPath()
 COUNT = Number(1)
@@ -89,7 +90,10 @@ series_options = _together(
     ),
     click.option("--wide", is_flag=True, help="Months, quarters or years stand side by side."),
     click.option(
-        "--every", metavar="PERIOD", help="Gather rows to steps first: hour, day, week, month, quarter, year."
+        "--every",
+        type=click.Choice(PERIODS, case_sensitive=False),
+        metavar="PERIOD",
+        help="Gather rows first, by hour, day, week, month, quarter or year.",
     ),
     click.option("--sum", "aggregate", flag_value="sum", help="With --every: sum them."),
     click.option("--mean", "aggregate", flag_value="mean", help="With --every: average them."),

@@ -12,7 +12,7 @@ import numpy as np
 
 from gatewise import files
 from gatewise.cli import options
-from gatewise.cli.mistakes import Number, OneOf
+from gatewise.cli.mistakes import DataPath, Number, OneOf
 from gatewise.errors import Array, GatewiseValueError
 from gatewise.layers import RECURRENT, Layer
 from gatewise.printing import text_table
@@ -27,7 +27,7 @@ SMALL = Number(1, 8)
 
 @click.command()
 @click.argument("model", required=False, type=options.MODEL)
-@click.argument("file", required=False, type=options.DataPath("a .npy, CSV or Parquet file"))
+@click.argument("file", required=False, type=DataPath("a .npy, CSV or Parquet file"))
 @click.option(
     "-o",
     "--out",
