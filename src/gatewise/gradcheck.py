@@ -1,7 +1,7 @@
 """The gradient certificate: every hand-written gradient against central differences, in float64.
 
 For a scalar L = Σ dy ⊙ y + Σ dstate ⊙ state with fixed random dy and dstate, the backward pass claims ∂L/∂a for every
-parameter, the input and the initial state. Each claim is held against the fourth-order central difference
+parameter, the input and the initial state. Each claim is compared with the fourth-order central difference
 
     (8 (L(a + εv) − L(a − εv)) − (L(a + 2εv) − L(a − 2εv))) / 12ε
 

@@ -178,7 +178,7 @@ def forecast(
         Names of columns known ahead, known up to now, and constant in a series. The future of known columns is the
         rows after the last value of the target, with the target empty.
     time_format : str, optional
-        Of the times, in the letters of `strftime`; found out without it.
+        Of the times, in the letters of `strftime`; detected without it.
     in_order : bool
         Whether the rows are the steps, in their order, whatever columns there are.
     wide : bool

@@ -118,7 +118,7 @@ def read_sequences(table: Table, roles: SequenceRoles, columns: list[Column] | N
     roles : SequenceRoles
         Which column is what; the outcome is left to `with_labels` and `with_targets`.
     columns : list of Column, optional
-        What the features have to be; found out if None.
+        What the features have to be; detected if None.
 
     Raises
     ------
