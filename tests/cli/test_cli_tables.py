@@ -220,7 +220,7 @@ def test_the_interval_widens_with_its_level(here, run):
         (("classify", "moves.csv", "--label", "kind", "--sequence", "kind"), ["'kind' has two roles"]),
         (
             ("classify", "moves.csv", "--label", "level", "--sequence", "id"),
-            ["line 3, column 'level'", "one label a sequence"],
+            ["line 3, column 'level'", "one label per sequence"],
         ),
         ((*CLASSIFY[:-1], "valeu"), ["no column 'valeu'", "Did you mean 'value'?"]),
         (("regress", "moves.csv", "--target", "kind", "--sequence", "id"), ["column 'kind': 'down' is no number"]),
@@ -319,7 +319,7 @@ def test_classify_measures_on_the_test_table(here, run):
     (here / "test.csv").write_text(recordings(6, seed=2).replace("up", "sideways", 5))
     code, _, err = run(*CLASSIFY, "--test", "test.csv", "--json")
     assert code == 2
-    assert "one label a sequence" in err
+    assert "one label per sequence" in err
     (here / "test.csv").write_text(recordings(6, seed=2))
     found = json.loads(run(*CLASSIFY, "--test", "test.csv", "--json", "--quiet")[1])
     assert found["sequences"] == {"train": 24, "held_out": 6}
@@ -341,7 +341,9 @@ def test_classify_needs_two_labels_and_some_sequences(here, refuses):
 def test_regress_from_file_to_files_and_on(here, run, target, per_step):
     code, out, err = run(*REGRESS, "--target", target, "--out", "result")
     assert code == 0
-    assert f"{target} {'changes within sequences: one number a step' if per_step else 'one number a sequence'}" in err
+    assert (
+        f"{target} {'changes within sequences: one number per step' if per_step else 'one number per sequence'}" in err
+    )
     metrics = json.loads((here / "result" / "metrics.json").read_text())
     assert metrics["per_step"] == per_step
     assert metrics["mae"] < metrics["baseline"]["mae"]

@@ -69,10 +69,10 @@ out_option: Decorator = click.option(
     "--out", metavar="FOLDER", type=click.Path(path_type=Path), help="Folder to write to."
 )
 time_format_option: Decorator = click.option(
-    "--time-format", metavar="FORMAT", help="Of the times, as %d.%m.%Y %H:%M; found out without it."
+    "--time-format", metavar="FORMAT", help="Of the times, as %d.%m.%Y %H:%M; detected without it."
 )
 header_option: Decorator = click.option(
-    "--header/--no-header", default=None, help="Whether line 1 holds names; found out without it."
+    "--header/--no-header", default=None, help="Whether line 1 holds names; detected without it."
 )
 training_options = _together(time_format_option, out_option, seed_option, json_option, quiet_option)
 series_options = _together(
