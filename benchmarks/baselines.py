@@ -1,6 +1,6 @@
 """What the estimators are compared with: plain methods of scikit-learn and of the forecasting textbooks.
 
-A labelled set's baseline is `fit(X, y) -> predict`, a series' baseline is `fit(series, horizon, season) -> forecast`,
+A labeled set's baseline is `fit(X, y) -> predict`, a series' baseline is `fit(series, horizon, season) -> forecast`,
 where `forecast(history)` gives the next `horizon` values after a history that begins as the training series did.
 """
 
@@ -30,7 +30,7 @@ def resample(X: Any, steps: int) -> Array:
 
 
 def _on_resampled(model: Any) -> Callable[[Any, Array], Predict]:
-    """A model of scikit-learn on standardised series of the training part's median length, at most 500 steps."""
+    """A model of scikit-learn on standardized series of the training part's median length, at most 500 steps."""
 
     def fit(X: Any, y: Array) -> Predict:
         steps = int(min(np.median([len(x) for x in X]), 500))
@@ -59,7 +59,7 @@ def _ridge_classifier() -> Any:
     return _pipeline(RidgeClassifierCV(np.logspace(-2, 4, 13)))
 
 
-def _neighbour() -> Any:
+def _neighbor() -> Any:
     from sklearn.neighbors import KNeighborsClassifier
 
     return KNeighborsClassifier(1)
@@ -85,7 +85,7 @@ def _ridge() -> Any:
     return _pipeline(RidgeCV(np.logspace(-2, 4, 13)))
 
 
-def _neighbour_regression() -> Any:
+def _neighbor_regression() -> Any:
     from sklearn.neighbors import KNeighborsRegressor
 
     return KNeighborsRegressor(1)
@@ -99,13 +99,13 @@ def _mean() -> Any:
 
 CLASSIFIERS = {
     "majority": _on_resampled(_majority),
-    "1-NN": _on_resampled(_neighbour),
+    "1-NN": _on_resampled(_neighbor),
     "ridge": _on_resampled(_ridge_classifier),
     "RBF SVM": _on_resampled(_svm),
 }
 REGRESSORS = {
     "mean": _on_resampled(_mean),
-    "1-NN": _on_resampled(_neighbour_regression),
+    "1-NN": _on_resampled(_neighbor_regression),
     "ridge": _on_resampled(_ridge),
     "RBF SVM": _on_resampled(_svm_regression),
 }
@@ -172,7 +172,7 @@ def _iterated(series: pd.Series, horizon: int, lags: Sequence[int], calendar: bo
 def direct_autoregression(series: pd.Series, horizon: int, season: int | None) -> Forecast:
     """One ridge regression for each step ahead: the last season, the same point in seasons before, calendar.
 
-    Strength by generalised cross-validation. Falls back on `autoregression` without a season or with few of them.
+    Strength by generalized cross-validation. Falls back on `autoregression` without a season or with few of them.
     """
     if not season or len(series) < 8 * season:
         return autoregression(series, horizon, season)

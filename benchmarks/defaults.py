@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import scores
 from numpy.typing import NDArray
-from sets import SETS, Forecasting, Labelled, MissingSetError, Set, load, validation
+from sets import SETS, Forecasting, Labeled, MissingSetError, Set, load, validation
 
 import gatewise as gw
 from gatewise.printing import text_table
@@ -60,7 +60,7 @@ def methods(data: Set, cells: tuple[str, ...]) -> dict[str, Method]:
 
 def _estimator(cell: str) -> Method:
     def run(data: Set, seed: int) -> dict[str, float]:
-        assert isinstance(data, Labelled)
+        assert isinstance(data, Labeled)
         kind = gw.RecurrentClassifier if data.task == "classify" else gw.RecurrentRegressor
         model = kind(cell=cell, random_state=seed).fit(data.X_train, data.y_train)
         return _score(data, model.predict(data.X_test))
@@ -70,13 +70,13 @@ def _estimator(cell: str) -> Method:
 
 def _baseline(fit: Callable[[Any, Array], baselines.Predict]) -> Method:
     def run(data: Set, seed: int) -> dict[str, float]:
-        assert isinstance(data, Labelled)
+        assert isinstance(data, Labeled)
         return _score(data, fit(data.X_train, data.y_train)(data.X_test))
 
     return run
 
 
-def _score(data: Labelled, found: Array) -> dict[str, float]:
+def _score(data: Labeled, found: Array) -> dict[str, float]:
     score = scores.of_labels if data.task == "classify" else scores.of_numbers
     return score(data.y_test, found)
 

@@ -1,4 +1,4 @@
-"""Generated sets: labelled sequences and series whose law is known, in as many copies as a seed gives."""
+"""Generated sets: labeled sequences and series whose law is known, in as many copies as a seed gives."""
 
 from __future__ import annotations
 

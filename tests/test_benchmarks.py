@@ -67,7 +67,7 @@ def test_a_set_is_the_same_every_time_and_keeps_its_test_part_for_the_table(name
 def test_a_validation_part_shares_nobody_with_the_training_part():
     x, y = np.random.default_rng(0).normal(size=(60, 5)), np.arange(60) % 3
     groups = np.repeat(np.arange(6), 10)
-    part = sets.validation(sets.Labelled("people", "classify", x, y, x, y, groups))
+    part = sets.validation(sets.Labeled("people", "classify", x, y, x, y, groups))
     assert set(part.groups) == {2, 3, 4, 5}
     assert np.array_equal(part.X_test, x[groups < 2])
     assert part.groups.shape == part.y_train.shape
@@ -197,8 +197,8 @@ class Little:
         x, y = generated.trajectories(45, generated.DIFFICULTIES["easy"], rng, np.random.default_rng(1))
         z, period = generated.sines(40, 20, rng)
         series = generated.walks(4, 3, rng)
-        monkeypatch.setitem(sets.SETS, "labels", lambda: sets.Labelled("labels", "classify", x, y, x, y))
-        monkeypatch.setitem(sets.SETS, "numbers", lambda: sets.Labelled("numbers", "regress", z, period, z, period))
+        monkeypatch.setitem(sets.SETS, "labels", lambda: sets.Labeled("labels", "classify", x, y, x, y))
+        monkeypatch.setitem(sets.SETS, "numbers", lambda: sets.Labeled("numbers", "regress", z, period, z, period))
         monkeypatch.setitem(sets.SETS, "series", lambda: sets._cut("series", series, 4, 2, None, 2))
 
 

@@ -335,7 +335,7 @@ def test_sequential_names_the_layer_at_fault():
         (lambda: gw.Sequential(gw.GRU(D, H), gw.Dense(4, 1)), ValueError, "layer 1 (Dense) takes inputs of size 4"),
         (lambda: gw.Sequential(gw.GRU(D, H), gw.Dense(H, 1, dtype=float)), TypeError, "layer 1 has dtype float64"),
         (lambda: model.forward(X[0]), ValueError, "layer 0 (GRU): x has shape (4, 3)"),
-        (lambda: model.forward(X, ZEROS), TypeError, "state must be a tuple with one entry a layer (3)"),
+        (lambda: model.forward(X, ZEROS), TypeError, "state must be a tuple with one entry per layer (3)"),
         (lambda: model.forward(X, (ZEROS[0], None, None)), ValueError, "layer 0 (GRU): state has shape (2, 5)"),
         (lambda: model.backward(tape, y[:1]), ValueError, "layer 2 (Dense): dy has shape (1, 4, 1); need (2, 4, 1)"),
         (lambda: model.backward(tape.tapes, y), TypeError, "backward of Sequential got a tuple as tape"),

@@ -68,6 +68,11 @@ def test_objects_show_themselves(outputs, start, shown):
     assert shown in html(outputs, start)
 
 
+@pytest.mark.parametrize("start", ["forecaster.summary", "gw.gradcheck", "page = gw.report", "seen = gw.trace"])
+def test_an_object_shows_itself_once(outputs, start):
+    assert [o["output_type"] for o in outputs[start]] == ["execute_result"]
+
+
 def test_nothing_is_written_to_standard_error(outputs):
     errors = [o.text for every in outputs.values() for o in every if o.get("name") == "stderr"]
     assert [text for text in errors if "compiling kernels" not in text] == []

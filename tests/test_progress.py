@@ -38,9 +38,9 @@ def test_a_bar_moves_ten_times_a_second_and_says_what_it_took(clock):
         clock.time += 1 / 16
         bar.advance(f"loss {step}")
     bar.close()
-    assert handle.texts[0] == f"training {'░' * 20} 0/40"
-    assert handle.texts[10] == f"training {'█' * 10}{'░' * 10} 20/40  loss 19  0:01 left"
-    assert handle.texts[-1] == f"training {'█' * 20} 40/40  loss 39  in 0:02"
+    assert handle.texts[0] == f"training {'░' * 30} 0/40"
+    assert handle.texts[10] == f"training {'█' * 15}{'░' * 15} 20/40  loss 19  0:01 left"
+    assert handle.texts[-1] == f"training {'█' * 30} 40/40  loss 39  in 0:02"
     assert len(handle.texts) == 22
 
 
@@ -80,7 +80,7 @@ def test_the_bar_closes_where_an_error_stops_it(monkeypatch):
 
     with pytest.raises(KeyError):
         two_steps()
-    assert handle.texts[-1] == f"checking {'█' * 6}{'░' * 14} 1/3  first  in 0:00"
+    assert handle.texts[-1] == f"checking {'█' * 10}{'░' * 20} 1/3  first  in 0:00"
 
 
 def test_a_bar_needs_no_ipython():

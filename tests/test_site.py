@@ -1,6 +1,7 @@
 """The built documentation, opened as files: complete, nothing from other servers, formulas drawn, search at work."""
 
 import importlib.util
+import json
 import os
 import subprocess
 import sys
@@ -42,7 +43,8 @@ def pages(site):
 
 
 def test_every_page_is_built_and_asks_no_other_server(site, hooks):
-    sources = [path.relative_to(ROOT / "docs").with_suffix(".html") for path in (ROOT / "docs").rglob("*.md")]
+    written = [path for kind in ("*.md", "*.ipynb") for path in (ROOT / "docs").rglob(kind)]
+    sources = [path.relative_to(ROOT / "docs").with_suffix(".html") for path in written]
     assert {path.relative_to(site) for path in pages(site)} == set(sources)
     assert not list(site.rglob("*.py"))
     for path in [*pages(site), *site.rglob("*.css")]:
@@ -83,6 +85,32 @@ def test_formulas_become_mathml_or_stop_the_build(hooks):
     assert "arithmatex" not in found
     with pytest.raises(hooks.PluginError, match=r"page\.md"):
         hooks.on_page_content(r'<span class="arithmatex">\(\nonsense{a}\)</span>', page)
+
+
+def test_a_notebook_becomes_a_page_and_stays_beside_it(site, hooks):
+    page = (site / "tutorial.html").read_text(encoding="utf-8")
+    assert "From a table to a forecast, and inside" in page
+    assert 'href="tutorial.ipynb"' in page
+    assert (site / "tutorial.ipynb").exists()
+    assert 'href="tutorial.ipynb"' not in (site / "notebooks.html").read_text(encoding="utf-8")
+    assert 'The <a href="tutorial.html">tutorial</a>' in (site / "notebooks.html").read_text(encoding="utf-8")
+
+
+def test_the_outputs_a_notebook_was_saved_with_are_shown(hooks):
+    outputs = [
+        {"output_type": "stream", "text": ["one\n", "two\n"]},
+        {"output_type": "display_data", "data": {"text/html": ["<b>\n\nbar</b>"], "text/plain": "bar"}},
+        {"output_type": "execute_result", "data": {"text/plain": ["3"]}},
+        {"output_type": "execute_result", "data": {"text/plain": " "}},
+    ]
+    cells = [
+        {"cell_type": "markdown", "source": ["# Title\n", "Words"]},
+        {"cell_type": "code", "source": ["1 + 2"], "outputs": outputs},
+    ]
+    assert hooks.notebook_page(json.dumps({"cells": cells}), "a.ipynb") == (
+        "# Title\nWords\n\n[Download this page as a notebook](a.ipynb)\n\n```python\n1 + 2\n```\n\n"
+        "```text\none\ntwo\n```\n\n<div><b>\nbar</b></div>\n\n```text\n3\n```\n"
+    )
 
 
 @drawn

@@ -30,7 +30,7 @@ STYLE = """
 """
 
 
-def adding(n, rng):
+def adding(n, rng, T=T):
     """Return x (n, T, 2), values beside markers, and y (n, 1), the sum of the two marked values."""
     values, markers = rng.random((n, T)), np.zeros((n, T))
     rows = np.arange(n)

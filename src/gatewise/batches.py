@@ -134,7 +134,7 @@ class Samples(NamedTuple):
 
 
 def class_weights(class_weight: ClassWeight, y: Array) -> Array:
-    """Return one weight a class, (classes,) in float64, of the classes that y holds.
+    """Return one weight per class, (classes,) in float64, of the classes that y holds.
 
     Examples
     --------

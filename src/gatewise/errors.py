@@ -107,7 +107,7 @@ def check_lengths(lengths: Any, batch: int, time: int) -> Array:
     except ValueError:
         found = np.empty(0)
     if found.shape != (batch,):
-        raise GatewiseValueError(f"lengths has shape {found.shape}; need ({batch},): pass one length a sequence.")
+        raise GatewiseValueError(f"lengths has shape {found.shape}; need ({batch},): pass one length per sequence.")
     if batch and not np.issubdtype(found.dtype, np.integer):
         raise GatewiseTypeError(f"lengths has dtype {found.dtype}; need integers: pass lengths.astype(int).")
     bad = np.flatnonzero((found < 1) | (found > time))

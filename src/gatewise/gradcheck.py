@@ -1,7 +1,7 @@
 """The gradient certificate: every hand-written gradient against central differences, in float64.
 
 For a scalar L = Σ dy ⊙ y + Σ dstate ⊙ state with fixed random dy and dstate, the backward pass claims ∂L/∂a for every
-parameter, the input and the initial state. Each claim is held against the fourth-order central difference
+parameter, the input and the initial state. Each claim is compared with the fourth-order central difference
 
     (8 (L(a + εv) − L(a − εv)) − (L(a + 2εv) − L(a − 2εv))) / 12ε
 
@@ -52,9 +52,9 @@ class ArrayCheck(NamedTuple):
         return max(self.direction, self.element)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report:
-    """The outcome of `gradcheck`, one row an array."""
+    """The outcome of `gradcheck`, one row per array; it prints, and shows in a notebook, as a table."""
 
     checks: tuple[ArrayCheck, ...]
     tolerance: float = TOLERANCE
@@ -70,7 +70,7 @@ class Report:
         return self.worst <= self.tolerance
 
     def table(self) -> str:
-        """Return one line an array: name, shape, both errors, and the worst element."""
+        """Return one line per array: name, shape, both errors, and the worst element."""
         from gatewise.printing import text_table
 
         return text_table(_HEADER, self._rows())
@@ -93,6 +93,9 @@ class Report:
 
     def __str__(self) -> str:
         return f"{self.table()}\n{self._summary()}"
+
+    def __repr__(self) -> str:
+        return str(self)
 
     def _repr_html_(self) -> str:
         from gatewise.printing import html_table

@@ -12,6 +12,8 @@ MISSING = "–"
 DIGITS = 3  # that the smallest number of a column shows, as long as the largest shows at most `MOST`
 MOST = 6
 LONGEST = 8  # decimals; smaller numbers are written with exponents
+SHORTEST = 6  # columns that a cut text keeps
+BETWEEN = 3  # columns between two cells
 WIDE = 10_000  # columns, where nobody says how many there are
 
 
@@ -73,21 +75,43 @@ def text_table(
     Within `width` columns where that is given: texts are then cut with an ellipsis, numbers never.
     """
     from rich import box
-    from rich.cells import cell_len
     from rich.console import Console
     from rich.table import Table
 
+    names, *cells = _fitted([list(header), *([str(cell) for cell in row] for row in rows)], right, width)
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    cells = [[str(cell) for cell in row] for row in rows]
-    for k, name in enumerate(header):
-        whole = max(map(cell_len, [name, *(row[k] for row in cells)])) if k in right else None
-        table.add_column(name, justify="right" if k in right else "left", no_wrap=True, min_width=whole)
+    for k, name in enumerate(names):
+        table.add_column(name, justify="right" if k in right else "left", no_wrap=True)
     for row in cells:
         table.add_row(*row)
     out = io.StringIO()
-    console = Console(file=out, width=width or WIDE, color_system=None, markup=False, emoji=False, highlight=False)
+    plain: dict[str, Any] = {"color_system": None, "markup": False, "emoji": False, "highlight": False}
+    console = Console(file=out, width=WIDE, force_jupyter=False, **plain)  # in a notebook it would show it
     console.print(table)
     return "\n".join(line.rstrip() for line in out.getvalue().rstrip().splitlines())
+
+
+def _fitted(rows: list[list[str]], right: Sequence[int], width: int | None) -> list[list[str]]:
+    """Return rows whose texts are cut so that all columns fit; as they are where numbers alone do not leave room."""
+    from rich.cells import cell_len, set_cell_size
+
+    if width is None:
+        return rows
+    sizes = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+    texts = sorted((k for k in range(len(sizes)) if k not in right), key=sizes.__getitem__)
+    room = width - sum(sizes[k] for k in right) - BETWEEN * (len(sizes) - 1)
+    if room < SHORTEST * len(texts):
+        return rows
+    for place, k in enumerate(texts):  # the short ones first: what they leave is for the long ones
+        sizes[k] = min(sizes[k], room // (len(texts) - place))
+        room -= sizes[k]
+    return [
+        [
+            cell if cell_len(cell) <= size else f"{set_cell_size(cell, size - 1)}…"
+            for cell, size in zip(row, sizes, strict=True)
+        ]
+        for row in rows
+    ]
 
 
 def html_table(

@@ -54,14 +54,14 @@ def test_no_verb_shows_help_and_exits_2():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["chekc"], "No such command 'chekc'"),
-        (["--nothing"], "No such option"),
-        (["check", "--nothing"], "No such option"),
-        (["check", "extra"], "Got unexpected extra argument (extra)"),
-        (["check", "--samples", "-1"], "Invalid value for '--samples': -1 is not in the range x>=0"),
-        (["check", "--samples", "many"], "Invalid value for '--samples': 'many' is not a valid integer"),
-        (["check", "--seed", "-3"], "Invalid value for '--seed'"),
-        (["check", "--seed"], "requires an argument"),
+        (["chekc"], "there is no command 'chekc'; did you mean check?"),
+        (["--nothing"], "there is no option --nothing"),
+        (["check", "--nothing"], "there is no option --nothing"),
+        (["check", "extra"], "extra is too much"),
+        (["check", "--samples", "-1"], "--samples is -1; need a whole number of at least 0"),
+        (["check", "--samples", "many"], "--samples is 'many'; need a whole number"),
+        (["check", "--seed", "-3"], "--seed is -3"),
+        (["check", "--seed"], "--seed needs a value"),
     ],
 )
 def test_wrong_usage_exits_2_with_one_line_on_stderr(arguments, message):

@@ -213,14 +213,14 @@ def test_the_interval_widens_with_its_level(here, run):
         ((*FORECAST, "--known", "promo", "--horizon", "24"), ["'promo'", "12 steps ahead", "--horizon 12"]),
         ((*FORECAST, "--static", "stock"), ["column 'stock': changes within series 'north'"]),
         ((*FORECAST, "--target", "stock"), ["several targets beside a column of series"]),
-        ((*FORECAST, "--horizon", "0"), ["Invalid value for '--horizon'"]),
+        ((*FORECAST, "--horizon", "0"), ["--horizon is 0; need a whole number of at least 1"]),
         ((*FORECAST, "--out", "sales.csv"), ["--out sales.csv: cannot make this folder"]),
         (("classify", "moves.csv", "--sequence", "id"), ["pass --label COLUMN"]),
         (("classify", "moves.csv", "--label", "kind"), ["pass --sequence COLUMN"]),
         (("classify", "moves.csv", "--label", "kind", "--sequence", "kind"), ["'kind' has two roles"]),
         (
             ("classify", "moves.csv", "--label", "level", "--sequence", "id"),
-            ["line 3, column 'level'", "one label a sequence"],
+            ["line 3, column 'level'", "one label per sequence"],
         ),
         ((*CLASSIFY[:-1], "valeu"), ["no column 'valeu'", "Did you mean 'value'?"]),
         (("regress", "moves.csv", "--target", "kind", "--sequence", "id"), ["column 'kind': 'down' is no number"]),
@@ -319,7 +319,7 @@ def test_classify_measures_on_the_test_table(here, run):
     (here / "test.csv").write_text(recordings(6, seed=2).replace("up", "sideways", 5))
     code, _, err = run(*CLASSIFY, "--test", "test.csv", "--json")
     assert code == 2
-    assert "one label a sequence" in err
+    assert "one label per sequence" in err
     (here / "test.csv").write_text(recordings(6, seed=2))
     found = json.loads(run(*CLASSIFY, "--test", "test.csv", "--json", "--quiet")[1])
     assert found["sequences"] == {"train": 24, "held_out": 6}
@@ -341,7 +341,9 @@ def test_classify_needs_two_labels_and_some_sequences(here, refuses):
 def test_regress_from_file_to_files_and_on(here, run, target, per_step):
     code, out, err = run(*REGRESS, "--target", target, "--out", "result")
     assert code == 0
-    assert f"{target} {'changes within sequences: one number a step' if per_step else 'one number a sequence'}" in err
+    assert (
+        f"{target} {'changes within sequences: one number per step' if per_step else 'one number per sequence'}" in err
+    )
     metrics = json.loads((here / "result" / "metrics.json").read_text())
     assert metrics["per_step"] == per_step
     assert metrics["mae"] < metrics["baseline"]["mae"]
@@ -375,7 +377,7 @@ def test_the_examples_of_the_docs_run(tmp_path, monkeypatch, run):
     data, *_ = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
     exec(data, {})
     examples = [line for block in re.findall(r"```sh\n(.*?)```", page, flags=re.DOTALL) for line in block.splitlines()]
-    assert len(examples) == 5
+    assert len(examples) == 7
     for line in examples:
         code, _, err = run(*line.split()[1:])
         assert code == 0, err

@@ -35,7 +35,7 @@ def test_a_single_sequence_is_to_be_wrapped(fitted, channels, X):
 
 
 def test_sets_of_sequences_are_read_as_before(fitted):
-    assert fitted[1].predict(np.zeros((4, 7))).shape == (4,)  # a table: one row a sequence
+    assert fitted[1].predict(np.zeros((4, 7))).shape == (4,)  # a table: one row per sequence
     assert fitted[3].predict(np.zeros((4, 7, 3))).shape == (4,)
     assert fitted[3].predict([np.zeros((7, 3)), np.zeros((2, 3))]).shape == (2,)
     table = gw.RecurrentRegressor(hidden_size=4, max_iter=1, n_networks=1).fit(

@@ -81,7 +81,7 @@ Leaky = gw.define_cell("Leaky", gates=("update", "candidate"), forward=leaky, ba
 CELLS = {cell.__name__: cell for cell in (Minimal, Unbiased, Coupled, Leaky)}
 
 
-# The same cells in scalar loops: one unit at a time, p and q as lists of one number a gate.
+# The same cells in scalar loops: one unit at a time, p and q as lists of one number per gate.
 
 
 def s(a):

@@ -84,7 +84,7 @@ def test_padding_may_hold_anything():
         (lambda: gw.Parallel(gw.Dense(3, 2), gw.Dense(4, 2)), r"sizes \[3, 4\]"),
         (lambda: gw.Parallel(gw.Dense(3, 2), gw.Dense(3, 2, dtype=np.float64)), "different dtypes"),
         (lambda: gw.Parallel(gw.Dense(3, 2), "dense"), "layer 1 is a str"),
-        (lambda: gw.Parallel(gw.Dense(3, 2))(np.zeros((1, 3), np.float32), (None, None)), "one entry a layer"),
+        (lambda: gw.Parallel(gw.Dense(3, 2))(np.zeros((1, 3), np.float32), (None, None)), "one entry per layer"),
     ],
 )
 def test_what_is_refused(make, message):

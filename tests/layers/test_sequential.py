@@ -242,7 +242,7 @@ def test_errors_name_the_layer():
     with pytest.raises(gw.GatewiseError, match="backward of Sequential got a tuple as tape"):
         model.backward(tape.tapes, y)
     for wrong in ((None, None), 5, np.zeros((1, 2, 4))):
-        with pytest.raises(gw.GatewiseError, match=r"state must be a tuple with one entry a layer \(3\)"):
+        with pytest.raises(gw.GatewiseError, match=r"state must be a tuple with one entry per layer \(3\)"):
             model(x, wrong)
-        with pytest.raises(gw.GatewiseError, match=r"dstate must be a tuple with one entry a layer \(3\)"):
+        with pytest.raises(gw.GatewiseError, match=r"dstate must be a tuple with one entry per layer \(3\)"):
             model.backward(tape, y, wrong)

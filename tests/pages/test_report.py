@@ -7,11 +7,11 @@ import re
 import numpy as np
 import pytest
 from outline import Outline, ids, plain, words
-from report_pages import KINDS, a_fitted_classifier, a_fitted_forecaster, a_page, some_sequences, some_series
+from report_pages import KINDS, a_fitted_classifier, a_page, some_sequences
 from sklearn.metrics import accuracy_score, f1_score
 
 import gatewise as gw
-from gatewise.pages import backtests, classes, examples, flow, gates, inside, outlook, series, spectra, upcoming, values
+from gatewise.pages import classes, examples, flow, gates, inside, spectra, values
 from gatewise.pages.words import number, percent
 
 
@@ -258,79 +258,16 @@ def test_headlines_of_classifiers_stand_beside_the_most_frequent_class(right, sa
     assert said in plain(classes.class_headline(found).replace(".0", ""))
 
 
-def test_page_of_a_forecaster_says_what_the_backtest_found():
-    model, page = a_fitted_forecaster(), a_page("forecaster")
-    rolled, _ = outlook.rolled(model, some_series(), None)
-    text, comparison = words(page), rolled.comparison()
-    assert plain(comparison.verdict[1:]) in text
-    for error in comparison.texts("mae").values():
-        assert error in text
-    assert f"{len(rolled.windows)} forecasts of 2 steps each of 2 series" in text
-    assert {"next", "series", "errors", "backtest", "loss", "gates", "flow", "certificate"} <= set(ids(page))
-    network, seen = model.networks_[0], series.looked_into(model)
-    assert seen.network is network
-    assert seen.row_names()[1] == "plain, from 2024-10-25 on"
-    assert len(seen.feature_names()) == network.input_size
-
-
-def test_a_forecaster_without_dates():
-    y = 10 + np.sin(np.arange(150) * 2 * np.pi / 12)
-    model = type(a_fitted_forecaster())(6, season=12, max_updates=4, hidden_size=4, n_networks=1, random_state=0).fit(y)
-    page = gw.report(model, y)
-    assert {"next", "backtest", "by-step-ahead"} <= set(ids(page))
-
-
-def seen_by(model, y, **options):
-    return outlook.read_outlook(model, y, options.get("X"), options.get("ahead"), None)
-
-
-def test_the_forecast_is_what_the_forecaster_predicts():
-    model = a_fitted_forecaster()
-    seen = seen_by(model, some_series())
-    section, multiples = upcoming.upcoming_sections(seen)
-    quantiles = model.predict_quantiles()
-    for place, number_of in enumerate(seen.order):
-        columns = section.store["series"][place]["sources"]["main"]
-        expected = quantiles[some_series().columns[number_of]].to_numpy()
-        ahead = [k for k, value in enumerate(columns["model"]) if value is not None]
-        assert len(ahead) == model.horizon
-        assert all(columns["truth"][k] is None for k in ahead)
-        drawn = [[columns[name][k] for k in ahead] for name in ("lower", "model", "upper")]
-        np.testing.assert_allclose(expected.T, drawn, rtol=1e-5)
-    assert [example.label for example in multiples.examples] == [
-        seen.names[k][:39] + "…" * (k == 0) for k in seen.order
-    ]
-
-
-def test_forecasts_start_at_the_last_observation_and_are_not_joined_to_each_other():
-    model, seen = a_fitted_forecaster(), seen_by(a_fitted_forecaster(), some_series())
-    [section] = [one for one in backtests.backtest_sections(seen) if one.id == "backtest"]
-    sources = section.store["series"][0]["sources"]
-    main, lines = sources["main"], sources["lines"]
-    truth = dict(zip(main["time"], main["truth"], strict=True))
-    windows, each = len(seen.backtest.windows), model.horizon + 2
-    assert len(lines["model"]) == windows * each
-    for k in range(windows):
-        time, values = lines["time"][k * each : (k + 1) * each], lines["model"][k * each : (k + 1) * each]
-        assert values[0] == truth[time[0]]
-        assert all(value is not None for value in values[:-1])
-        assert values[-1] is None
-        assert np.diff(time[:-1]).tolist() == [86_400_000] * model.horizon
-    ahead = upcoming.upcoming_sections(seen)[0].store["series"][0]["sources"]
-    assert ahead["lines"]["model"][0] == [value for value in ahead["main"]["truth"] if value is not None][-1]
-
-
-def test_what_comes_next_needs_what_is_known_ahead():
+def test_channels_are_named_with_their_units():
     rng = np.random.default_rng(0)
-    x = rng.normal(size=(70, 1))
-    y = 3 * x[:, 0] + rng.normal(scale=0.1, size=70)
-    model = type(a_fitted_forecaster())(2, max_updates=4, hidden_size=4, n_networks=1, random_state=0).fit(
-        y[:60], x[:60]
-    )
-    assert "next" not in ids(gw.report(model, y[:60], x[:60]))
-    assert "next" in ids(gw.report(model, y[:60], x[:60], ahead=x[60:62]))
-    with pytest.raises(gw.GatewiseError, match="ahead is for forecasters"):
-        gw.report(gw.GRU(1, 2, rng=0), ahead=x)
+    X, y = rng.normal(size=(20, 6, 2)), rng.normal(size=20)
+    model = gw.RecurrentRegressor(hidden_size=4, max_iter=2, random_state=0).fit(X, y)
+    page = gw.report(model, X, y, channels=["speed (km/h)", "heart <rate>"])
+    assert store(page)["features"] == ["speed (km/h)", "heart <rate>"]
+    assert "speed (km/h)" in section(page, "hardest")
+    assert "heart <rate>" not in page.split("<script")[0]
+    with pytest.raises(gw.GatewiseError, match="channels is for classifiers"):
+        gw.report(gw.GRU(1, 2, rng=0), channels=["a"])
 
 
 def test_examples_are_drawn_to_scale_without_gaps():

@@ -49,6 +49,11 @@ def test_a_month_begun_is_no_month(table):
     assert grid.y[0].tolist() == [1, 1, 1, 1]
 
 
+def test_no_whole_month_is_said(table):
+    content = lines(*daily("2024-01-15", "2024-02-12"))
+    refused(lambda: gathered(table, content, time="sold", target="pieces"), "no whole month", "--every")
+
+
 def test_means_leave_gaps_and_read_any_decimal_year(table):
     content = "t,x\n1958.2027,1\n1958.21,3\n1958.4,5\n"
     grid, _ = gathered(table, content, aggregate="mean", time="t", target="x")

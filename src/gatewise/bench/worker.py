@@ -1,4 +1,4 @@
-"""One process for one system and one number of threads: reads a request a line, answers a line of JSON.
+"""One process for one system and one number of threads: reads one request per line, answers a line of JSON.
 
 It imports nothing of Gatewise before the system that it serves, so that the time of that import is its own.
 """

@@ -1,4 +1,4 @@
-"""The equations: one file a cell, each a pair of pure functions in the letters of the mathematics."""
+"""The equations: one file per cell, each a pair of pure functions in the letters of the mathematics."""
 
 from gatewise.cells import gru, lstm, mingru, rnn
 from gatewise.cells.cell import Cell, Record, State

@@ -89,7 +89,7 @@ class Cell(NamedTuple):
     gates: tuple[str, ...]
     """Names of the row blocks of W and U, in order."""
     letters: tuple[str, ...]
-    """One letter a gate, as the equations have them."""
+    """One letter per gate, as the equations have them."""
     states: tuple[str, ...]
     recorded: tuple[str, ...]
     step: Step

@@ -38,7 +38,7 @@ def command(
 ) -> None:
     """Learn to classify the sequences of a table.
 
-    TRAIN is a CSV or Parquet ("-": stdin), one row a time step. Prints the share of held-out sequences it gets
+    TRAIN is a CSV or Parquet ("-": stdin), one row per time step. Prints the share of held-out sequences it gets
     right, beside that of always giving the most frequent label, and the confusion matrix. With --out:
     model.safetensors, predictions.csv (of the held-out sequences), metrics.json and report.html.
     """

@@ -8,25 +8,32 @@ from pathlib import Path
 
 import click
 
+from gatewise.cli.mistakes import Number, OneOf
 from gatewise.examine.child import examined
 from gatewise.examine.exercise import LEVELS, exercise
 
 
 @click.command()
 @click.argument("target", required=False, metavar="FILE.py:NAME")
-@click.option("--kind", type=click.Choice(["step", "sequence"]), help="What one call is.  [default: found out]")
+@click.option("--kind", type=OneOf(["step", "sequence"]), help="What one call is.  [default: found out]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("-o", "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write a page to this .html file.")
+@click.option(
+    "-o",
+    "--out",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write a page to this .html file.",
+)
 @click.option(
     "--time-limit",
-    type=click.FloatRange(0, min_open=True),
+    type=Number(0.1, whole=False, name="SECONDS"),
     default=60.0,
     show_default=True,
     help="Seconds after which the code is ended.",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of weights, inputs and exercises.")
+@click.option("--seed", type=Number(0), default=0, show_default=True, help="Of weights, inputs and exercises.")
 @click.option("--exercise", "as_exercise", is_flag=True, help="Print a network with a planted slip.")
-@click.option("--level", type=click.IntRange(1, len(LEVELS)), default=1, show_default=True, help="Of the exercise.")
+@click.option("--level", type=Number(1, len(LEVELS)), default=1, show_default=True, help="Of the exercise.")
 @click.option("--answer", metavar="LINES", help="Check an answer: the wrong lines, such as 31 or 31,35.")
 def command(
     target: str | None,

@@ -52,9 +52,10 @@ def command(
 ) -> None:
     """Forecast the series of a table.
 
-    FILE is a CSV or Parquet ("-": stdin), one row a time step; several series as several --target columns, or one
-    below the other with --series. Prints the forecast with its interval, and the error on a held-out tail beside
-    those of simple methods. With --out: model.safetensors, forecast.csv, metrics.json and report.html.
+    FILE is a CSV or Parquet ("-": stdin), one row per time step; several series as several --target columns, or one
+    below the other with --series. Columns may be left out where only one can be meant. Prints the forecast with its
+    interval, and the error on a held-out tail beside those of simple methods. With --out: model.safetensors,
+    forecast.csv, metrics.json and report.html.
     """
     from gatewise import tables
 

@@ -105,7 +105,7 @@ MODEL = ".safetensors"
 TABLES = (".csv", ".tsv", ".txt", ".parquet", ".pq", ".npy", ".npz", ".xlsx", ".json")
 
 
-class DataPath(click.ParamType):
+class DataPath(click.ParamType):  # type: ignore[type-arg]
     """A file to read, or "-" for standard input; what is not there is told before anything heavy is imported."""
 
     name = "FILE"
@@ -125,7 +125,7 @@ class DataPath(click.ParamType):
         return text
 
 
-class ModelPath(click.ParamType):
+class ModelPath(click.ParamType):  # type: ignore[type-arg]
     """The file of a saved model; a table in its place is recognized."""
 
     name = "MODEL"
@@ -140,9 +140,7 @@ class ModelPath(click.ParamType):
         return Path(text)
 
 
-def _check_exists(
-    kind: click.ParamType, text: str, need: str, param: click.Parameter | None, ctx: click.Context | None
-) -> None:
+def _check_exists(kind: Any, text: str, need: str, param: click.Parameter | None, ctx: click.Context | None) -> None:
     path = Path(text)
     if path.is_dir():
         kind.fail(f"{text} is a directory; need {need}.", param, ctx)
@@ -157,7 +155,7 @@ def _check_exists(
     kind.fail(f"{text}: there is no such file; need {need}.{hint}", param, ctx)
 
 
-class Number(click.ParamType):
+class Number(click.ParamType):  # type: ignore[type-arg]
     """A number within limits, told in words."""
 
     def __init__(self, least: float, most: float | None = None, *, whole: bool = True, name: str = "N") -> None:
@@ -181,10 +179,11 @@ class Number(click.ParamType):
     def _meant(self, number: float) -> str:
         """Return a hint where a share was given for a percentage."""
         percent = 100 * number
-        return f" Did you mean {percent:g}?" if self.name == "PERCENT" and self.least <= percent <= self.most else ""
+        fits = self.name == "PERCENT" and self.least <= percent <= (self.most or percent)
+        return f" Did you mean {percent:g}?" if fits else ""
 
 
-class OneOf(click.Choice[str]):
+class OneOf(click.Choice):  # type: ignore[type-arg]
     """A word of a few, with a hint."""
 
     def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
+PERIODS = ("minute", "hour", "day", "week", "month", "quarter", "year")
 FILE = DataPath()
 MODEL = ModelPath()
 COUNT = Number(1)
@@ -68,10 +69,10 @@ out_option: Decorator = click.option(
     "--out", metavar="FOLDER", type=click.Path(path_type=Path), help="Folder to write to."
 )
 time_format_option: Decorator = click.option(
-    "--time-format", metavar="FORMAT", help="Of the times, as %d.%m.%Y %H:%M; found out without it."
+    "--time-format", metavar="FORMAT", help="Of the times, as %d.%m.%Y %H:%M; detected without it."
 )
 header_option: Decorator = click.option(
-    "--header/--no-header", default=None, help="Whether line 1 holds names; found out without it."
+    "--header/--no-header", default=None, help="Whether line 1 holds names; detected without it."
 )
 training_options = _together(time_format_option, out_option, seed_option, json_option, quiet_option)
 series_options = _together(
@@ -89,7 +90,10 @@ series_options = _together(
     ),
     click.option("--wide", is_flag=True, help="Months, quarters or years stand side by side."),
     click.option(
-        "--every", metavar="PERIOD", help="Gather rows to steps first: hour, day, week, month, quarter, year."
+        "--every",
+        type=click.Choice(PERIODS, case_sensitive=False),
+        metavar="PERIOD",
+        help="Gather rows first, by hour, day, week, month, quarter or year.",
     ),
     click.option("--sum", "aggregate", flag_value="sum", help="With --every: sum them."),
     click.option("--mean", "aggregate", flag_value="mean", help="With --every: average them."),

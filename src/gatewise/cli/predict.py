@@ -23,8 +23,8 @@ def command(model: Path, file: str, out: Path | None, as_json: bool, quiet: bool
     """Predict from a new table with a saved model.
 
     MODEL is a file that `gatewise forecast`, `classify` or `regress` wrote. FILE (CSV or Parquet, "-": stdin) needs
-    the columns that the model was trained on, by name and type; others are not looked at. A forecaster takes what
-    FILE has after the end of its training, then forecasts from there. A classifier gives one row a sequence, with a
+    the columns that the model was trained on, by name and type; others are ignored. A forecaster takes what
+    FILE has after the end of its training, then forecasts from there. A classifier gives one row per sequence, with a
     probability for each label. Prints CSV.
     """
     from gatewise.files import write_whole

@@ -14,7 +14,8 @@ Example:
   gatewise regress pulses.csv --target pressure --sequence patient \\
     --time seconds
 
-A target that is constant within every sequence is learned as one number a sequence, else as one a step. Without --test
+A target that is constant within every sequence is learned as one number per sequence, else as one per step. Without
+--test
 a fifth of the sequences is held out to measure the error, then the model is trained on all."""
 
 
@@ -33,7 +34,7 @@ def command(
 ) -> None:
     """Learn to predict numbers from the sequences of a table.
 
-    TRAIN is a CSV or Parquet ("-": stdin), one row a time step. Prints the error on held-out sequences beside those
+    TRAIN is a CSV or Parquet ("-": stdin), one row per time step. Prints the error on held-out sequences beside those
     of always giving the mean or the median. With --out: model.safetensors, predictions.csv (of the held-out sequences),
     metrics.json and report.html.
     """

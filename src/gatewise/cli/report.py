@@ -12,7 +12,7 @@ import numpy as np
 
 from gatewise import pages
 from gatewise.cli import options, output
-from gatewise.cli.mistakes import OneOf
+from gatewise.cli.mistakes import DataPath, OneOf
 from gatewise.errors import GatewiseValueError
 from gatewise.files import load, read_info
 from gatewise.layers import Layer
@@ -30,7 +30,7 @@ NAMES = ("x", "y", "lengths")
 
 @click.command(epilog=EPILOG)
 @click.argument("model", type=options.MODEL)
-@click.argument("data", type=options.DataPath("a CSV, Parquet, .npz or .npy file"), required=False)
+@click.argument("data", type=DataPath("a CSV, Parquet, .npz or .npy file"), required=False)
 @click.option(
     "-o",
     "--out",
@@ -81,7 +81,7 @@ def _read(fitted: Any, info: dict[str, Any], model: Path, data: str | None) -> t
         return {}, []
     if data.lower().endswith(ARRAYS):
         return _arrays(fitted, data), []
-    inputs = read_inputs(model, info, data)
+    inputs = read_inputs(str(model), info, data)
     if inputs is None:
         raise GatewiseValueError(
             f"{data}: {model} was not written by gatewise forecast, classify or regress, so it does not know the "

@@ -12,7 +12,7 @@ import numpy as np
 
 from gatewise import files
 from gatewise.cli import options
-from gatewise.cli.mistakes import Number, OneOf
+from gatewise.cli.mistakes import DataPath, Number, OneOf
 from gatewise.errors import Array, GatewiseValueError
 from gatewise.layers import RECURRENT, Layer
 from gatewise.printing import text_table
@@ -27,7 +27,7 @@ SMALL = Number(1, 8)
 
 @click.command()
 @click.argument("model", required=False, type=options.MODEL)
-@click.argument("file", required=False, type=options.DataPath("a .npy, CSV or Parquet file"))
+@click.argument("file", required=False, type=DataPath("a .npy, CSV or Parquet file"))
 @click.option(
     "-o",
     "--out",
@@ -49,11 +49,10 @@ def command(model: Path | None, file: str | None, out: Path | None, steps: bool,
     """Show what happens inside a network.
 
     With --steps, one forward and one backward pass of a small network over one sequence, for L = ½ Σ h², each equation
-    with its numbers, and one weight's gradient held against a difference.
+    with its numbers, and one weight's gradient compared with a central difference.
 
     With MODEL and FILE, every gate and state of a saved model: FILE is a .npy array (batch, time, features), or a CSV
-    or Parquet table of one sequence, a row a step and its columns the features. Prints a summary, and writes all of it
-    with -o.
+    or Parquet table of one sequence, one row per step, one column per feature. Prints a summary; -o writes all values.
     """
     if steps:
         if model is not None or out is not None:

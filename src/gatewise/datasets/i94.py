@@ -19,7 +19,7 @@ def i94(path: str | os.PathLike[str] | None = None) -> DataFrame:
     Parameters
     ----------
     path : str or path, optional
-        Another CSV file (compressed or not) with the same columns, one row an hour; the packaged one if None.
+        Another CSV file (compressed or not) with the same columns, one row per hour; the packaged one if None.
 
     Returns
     -------
@@ -67,5 +67,5 @@ def _read(path: str | os.PathLike[str]) -> DataFrame:
     frame = frame.set_index("time")
     repeated = frame.index[frame.index.duplicated()]
     if len(repeated):
-        raise GatewiseValueError(f"{os.fspath(path)}: {repeated[0]} stands there twice; need one row an hour.")
+        raise GatewiseValueError(f"{os.fspath(path)}: {repeated[0]} stands there twice; need one row per hour.")
     return frame.asfreq("h")

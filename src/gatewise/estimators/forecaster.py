@@ -182,13 +182,13 @@ class RecurrentForecaster(Forecasts[Forecast, Quantiles], CheckedParameters):
 
         Parameters
         ----------
-        y : Series, DataFrame with one column a series, list of Series or arrays, or array (time,) or (time, series)
+        y : Series, DataFrame with one column per series, list of Series or arrays, or array (time,) or (time, series)
             Observations at even steps: dates, periods or whole numbers as index. NaN, what is masked in a masked array
             and absent dates are gaps. An index of numbers that lie on no common step is refused, as such dates are.
         X : DataFrame or array (time, columns), or for a list of series a list of them, optional
             Covariates beside y; a DataFrame is matched by its index.
         static : DataFrame or array (series, columns), optional
-            Numbers that belong to a series as a whole, one row a series.
+            Numbers that belong to a series as a whole, one row per series.
 
         Returns
         -------

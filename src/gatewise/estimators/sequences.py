@@ -39,7 +39,7 @@ class Sequences(NamedTuple):
         return known & self.inside()[:, :, None]
 
     def like_input(self, values: Array) -> Any:
-        """Return values (n, time, ...), one a step, as the sequences came: an array with NaN past each end, or a list.
+        """Return values (n, time, ...), one per step, in the form of X: an array with NaN past each end, or a list.
 
         Values that are not floats keep whatever stands past the end.
         """
@@ -159,7 +159,7 @@ def _read_list(estimator: Any, parts: Sequence[Any], reset: bool) -> Sequences:
         if row.shape[1] != channels:
             raise GatewiseValueError(
                 f"X[{i}] has {row.shape[1]} channels and X[0] has {channels}; need the same in all: X[i] is "
-                f"(time, channels), one row a step."
+                f"(time, channels), one row per step."
             )
     lengths = np.array([len(row) for row in rows])
     dtype = np.float32 if all(row.dtype == np.float32 for row in rows) else np.float64

@@ -150,7 +150,7 @@ class SequencePadder(_SequenceTransformer):
 class SequenceWindower(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """For each row of a long series the window of rows that ends with it.
 
-    Rows of X are steps, as in any table of measurements, so that a target a step stays beside its window in a
+    Rows of X are steps, as in any table of measurements, so that one target per step stays beside its window in a
     `Pipeline`. Windows that would begin before the series repeat its first row.
 
     Parameters
@@ -198,7 +198,7 @@ class SequenceWindower(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         ----------
         X : array (steps, channels)
         y : array (steps,) or (steps, targets), optional
-            A target a step; X itself if None.
+            One target per step; X itself if None.
         horizon : int
             Targets after a window.
         step : int
@@ -219,7 +219,7 @@ class SequenceWindower(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         series = self._series(X, reset=True)
         targets = series if y is None else np.asarray(unmasked(y))
         if len(targets) != len(series):
-            raise GatewiseValueError(f"y has {len(targets)} rows and X {len(series)}; need one target a step.")
+            raise GatewiseValueError(f"y has {len(targets)} rows and X {len(series)}; need one target per step.")
         if len(series) < self.window + horizon:
             raise GatewiseValueError(
                 f"X has {len(series)} steps; need {self.window + horizon} for one window and what comes after it: "
@@ -235,7 +235,7 @@ class SequenceWindower(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             X = np.asarray(unmasked(X))[:, None]
         values = read_sequences(self, X, reset=reset)
         if values.form != "table":
-            raise GatewiseValueError("X is not one series; need a table (steps, channels), one row a step.")
+            raise GatewiseValueError("X is not one series; need a table (steps, channels), one row per step.")
         return values.values[:, :, 0]
 
     @available_if(lambda self: self.flatten)  # type: ignore[untyped-decorator]

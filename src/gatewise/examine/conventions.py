@@ -15,7 +15,7 @@ from gatewise.examine.equations import Form, Line, forward, run
 from gatewise.examine.network import Inputs, Network, Outputs, Weights
 from gatewise.examine.passes import Key
 from gatewise.examine.search import equal
-from gatewise.examine.slips import Change, changes
+from gatewise.examine.slips import Change, forward_catalogue
 
 
 class Identity(NamedTuple):
@@ -67,7 +67,8 @@ def identities(network: Network, inputs: Inputs, outputs: Outputs) -> list[Ident
     ways = list(blocks.arrangements(shapes, network.sizes.D, network.sizes.H))
     for pairing in ("order", "names", "any"):
         for arrangement in ways:
-            found = [one for one in _tried(arrangement, pairing) if _fits(one, observed)]
+            tried = _tried(arrangement, pairing)
+            found = [one for one in tried if _fits(one, observed, one.environment(network.weights))]
             if found:
                 return found[:1]
     return _slipped(ways, observed)
@@ -78,9 +79,10 @@ def _slipped(ways: list[Arrangement], observed: Observed) -> list[Identity]:
     for arrangement in ways:
         for pairing in ("order", "names"):
             for one in _tried(arrangement, pairing):
-                for change in changes(one.form, forward(one.form)):
+                weights = one.environment(observed.weights)
+                for change in forward_catalogue(one.form):
                     own = one._replace(change=change, steps=[])
-                    if _fits(own, observed) and not any(_same(own, other) for other in found):
+                    if _fits(own, observed, weights) and not any(_same(own, other) for other in found):
                         found.append(own)
         if found:
             break
@@ -91,15 +93,14 @@ def _same(one: Identity, other: Identity) -> bool:
     return (one.form, one.change and one.change.target) == (other.form, other.change and other.change.target)
 
 
-def _fits(one: Identity, observed: Observed) -> bool:
+def _fits(one: Identity, observed: Observed, weights: dict[str, Array]) -> bool:
     """Run the form beside theirs until they part; keep what it computed in `one.steps`."""
-    own = one.environment(observed.weights)
     state = {"h_prev": observed.inputs.h_prev, "c_prev": observed.inputs.c_prev}
     lines = _lines(one)
     for t, h in enumerate(observed.h):
         try:
             with np.errstate(all="ignore"):
-                environment = run(lines, {**own, **state, "x": observed.inputs.x[t]})
+                environment = run(lines, {**weights, **state, "x": observed.inputs.x[t]})
         except (ValueError, NameError, KeyError):
             return False
         if not equal(h, environment["h"], observed.tolerance, 1e-3):

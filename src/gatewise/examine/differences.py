@@ -15,7 +15,8 @@ from gatewise.examine.network import Inputs, Network, Outputs, Upstream, Weights
 
 EVERY = 160  # an array of up to so many elements is measured element by element
 SAMPLE = 24  # of a larger one so many, and along one direction through all
-STEP, SINGLE_STEP = 2e-3, 3e-2  # in float64; where rounding to float32 would hide a smaller difference
+# In float64 so small that a relu rarely has its kink within it; in float32 so large that rounding does not hide it.
+STEP, SINGLE_STEP = 5e-5, 3e-2
 
 
 class Measured(NamedTuple):

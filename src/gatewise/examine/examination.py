@@ -14,6 +14,7 @@ from gatewise.examine.conventions import Identity
 from gatewise.examine.equations import backward, forward
 from gatewise.examine.given import Given, gradients_given, upstream_of
 from gatewise.examine.guard import NotUnderstoodError, TheirError, held, limited
+from gatewise.examine.holders import is_pair
 from gatewise.examine.locating import Locator
 from gatewise.examine.mending import Mender
 from gatewise.examine.network import Inputs, Network, Outputs
@@ -42,8 +43,8 @@ def examine(
 ) -> Examination:
     """Examine a recurrent network written by hand: say which it is, whether its gradients are right, which line is not.
 
-    Its forward pass is held against every known convention and known slips; every gradient it gives against central
-    differences of its own forward pass; and where these differ, against a catalogue of slips: each single change of the
+    Its forward pass is compared with every known convention and known slips; every gradient it gives against central
+    differences of its own forward pass; and where these differ, against a catalog of mistakes: each single change of the
     right backward pass, and several at once. All on copies, in float64: nothing of `thing` is changed.
 
     Parameters
@@ -101,7 +102,8 @@ def examine(
     if adapter is not None:
         adapting.check_adapter(adapter)
     generator = np.random.default_rng(rng)
-    name = getattr(thing, "__name__", type(thing).__name__)
+    named = thing[0] if is_pair(thing) else thing
+    name = getattr(named, "__name__", type(thing).__name__)
     with limited(time_limit), np.errstate(all="ignore"):
         mender = Mender(thing)
         if adapter is None:
@@ -188,9 +190,9 @@ class _Session:
             slips += own
         else:
             notes.append("forward is that of no network in the table, nor of one with a known slip.")
-            slips += measuring.unexplained(self.network, rows, self.given)
+            slips += measuring.unexplained(rows)
         slips += self.given.slips
-        slips += self._update(explanation)
+        slips += self._update()
         names = letters.letters(identity, self.forward_trace) if identity else {}
         large = facts.overflow(self.network, self.inputs, names)
         slips += [large] if large else []
@@ -235,8 +237,10 @@ class _Session:
         """Return the slips as a reader has them, and the equations."""
         names = letters.letters(identity, self.forward_trace)
         names |= letters.weight_letters(identity, self.forward_trace, self.network.weights)
-        printer = letters.Printer(identity, names, self.network.step.columns)
         locator = Locator(identity, explanation, case, self.given.canonical(identity), self.trace, self.forward_trace)
+        targets = [line.target for line in backward(identity.form) if line.target[:2] not in ("dW", "dU")]
+        own = letters.gradient_letters(locator.explained(), targets, self.trace)
+        printer = letters.Printer(identity, own | names, self.network.step.columns)
         slips = [self._forward_slip(identity, printer, locator)] if identity.change is not None else []
         right = {line.target: line for line in backward(identity.form)}
         consistent = identity.change is not None and all(row.ok for row in rows)
@@ -248,13 +252,13 @@ class _Session:
                 slips += measuring.unmatched(explanation, self.given, identity, case)
         wrong = {slip.target: slip for slip in slips if slip.target}
         for line in right.values():
-            own = wrong.get(line.target)
+            slip_here = wrong.get(line.target)
             text = printer.line(line.target, line.tree)
-            changed = f"{printer.name(line.target)} = {own.change}" if own else ""
-            equations.append(Equation(text, changed, own.line if own else None))
+            changed = f"{printer.name(line.target)} = {slip_here.change}" if slip_here else ""
+            equations.append(Equation(text, changed, slip_here.line if slip_here else None))
         if not identity.consistent:
             slips.append(self._crossed(identity))
-        return slips, equations
+        return slips or measuring.unexplained(rows), equations
 
     def _slip(self, slip: Change | Handling, explanation: Explanation, printer: letters.Printer, locator: Locator,
               right: dict[str, Any]) -> Slip:  # fmt: skip
@@ -294,7 +298,7 @@ class _Session:
         return Slip("h", "", f"weights of gates are crossed in the forward pass: it takes {', '.join(pairs)}",
                     "each gate takes its own two matrices and bias", kind="forward", target="crossed")  # fmt: skip
 
-    def _update(self, explanation: Explanation | None) -> list[Slip]:
+    def _update(self) -> list[Slip]:
         """Return the slip of a backward step that changes weights."""
         returned = self.given.returned
         if not returned.changed or self.network.sequence:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
+from gatewise.errors import Array
 from gatewise.examine.conventions import Identity
 from gatewise.examine.equations import backward, forward
 from gatewise.examine.tracing import Trace, alike
@@ -25,6 +26,20 @@ def letters(identity: Identity, trace: Trace) -> dict[str, str]:
         for name, value in held.items():
             if ours in step and name not in chosen.values() and alike(value, step[ours]):
                 chosen.setdefault(ours, name)
+    return chosen
+
+
+def gradient_letters(values: Mapping[str, Array], targets: Iterable[str], trace: Trace) -> dict[str, str]:
+    """Return the reader's name of every gradient that a local of one value holds: `dA_z` for our `da_z`."""
+    held: dict[str, list[Array]] = {}
+    for event in trace.events:
+        held.setdefault(event.name, []).append(event.value)
+    single = {name: own[0] for name, own in held.items() if all(alike(value, own[0]) for value in own)}
+    chosen: dict[str, str] = {}
+    for target in targets:
+        for name, value in single.items():
+            if name not in chosen.values() and alike(value, values[target]):
+                chosen.setdefault(target, name)
     return chosen
 
 

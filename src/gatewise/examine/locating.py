@@ -48,6 +48,12 @@ class Locator:
         without = self._last_step((lines | changed | {slip.target: lines[slip.target]}).values())
         return self._first(slip.target, list(lines), with_it, without, self.trace)
 
+    def explained(self) -> dict[str, Array]:
+        """Return what the backward pass with all slips computes in the last step."""
+        changed = {one.target: one.line for one in self.explanation.slips if isinstance(one, Change)}
+        lines = {line.target: line for line in backward(self.identity.form)} | changed
+        return self._last_step(lines.values())
+
     def forward(self, change: Change) -> Place:
         """Return the line of a slip of the forward pass, and its text."""
         right = forward(self.identity.form)

@@ -54,9 +54,9 @@ def _parts(one: Measured, identity: Identity | None, network: Network) -> Iterat
             yield gate, Measured(one.name, at, one.slopes[picked], None, 0.0, size)
 
 
-def unexplained(network: Network, own: list[Row], given: Given) -> list[Slip]:
-    """Return a slip for each wrong array of a network that is not recognized, with the step where the error starts."""
-    unknown = "what is wrong is not known, for the network is not"
+def unexplained(own: list[Row]) -> list[Slip]:
+    """Return a slip for each gradient that differs, where nothing else explains it."""
+    unknown = "what is wrong is not known"
     return [
         Slip(
             row.array,

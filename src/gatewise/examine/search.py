@@ -17,12 +17,10 @@ from gatewise.errors import Array
 from gatewise.examine.equations import Form, Line, backward, run
 from gatewise.examine.passes import (
     LOOPS,
-    PASSED,
     Case,
     Contributions,
     Gradients,
     Handling,
-    Key,
     contributions,
     handlings,
     together,
@@ -271,11 +269,3 @@ def _likely(slip: Slip) -> int:
 
 def _rank(change: Change) -> int:
     return _KINDS.get(change.kind, 2)
-
-
-def wrong_keys(given: Gradients, right: Gradients, tolerance: float) -> list[Key]:
-    """Return the keys whose gradients differ, weights first."""
-    sizes: Iterable[float] = [float(np.max(np.abs(value), initial=0.0)) for value in right.values()]
-    floor = 1e-3 * float(np.median(list(sizes)))
-    wrong = [key for key in given if key in right and not equal(given[key], right[key], tolerance, floor)]
-    return sorted(wrong, key=lambda key: key in PASSED)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import Any, NamedTuple
 
-from gatewise.examine.equations import Form, Line, backward, line, parse
+from gatewise.examine.equations import Form, Line, backward, forward, line, parse
 
 
 class Change(NamedTuple):
@@ -111,6 +111,12 @@ def changes(form: Form, lines: Iterable[Line]) -> Iterator[Change]:
 def catalogue(form: Form) -> tuple[Change, ...]:
     """Return every slip of the backward pass of a form."""
     return tuple(changes(form, backward(form)))
+
+
+@cache
+def forward_catalogue(form: Form) -> tuple[Change, ...]:
+    """Return every slip of the forward pass of a form."""
+    return tuple(changes(form, forward(form)))
 
 
 def _whole(right: Line) -> Iterator[Variant]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from typing import Any
 
 from gatewise.examine.equations import Line
 from gatewise.examine.letters import Printer
@@ -104,10 +103,3 @@ def gate_of(slip: Change | Handling) -> str:
         return gates.pop() if len(gates) == 1 else ""
     _, _, gate = slip.target.partition("_")
     return gate if len(gate) == 1 else slip.target[1:] if slip.target[1:] in tuple("rznifgo") else ""
-
-
-def plain(value: Any) -> Any:
-    """Return numbers and tuples as JSON has them."""
-    if isinstance(value, float) and not abs(value) < float("inf"):
-        return None
-    return list(value) if isinstance(value, tuple) else value

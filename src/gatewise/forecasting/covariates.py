@@ -57,7 +57,7 @@ class Statics(NamedTuple):
 
     @classmethod
     def fit(cls, static: Any, count: int) -> Self:
-        """Standardize a DataFrame or an array with a row a series."""
+        """Standardize a DataFrame or an array with one row per series."""
         if static is None:
             return cls(np.zeros((count, 0)))
         names = list(static.columns) if isinstance(static, pd.DataFrame) else None
@@ -69,7 +69,7 @@ class Statics(NamedTuple):
             ) from error
         values = values[:, None] if values.ndim == 1 else values
         if values.ndim != 2 or len(values) != count:
-            raise GatewiseValueError(f"static has shape {values.shape}; need ({count}, columns): a row a series.")
+            raise GatewiseValueError(f"static has shape {values.shape}; need ({count}, columns): one row per series.")
         bad = np.argwhere(~(np.abs(values) <= LARGEST))
         if len(bad):
             row, at = (int(k) for k in bad[0])

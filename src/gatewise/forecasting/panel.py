@@ -94,7 +94,7 @@ class Panel:
         return phase
 
     def ends(self, back: int = 0) -> Origins:
-        """One origin a series, `back` rows before its end."""
+        """One origin per series, `back` rows before its end."""
         return Origins(self.stop - back, np.arange(len(self.stop)))
 
     def hidden(self, cut: Array) -> Panel:

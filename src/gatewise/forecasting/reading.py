@@ -62,10 +62,10 @@ def split(y: Any, what: str = "y") -> tuple[Container, list[pd.Series]]:
         return Container("series", (y.name,)), [_numbers(y, what if y.name is None else f"{what} {y.name!r}")]
     if isinstance(y, pd.DataFrame):
         if not len(y.columns):
-            raise GatewiseValueError(f"{what} has no columns; need one a series.")
+            raise GatewiseValueError(f"{what} has no columns; need one per series.")
         if y.columns.has_duplicates:
             twice = y.columns[y.columns.duplicated()][0]
-            raise GatewiseValueError(f"{what} has two columns {twice!r}; need one name a series: rename one.")
+            raise GatewiseValueError(f"{what} has two columns {twice!r}; need one name per series: rename one.")
         names = tuple(y.columns)
         return Container("frame", names), [_numbers(y[name], f"{what} column {name!r}") for name in names]
     if isinstance(y, list | tuple) and y and not np.isscalar(y[0]) and y[0] is not None:
@@ -114,7 +114,7 @@ def future_rows(X: Any, columns: Sequence[str], axis: Axis, steps: int, name: st
     if values.ndim != 2 or values.shape[1] != len(columns) or len(values) < steps:
         raise GatewiseValueError(
             f"X_future of {name} has shape {values.shape}; need ({steps}, {len(columns)}): "
-            f"a row a step, the columns {', '.join(columns)}."
+            f"one row per step, the columns {', '.join(columns)}."
         )
     return values[:steps]
 
@@ -196,7 +196,9 @@ def _covariate_frame(x: Any, part: pd.Series, what: str) -> pd.DataFrame:
     values = _array(x, what)
     values = values[:, None] if values.ndim == 1 else values
     if values.ndim != 2 or len(values) != len(part):
-        raise GatewiseValueError(f"{what} has shape {values.shape}; need ({len(part)}, columns): a row a step of y.")
+        raise GatewiseValueError(
+            f"{what} has shape {values.shape}; need ({len(part)}, columns): one row per step of y."
+        )
     return pd.DataFrame(values, index=part.index, columns=[str(k) for k in range(values.shape[1])])
 
 
@@ -208,7 +210,9 @@ def _regular(name: str, part: pd.Series, x: pd.DataFrame) -> RegularSeries:
     values = np.full((len(grid), len(x.columns)), np.nan)
     if len(x.columns):
         if len(grid) and (rows < 0).all():
-            raise GatewiseValueError(f"X of {name} has none of the index of y; need a row a step: give both one index.")
+            raise GatewiseValueError(
+                f"X of {name} has none of the index of y; need one row per step: give both one index."
+            )
         values[rows >= 0] = x.to_numpy()[rows[rows >= 0]]
     return RegularSeries(name, axis, y, values)
 
@@ -240,7 +244,7 @@ def _array(value: Any, what: str) -> Array:
     if values.dtype.kind != "f" or values.ndim == 0 or not values.size:
         raise GatewiseTypeError(
             f"{what} is a {type(value).__name__} that holds no numbers by time; "
-            f"need a Series, a DataFrame with a column a series, a list of them, or an array."
+            f"need a Series, a DataFrame with one column per series, a list of them, or an array."
         )
     _refuse_extremes(values.reshape(len(values), -1), range(len(values)), what)
     return values

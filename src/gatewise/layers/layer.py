@@ -109,7 +109,7 @@ class Layer(ABC):
         """Return what `backward` returns, and the passes over time that it consists of.
 
         Those of a recurrent layer are `gatewise.recurrence.Pass`, in the order of `tape.runs`; a model of layers has
-        one entry a layer, in the order of its tapes; any other layer has none.
+        one entry per layer, in the order of its tapes; any other layer has none.
         """
         return (*self.backward(tape, dy, dstate), ())
 

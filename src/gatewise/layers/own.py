@@ -52,8 +52,8 @@ def define_cell(
     states : sequence of str
         Names of what is carried from step to step. The first is h, the output, and enters q.
     forward : callable
-        `forward(p, q, state_prev) -> state, record`: p and q with one array a gate, state_prev and state with one a
-        state, record with whatever `backward` needs beside them.
+        `forward(p, q, state_prev) -> state, record`: p and q with one array per gate, state_prev and state with one
+        per state, record with whatever `backward` needs beside them.
     backward : callable
         `backward(dstate, state, state_prev, record) -> dp, dq, dstate_prev`: from the gradient of each new state, that
         of each gate's p and q and of each state before; what h_{t-1} receives through q is added by the layer.

@@ -41,7 +41,7 @@ class Parallel(Several):
 
     Notes
     -----
-    State and its gradient are tuples with one entry a layer, None for a layer that has none.
+    State and its gradient are tuples with one entry per layer, None for a layer that has none.
 
     Examples
     --------
@@ -82,7 +82,7 @@ class Parallel(Several):
     def forward(
         self, x: Array, state: Any = None, *, lengths: Any = None, training: bool = False, rng: Rng = None
     ) -> tuple[Array, tuple[Any, ...], ParallelTape]:
-        """Run all layers on x; arguments and results are those of the layers, state a tuple with one entry a layer."""
+        """Run all layers on x; arguments and results are those of a layer, state a tuple with one entry per layer."""
         rng = generator(rng) if training else None
         pairs = zip(self.layers, self._per_layer("state", state), strict=True)
         results = [layer.forward(x, first, lengths=lengths, training=training, rng=rng) for layer, first in pairs]

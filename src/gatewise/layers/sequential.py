@@ -42,7 +42,7 @@ class Sequential(Several):
 
     Notes
     -----
-    State and its gradient are tuples with one entry a layer, None for a layer that has none.
+    State and its gradient are tuples with one entry per layer, None for a layer that has none.
 
     Examples
     --------
@@ -89,7 +89,7 @@ class Sequential(Several):
     def forward(
         self, x: Array, state: Any = None, *, lengths: Any = None, training: bool = False, rng: Rng = None
     ) -> tuple[Array, tuple[Any, ...], SequentialTape]:
-        """Run all layers on x; arguments and results are those of the layers, state a tuple with one entry a layer."""
+        """Run all layers on x; arguments and results are those of a layer, state a tuple with one entry per layer."""
         rng = generator(rng) if training else None
 
         def run(layer: Layer, x: Array, initial: Any, lengths: Any) -> tuple[Array, Any, Any]:

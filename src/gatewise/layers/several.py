@@ -15,7 +15,7 @@ from gatewise.layers.layer import Layer, Params, prefixed
 class Several(Layer):
     """A layer made of `layers`; its `params` are theirs, under `0.`, `1.`, ….
 
-    State and its gradient are tuples with one entry a layer, None for a layer that has none.
+    State and its gradient are tuples with one entry per layer, None for a layer that has none.
     """
 
     def __init__(self, layers: tuple[Layer, ...]) -> None:
@@ -35,7 +35,7 @@ class Several(Layer):
         return f"{type(self).__name__}({', '.join(map(repr, self.layers))})"
 
     def __str__(self) -> str:
-        """One line a layer, its place in front, without the options that have their defaults."""
+        """One line per layer, its place in front, without the options that have their defaults."""
         lines = [f"{place}: {layer}" for place, layer in enumerate(self.layers)]
         return f"{type(self).__name__}(\n{textwrap.indent(chr(10).join(lines), '  ')}\n)"
 
@@ -57,6 +57,6 @@ class Several(Layer):
             return (None,) * len(self.layers)
         if not isinstance(state, tuple | list) or len(state) != len(self.layers):
             raise GatewiseTypeError(
-                f"{name} must be a tuple with one entry a layer ({len(self.layers)}), None for zeros."
+                f"{name} must be a tuple with one entry per layer ({len(self.layers)}), None for zeros."
             )
         return tuple(state)

@@ -383,7 +383,7 @@ def _nth(state: State, index: int, copy: bool = False) -> State:
 
 
 def _stack_states(states: Iterable[State]) -> State:
-    """One state a layer and direction, as arrays (layers·directions, batch, H)."""
+    """One state per layer and direction, as arrays (layers·directions, batch, H)."""
     return tuple(np.stack(parts) if len(parts) > 1 else parts[0][None] for parts in zip(*states, strict=True))
 
 

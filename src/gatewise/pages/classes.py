@@ -60,7 +60,9 @@ def class_headline(result: Classified, comparison: Comparison | None = None) -> 
         return sentence(f"{right}, worse than {against}: the model is not worth it here")
     if one.ratio > LEVEL:
         return sentence(f"{right}, no better than {against}: the model is not worth it here")
-    return sentence(f"{right}, barely better than {against}" if one.ratio > BARELY else f"{right}, {wrong_of}")
+    if one.ratio > BARELY:
+        return sentence(f"{right}, barely better than {against}")
+    return sentence(f"{right}, {wrong_of}; {one.name(one.best)} reaches {one.texts('accuracy')[one.best]}")
 
 
 def class_results(result: Classified, comparison: Comparison | None = None) -> Results:

@@ -42,7 +42,7 @@ def day_ahead_page(
     title : str
         Name of the report, shown above the headline.
     history : sequence of mappings
-        One record an epoch: `epoch`, `loss` and, where there is one, `validation_loss`, as `train` returns them.
+        One record per epoch: `epoch`, `loss` and, where there is one, `validation_loss`, as `train` returns them.
     forecast : DataFrame
         Indexed by time (hours); columns `truth`, `model`, `same_hour_last_week`, `same_hour_yesterday`, float,
         vehicles/h; NaN where there is no value. `lower` and `upper`, where given, are an interval.

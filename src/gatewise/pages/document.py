@@ -60,7 +60,7 @@ def report(
     title : str, optional
         Name of the page.
     facts : mapping of str to str, optional
-        What is worth knowing of data and model, such as source and licence of the data.
+        What is worth knowing of data and model, such as source and license of the data.
     compare : {"rnn"} or Layer, optional
         Beside the model's gradient flow, that of an Elman network of the same size as it starts, or of another model.
     ahead : DataFrame, array or list, optional

@@ -145,7 +145,7 @@ def spread(values: Any, *, zero: bool = False) -> Any:
     values = np.asarray(values, dtype=float)
     values = values[np.isfinite(values)]
     high, low = (float(values.max()), float(values.min())) if values.size else (1.0, 0.0)
-    low = 0.0 if zero and 0 < low < 0.5 * high else low
+    low = 0.0 if zero and 0 < low < 0.3 * high else low
     width = (high - low) or abs(high) or 1.0
     return Range1d(start=low if zero and low == 0 else low - 0.05 * width, end=low + 1.05 * width)
 

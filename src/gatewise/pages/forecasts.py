@@ -64,13 +64,12 @@ def drawn(main: DataFrame, forecasts: Sequence[DataFrame], observed: Any) -> Dra
 
 def plain_index(index: Any) -> Any:
     """Return an index that can be drawn: times without a zone, or numbers; years where times reach too far."""
-    if isinstance(index, pd.PeriodIndex):
+    if isinstance(index, pd.PeriodIndex | pd.DatetimeIndex):
         try:
-            index = index.to_timestamp()
+            times = index.to_timestamp() if isinstance(index, pd.PeriodIndex) else index.tz_localize(None)
+            return times.as_unit("ns").rename("time")
         except (pd.errors.OutOfBoundsDatetime, OverflowError):
             return pd.Index(index.year + (index.month - 1) / 12, name="step")
-    if isinstance(index, pd.DatetimeIndex):
-        return index.tz_localize(None).rename("time")
     return index.rename("step")
 
 

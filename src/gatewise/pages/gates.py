@@ -196,7 +196,7 @@ def _input_lines(names: Sequence[str], window: Any) -> Any:
 def _input_heat(names: Sequence[str], window: Any) -> Any:
     source = ColumnDataSource({"input": [np.zeros((1, 1), np.float32)]}, name="input-heat")
     height = int(np.clip(12 * len(names), 60, 280))
-    plot = _strip(height, "Input, each feature to its own scale", window, Range1d(start=len(names), end=0))
+    plot = _strip(height, "Input, each feature on its own scale", window, Range1d(start=len(names), end=0))
     _image(plot, "input", source)
     _box(plot, "Step @step", [drawing.hover_row("", "@feature", "@value{0.[0000]}")])
     if 12 * len(names) <= 280:

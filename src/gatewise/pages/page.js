@@ -292,6 +292,7 @@
     if (place === inside) inside.dataset.ready = "yes";
     theme();
     touch();
+    narrow();
   };
 
   // On a touch screen a finger on a figure scrolls the page.
@@ -301,6 +302,15 @@
       if (["PanTool", "WheelZoomTool", "BoxZoomTool"].includes(model.type)) model.active = false;
     }
   };
+
+  // Fewer labels along the axis of time where there is less room.
+  const slim = matchMedia("(max-width: 40rem)");
+  const narrow = () => {
+    for (const model of [...roots.values()].flatMap(models)) {
+      if (model.type === "DatetimeTicker") model.desired_num_ticks = slim.matches ? 2 : 5;
+    }
+  };
+  slim.addEventListener("change", narrow);
   for (const section of document.querySelectorAll("main > section")) await show(section);
   if (inside) {
     inside.addEventListener("toggle", () => inside.open && show(inside));

@@ -10,6 +10,7 @@ from typing import Any
 
 from gatewise.errors import GatewiseError
 from gatewise.pages.content import Results, Section
+from gatewise.pages.words import unbroken
 
 
 def require() -> None:
@@ -58,6 +59,7 @@ def _environment() -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["unbroken"] = unbroken
     environment.policies["json.dumps_kwargs"] = {"sort_keys": False, "separators": (",", ":")}
     return environment
 

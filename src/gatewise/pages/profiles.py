@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 FEWEST = 2  # values per group, in the median
-TICKS = 8
+TICKS = 6
 
 
 def profile_sections(outlook: Outlook, forecasts: DataFrame, best: tuple[str, str]) -> list[Section]:

@@ -15,10 +15,10 @@ from gatewise.pages.outlook import Outlook
 from gatewise.pages.words import count, shortened, time_texts
 from gatewise.printing import aligned
 
-VALUES = 40_000  # of all series that can be picked
+VALUES = 25_000  # of all series that can be picked
 ROWS = 2_000  # of the table; the file has all
 MULTIPLES = 60
-LARGEST = 700_000  # characters of the file
+LARGEST = 500_000  # characters of the file
 NAMES = {"truth": "Measured", "model": "Forecast"}
 
 

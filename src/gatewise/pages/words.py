@@ -29,6 +29,7 @@ __all__ = [
     "signed",
     "span",
     "time_texts",
+    "unbroken",
 ]
 
 
@@ -79,7 +80,12 @@ def sentence(text: str) -> str:
     >>> sentence("error 3 % below (7 MW)").replace(SPACE, "_")
     'Error 3_% below (7_MW)'
     """
-    return re.sub(r"(?<=\d) (?=\S)", SPACE, text[:1].upper() + text[1:])
+    return unbroken(text[:1].upper() + text[1:])
+
+
+def unbroken(text: str) -> str:
+    """Return `text` without a line break between a number and the word after it."""
+    return re.sub(r"(?<=\d) (?=\S)", SPACE, text)
 
 
 def shortened(text: str, longest: int = 60) -> str:

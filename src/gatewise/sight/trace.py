@@ -1,4 +1,4 @@
-"""Everything that happens inside a recurrent network in one forward and one backward pass, as a labelled data set."""
+"""Everything that happens inside a recurrent network in one forward and one backward pass, as a labeled data set."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def classify(
     Parameters
     ----------
     table : path, DataFrame or Table
-        One row a time step, CSV or Parquet.
+        One row per time step, CSV or Parquet.
     label : str
         Name of the column of labels, one for each sequence.
     sequence : str
@@ -113,7 +113,7 @@ def _fit(sequences: Sequences, seed: int, progress: bool) -> RecurrentClassifier
 
 
 def _predicted(model: RecurrentClassifier, sequences: Sequences) -> DataFrame:
-    """Return one row a sequence: its name, its label if known, the predicted one, and a probability for each."""
+    """Return one row per sequence: its name, its label if known, the predicted one, and a probability for each."""
     import pandas as pd
 
     probabilities = model.predict_proba(sequences.X)

@@ -108,7 +108,7 @@ class ForecastTask:
     units : dict of str -> str
         Of the targets, as they stand in the table.
     asked : SeriesRoles
-        Which column of the table as it came is what; `roles` are those of the table of a row a step made of it.
+        Which column of the table as it came is what; `roles` are those of the table of one row per step made of it.
     """
 
     roles: SeriesRoles
@@ -153,7 +153,7 @@ def forecast(
     Parameters
     ----------
     table : path, DataFrame or Table
-        One row a time step, CSV or Parquet; several series as several targets, or one below the other with `series`.
+        One row per time step, CSV or Parquet; several series as several targets, or one below the other with `series`.
         A DataFrame's index is a column if it has a name or holds dates (then called "index").
     horizon : int, optional
         Steps ahead; by default what the step suggests: 24 of hours, 7 of days, 12 of months.
@@ -178,12 +178,12 @@ def forecast(
         Names of columns known ahead, known up to now, and constant in a series. The future of known columns is the
         rows after the last value of the target, with the target empty.
     time_format : str, optional
-        Of the times, in the letters of `strftime`; found out without it.
+        Of the times, in the letters of `strftime`; detected without it.
     in_order : bool
         Whether the rows are the steps, in their order, whatever columns there are.
     wide : bool
-        Whether the steps stand side by side: a row a year with 12 columns of months or 4 of quarters, or a row a series
-        with columns of years.
+        Whether the steps stand side by side: one row per year with 12 columns of months or 4 of quarters, or one row
+        per series with columns of years.
     every, aggregate : str, optional
         The period ("minute", "hour", "day", "week", "month", "quarter" or "year") to which the rows are gathered first,
         and how: by their "sum" or their "mean".

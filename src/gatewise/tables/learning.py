@@ -64,7 +64,7 @@ class SequenceResult(Result):
     notes : list of str
         What was read, and what was done to it.
     predictions : DataFrame
-        Of the held-out sequences, one row a sequence (or a step), beside the truth.
+        Of the held-out sequences, one row per sequence (or per step), beside the truth.
     metrics : dict
         Errors on them, beside those of constant answers, and the verdict.
     comparison : Comparison

@@ -73,7 +73,7 @@ def predict(model: Result | str | os.PathLike[str], table: Source) -> Prediction
     model : Result or path
         What `forecast`, `classify` or `regress` returned, or a file that their commands or `Result.save` wrote.
     table : path, DataFrame or Table
-        With the columns that the model was trained on, by name and type; others are not looked at. A forecaster takes
+        With the columns that the model was trained on, by name and type; others are ignored. A forecaster takes
         what it has after the end of the training, then forecasts from there.
 
     Returns

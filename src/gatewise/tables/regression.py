@@ -37,10 +37,10 @@ def regress(
     Parameters
     ----------
     table : path, DataFrame or Table
-        One row a time step, CSV or Parquet.
+        One row per time step, CSV or Parquet.
     target : str
         Name of the column of numbers to predict. One that is constant within every sequence is learned as one number
-        a sequence, else as one a step.
+        per sequence, else as one per step.
     sequence : str
         Name of the column that tells sequences apart.
     time : str, optional
@@ -98,7 +98,7 @@ def _read(table: Table, roles: SequenceRoles, training: Sequences | None) -> Seq
 
 
 def _described(sequences: Sequences, roles: SequenceRoles) -> str:
-    kind = "changes within sequences: one number a step" if sequences.per_step else "one number a sequence"
+    kind = "changes within sequences: one number per step" if sequences.per_step else "one number per sequence"
     return f"{roles.outcome} {kind}"
 
 
@@ -111,7 +111,7 @@ def _fit(sequences: Sequences, seed: int, progress: bool) -> RecurrentRegressor:
 
 
 def _predicted(model: RecurrentRegressor, sequences: Sequences) -> DataFrame:
-    """Return one row a sequence or, of a model that predicts each step, one a step numbered from 1."""
+    """Return one row per sequence or, of a model that predicts each step, one per step numbered from 1."""
     import pandas as pd
 
     predicted, targets = model.predict(sequences.X), sequences.targets

@@ -111,15 +111,17 @@ def _covered(table: Table, roles: SeriesRoles, values: Any, stamps: Any) -> Any:
     periods = values.index.get_level_values("period")
     first, last = periods.min(), periods.max()
     usual = _usual_gap(stamps)
-    partial_ones = []
+    unfinished = []
     if (stamps.min() - first.start_time) > usual and first != last:
-        partial_ones.append(first)
+        unfinished.append(first)
     if (last.end_time - stamps.max()) > usual and first != last:
-        partial_ones.append(last)
-    if partial_ones:
-        names = [str(period) for period in partial_ones]
+        unfinished.append(last)
+    if unfinished:
+        names = [str(period) for period in unfinished]
         table.notes.append(f"{listed(names)} left out of the sums: the rows cover a part of the {roles.every}")
-    return values[~periods.isin(partial_ones)]
+    if periods.isin(unfinished).all():
+        table.refuse(roles.time, f"the rows cover no whole {roles.every}; pass --every with a shorter period.")
+    return values[~periods.isin(unfinished)]
 
 
 def _usual_gap(stamps: Any) -> Any:

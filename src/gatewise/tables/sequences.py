@@ -1,4 +1,4 @@
-"""A long table, one row a time step, as sequences with what is to be learned of them."""
+"""A long table, one row per time step, as sequences with what is to be learned of them."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def read_sequences(table: Table, roles: SequenceRoles, columns: list[Column] | N
     roles : SequenceRoles
         Which column is what; the outcome is left to `with_labels` and `with_targets`.
     columns : list of Column, optional
-        What the features have to be; found out if None.
+        What the features have to be; detected if None.
 
     Raises
     ------
@@ -169,7 +169,7 @@ def with_labels(table: Table, roles: SequenceRoles, sequences: Sequences) -> Seq
             table.refuse(
                 roles.outcome,
                 f"sequence {sequences.names[k]!r} is {cells[other]!r} here and {cells[labeled[0]]!r} before; "
-                f"need one label a sequence.",
+                f"need one label per sequence.",
                 other,
             )
         sequences.labels[k] = cells[labeled[0]] if labeled else None

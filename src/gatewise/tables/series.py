@@ -50,10 +50,10 @@ class SeriesGrid:
     y : list of Series
         From the first to the last observation, NaN in gaps, on an index without holes.
     covariates : list of DataFrame
-        One for each series, on its index and on the steps after it that the table has; a column a channel, those known
-        ahead first.
+        One for each series, on its index and on the steps after it that the table has; one column per channel,
+        those known ahead first.
     static : DataFrame
-        One row a series.
+        One row per series.
     columns : dict of str -> list of Column
         What the columns "known", "past" and "static" are.
     writers : mapping of str, or None
@@ -281,7 +281,7 @@ def _is_clock_change(times: Times, rows: Array) -> bool:
 
 
 def _static(table: Table, roles: SeriesRoles, codes: Array, names: list[str], columns: list[Column]) -> DataFrame:
-    """Return the values that do not change within a series, one row a series."""
+    """Return the values that do not change within a series, one row per series."""
     import pandas as pd
 
     if roles.static and roles.series is None:

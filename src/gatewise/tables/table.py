@@ -151,7 +151,7 @@ def read_table(path: str | os.PathLike[str], header: bool | None = None) -> Tabl
     path : str or path
         The file, plain or compressed (gzip, bz2, zstd); "-" for standard input.
     header : bool, optional
-        Whether the first line of a CSV file holds the names of the columns; found out if None.
+        Whether the first line of a CSV file holds the names of the columns; detected if None.
 
     Returns
     -------

@@ -27,7 +27,7 @@ _PARTS = (("year", "month", "day", "hour"), ("year", "month", "day"), ("year", "
 
 
 class Arranged(NamedTuple):
-    """A table of a row a step and all its roles; and those of the table it came from, to arrange another one alike."""
+    """A table with one row per step, its roles, and the roles of the original table, to arrange another one alike."""
 
     table: Table
     roles: SeriesRoles
@@ -35,7 +35,7 @@ class Arranged(NamedTuple):
 
 
 def arranged(table: Table, roles: SeriesRoles) -> Arranged:
-    """Return a table of a row a step, and all its roles: those left open are taken where there is no doubt.
+    """Return a table of one row per step, and all its roles: those left open are taken where there is no doubt.
 
     Raises
     ------

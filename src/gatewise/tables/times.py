@@ -59,7 +59,7 @@ def parse_times(table: Table, name: str, pattern: str | None = None) -> Times:
     name : str
         The column.
     pattern : str, optional
-        Its format in the letters of `strftime`; found out if None.
+        Its format in the letters of `strftime`; detected if None.
 
     Returns
     -------

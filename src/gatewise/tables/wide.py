@@ -1,4 +1,4 @@
-"""Tables with their steps side by side: a row a year with columns of months or quarters; a row a series, of years."""
+"""Tables with their steps side by side: one row per year, columns of months or quarters; or one row per series."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def shape_of(names: list[str]) -> Shape | None:
 
 
 class Lengthened(NamedTuple):
-    """A table of a row a step, the roles of its columns, and those that columns of the wide one had."""
+    """A table of one row per step, the roles of its columns, and those that columns of the wide one had."""
 
     table: Table
     roles: SeriesRoles
@@ -62,7 +62,7 @@ class Lengthened(NamedTuple):
 
 
 def lengthened(table: Table, roles: SeriesRoles) -> Lengthened:
-    """Return a wide table as one of a row a step.
+    """Return a wide table as a long one, with one row per step.
 
     Parameters
     ----------
