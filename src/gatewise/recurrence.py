@@ -146,7 +146,7 @@ def _backward(run: Run, dh: Array, dstate: State, dstates: State = ()) -> tuple[
         if dstates:
             _store(dstates, t, dstate_next if valid is None else tuple(np.where(valid, d, 0) for d in dstate_next))
         if valid is not None:
-            dp[t], dq[t] = dp[t] * valid, dq[t] * valid
+            dp[t], dq[t] = np.where(valid, dp[t], 0), np.where(valid, dq[t], 0)
             dstate = _choose(valid, dstate, dstate_next)
     h_prev, gates = _rows(_by_time(previous[0])), tuple(_rows(_by_time(r)) for r in record)
     dx = (dp @ W).swapaxes(0, 1)

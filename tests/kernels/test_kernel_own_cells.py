@@ -85,7 +85,7 @@ def root_backward(dstate, state, state_prev, record):
     return (da,), (da,), (dh * h_prev / r,)
 
 
-@pytest.mark.filterwarnings("ignore:invalid value")
+@pytest.mark.filterwarnings("ignore:invalid value", "ignore:divide by zero")
 @pytest.mark.parametrize("H", [1, 5, 33])
 def test_a_derivative_that_is_nan_at_0_spoils_no_unit(H):
     cell = plain_cell("root", ("a",), ("a",), ("hidden",), ("r", "a"), root_forward, root_backward, None)

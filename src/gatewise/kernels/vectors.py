@@ -18,7 +18,6 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
-from numba.np.arrayobj import populate_array
 
 
 def _host_bytes() -> int:
@@ -134,6 +133,8 @@ def view(typingctx, array, start, count):
     kind = types.Array(array.dtype, 1, "C")
 
     def codegen(context, builder, sig, args):
+        from numba.np.arrayobj import populate_array  # later than our zeros_like, so that Numba tries ours first
+
         pointer = pointer_to(context, builder, sig.args[0], args[0], args[1])
         itemsize = ir.Constant(I64, array.dtype.bitwidth // 8)
         result = context.make_array(kind)(context, builder)
