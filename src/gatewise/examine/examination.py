@@ -44,8 +44,8 @@ def examine(
     """Examine a recurrent network written by hand: say which it is, whether its gradients are right, which line is not.
 
     Its forward pass is compared with every known convention and known slips; every gradient it gives against central
-    differences of its own forward pass; and where these differ, against a catalog of mistakes: each single change of the
-    right backward pass, and several at once. All on copies, in float64: nothing of `thing` is changed.
+    differences of its own forward pass; and where these differ, against a catalog of mistakes: each single change of
+    the right backward pass, and several at once. All on copies, in float64: nothing of `thing` is changed.
 
     Parameters
     ----------
