@@ -86,7 +86,7 @@ def parse(source: str, content: bytes) -> tuple[Any, Delimited]:
     try:
         data = arrow.read_csv(
             pa.BufferReader(file.content),
-            read_options=arrow.ReadOptions(column_names=names, block_size=1 << 24),
+            read_options=arrow.ReadOptions(column_names=names, block_size=1 << 24, use_threads=False),
             parse_options=arrow.ParseOptions(delimiter=file.separator, newlines_in_values=True),
             convert_options=convert,
         )
