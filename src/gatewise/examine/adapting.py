@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from gatewise.errors import Array, GatewiseValueError
-from gatewise.examine import blocks, building, objects
+from gatewise.examine import blocks, building, objects, tensors
 from gatewise.examine.calling import BACKWARD, FORWARD, Plan, parameters, plan, role_of, simple
 from gatewise.examine.guard import NotUnderstoodError, TheirError, theirs
 from gatewise.examine.holders import Functions, Holder, Namespace, Spread, holder, is_pair
@@ -95,7 +95,8 @@ def _holders(
     elif isinstance(thing, type):
         for arguments in building.arguments(thing, SIZES, rng):
             try:
-                yield Holder(theirs(f"{name}({', '.join(arguments)})", thing, **arguments), name)
+                own = tensors.given(arguments) if tensors.written_for(thing) else arguments
+                yield Holder(theirs(f"{name}({', '.join(arguments)})", thing, **own), name)
             except TheirError as error:
                 failures.append(error)
         if not failures:
@@ -103,15 +104,21 @@ def _holders(
     elif is_pair(thing) and len(thing) == 2 and spread_names(thing[0]):
         names = spread_names(thing[0])
         for weights in building.guesses(names, SIZES, rng):
-            yield Spread(thing[0], thing[1], weights, name)
+            own = tensors.given(weights) if tensors.written_for(thing[0]) else weights
+            yield Spread(thing[0], thing[1], own, name)
     else:
         yield holder(thing, name)
 
 
 def spread_names(forward: Callable[..., Any]) -> list[str]:
     """Return the parameters of a forward function that are weights: those that must be given, but x and states."""
-    own = [p.name for p in parameters(forward) if p.default is p.empty]
-    rest = [name for name in own if role_of(name, FORWARD) in (None, "weights")]
+    rest: list[str] = []
+    taken: set[str] = set()
+    for name in (p.name for p in parameters(forward) if p.default is p.empty):
+        role = role_of(name, FORWARD)
+        if role in (None, "weights") or role in taken:  # a U after an x is no second input
+            rest.append(name)
+        taken.add(role or "")
     return rest if len(rest) > 1 else []
 
 
@@ -153,7 +160,7 @@ def _networks(
 
 
 def _may_be_pair(error: NotUnderstoodError) -> bool:
-    return isinstance(error, TheirError) and isinstance(error.cause, ValueError | TypeError | IndexError)
+    return isinstance(error, TheirError) and isinstance(error.cause, ValueError | TypeError | IndexError | RuntimeError)
 
 
 def _layouts(forward: Callable[..., Any], kind: str | None) -> list[Vectors | Sequences]:
@@ -235,15 +242,15 @@ def _random(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
 
 def _places(own: Holder, first: Any, adapter: Mapping[str, Any]) -> dict[str, list[objects.Place]]:
     """Return where each array of weights is: those an adapter names, or all that are no gradients and no states."""
-    found: dict[int, list[objects.Place]] = {}
+    found: dict[Any, list[objects.Place]] = {}
     for place, array in objects.arrays(first):
-        found.setdefault(id(array), []).append(place)
+        found.setdefault(tensors.identity(array), []).append(place)
     if "weights" in adapter:
-        named = adapter["weights"](first)
-        missing = [name for name, array in named.items() if id(array) not in found]
+        named = {name: tensors.identity(tensors.array(array)) for name, array in adapter["weights"](first).items()}
+        missing = [name for name, own in named.items() if own not in found]
         if missing:
             raise NotUnderstoodError(f"the adapter's weights {', '.join(missing)} are not arrays of {own.name} itself.")
-        return {name: found[id(array)] for name, array in named.items()}
+        return {name: found[own] for name, own in named.items()}
     places: dict[str, list[objects.Place]] = {}
     plains = {objects.plain(place.name) for group in found.values() for place in group}
     for group in found.values():
@@ -320,7 +327,8 @@ def taken_as(network: Network) -> str:
     shapes = ", ".join(f"{name} {_letters(network, value.shape)}" for name, value in network.weights.items())
     states = f"forward({network.forward_plan}), backward({network.backward_plan})"
     functions = "functions" if isinstance(network.holder, Functions | Namespace) else "methods"
-    return f"{kind}, {network.layout.words}, {functions} {states}; weights {shapes}"
+    on = " on PyTorch tensors" if network.on_tensors else ""
+    return f"{kind}, {network.layout.words}, {functions} {states}{on}; weights {shapes}"
 
 
 def _letters(network: Network, shape: tuple[int, ...]) -> str:
