@@ -16,6 +16,7 @@ from gatewise.examine import blocks, building, objects, tensors
 from gatewise.examine.calling import BACKWARD, FORWARD, Plan, parameters, plan, role_of, simple
 from gatewise.examine.guard import NotUnderstoodError, TheirError, theirs
 from gatewise.examine.holders import Functions, Holder, Namespace, Spread, holder, is_pair
+from gatewise.examine.kept import Kept, keeping
 from gatewise.examine.network import Inputs, Network, Outputs
 from gatewise.examine.shapes import SEQUENCE, STEP, Sequences, Sizes, Vectors
 
@@ -24,7 +25,8 @@ ADAPTER = ("make", "weights", "forward", "backward", "loss")
 SIZES = Sizes(4, 5)
 _GRADIENTS = re.compile(r"(?i)^(d|g|grad|delta|m|v)_?(params?|weights?|w)?$|grad|cache|momentum|velocity|moment")
 _STATES = re.compile(
-    r"^(h|c|s|state|hidden|h_?prev|c_?prev|h_?0|c_?0|h_?next|c_?next|hs|h_?t|dh|dc|dx)$", re.IGNORECASE
+    r"^(h|c|s|state|hidden|h_?prev|c_?prev|h_?0|c_?0|h_?next|c_?next|hs|h_?t|c_?t|cell|dh|dc|dx|d[hc]_?(prev|next))$",
+    re.IGNORECASE,
 )
 
 
@@ -71,7 +73,7 @@ def networks(
     failures: list[NotUnderstoodError] = []
     any_at_all = False
     for own in _holders(thing, name, adapter, rng, failures):
-        for network in _networks(own, kind, adapter or {}, rng, failures):
+        for network in _ways(own, kind, adapter or {}, rng, failures):
             network.backward_plan = _backward_plan(network)
             network.loss = (adapter or {}).get("loss") or _loss(own)
             any_at_all = True
@@ -81,6 +83,24 @@ def networks(
     if not failures:
         raise NotUnderstoodError(f"{name} is not called in any known way: pass adapter= (docs/examine.md).")
     raise max(failures, key=lambda error: error.depth)
+
+
+def _ways(
+    own: Holder,
+    kind: str | None,
+    adapter: Mapping[str, Any],
+    rng: np.random.Generator,
+    failures: list[NotUnderstoodError],
+) -> Iterator[Network]:
+    """Yield the networks that a holder may be; if it is none, those with the state in an attribute."""
+    any_at_all = False
+    for network in _networks(own, kind, adapter, rng, failures):
+        any_at_all = True
+        yield network
+    if any_at_all or adapter or kind == "sequence":
+        return
+    for inside in keeping(own):
+        yield from (own for own in _networks(inside, "step", {}, rng, failures) if _reads_state(own, rng))
 
 
 def _holders(
@@ -157,6 +177,13 @@ def _networks(
                 failures.append(error)
                 if not _may_be_pair(error):
                     break
+
+
+def _reads_state(network: Network, rng: np.random.Generator) -> bool:
+    """Whether the output depends on the state that is put into the attribute."""
+    inputs = example(network, rng)
+    moved = inputs._replace(h_prev=inputs.h_prev + 0.5)
+    return not np.array_equal(network.run(network.weights, inputs).h, network.run(network.weights, moved).h)
 
 
 def _may_be_pair(error: NotUnderstoodError) -> bool:
@@ -327,8 +354,9 @@ def taken_as(network: Network) -> str:
     shapes = ", ".join(f"{name} {_letters(network, value.shape)}" for name, value in network.weights.items())
     states = f"forward({network.forward_plan}), backward({network.backward_plan})"
     functions = "functions" if isinstance(network.holder, Functions | Namespace) else "methods"
+    kept = f", the state kept in {' and '.join(network.holder.states)}" if isinstance(network.holder, Kept) else ""
     on = " on PyTorch tensors" if network.on_tensors else ""
-    return f"{kind}, {network.layout.words}, {functions} {states}{on}; weights {shapes}"
+    return f"{kind}, {network.layout.words}, {functions} {states}{kept}{on}; weights {shapes}"
 
 
 def _letters(network: Network, shape: tuple[int, ...]) -> str:
