@@ -129,6 +129,34 @@ def test_a_sequence_that_starts_from_torch_zeros_and_changes_its_weights():
 
 
 @pytest.mark.peers
+def test_a_module_of_linear_modules_that_keeps_its_state():
+    torch = pytest.importorskip("torch")
+
+    class Elman(torch.nn.Module):
+        def __init__(self, input_size, hidden_size):
+            super().__init__()
+            self.ih = torch.nn.Linear(input_size, hidden_size)
+            self.hh = torch.nn.Linear(hidden_size, hidden_size)
+            self.h = torch.zeros(1, hidden_size)
+
+        def forward(self, x):
+            self.x, self.h_prev = x, self.h
+            self.h = torch.tanh(self.ih(x) + self.hh(self.h))
+            return self.h
+
+        def backward(self, dh):
+            da = dh * (1 - self.h) ** 2
+            self.ih.weight.grad, self.hh.weight.grad = da.T @ self.x, da.T @ self.h_prev
+            self.ih.bias.grad = self.hh.bias.grad = da.sum(0)
+            return da @ self.ih.weight, da @ self.hh.weight
+
+    examination = gw.examine(Elman)
+    assert [slip.what for slip in examination.slips] == ["(1 − h)² stands for (1 − h²)"]
+    assert [row.array for row in examination.gradients][:2] == ["ih.weight.grad", "ih.bias.grad"]
+    assert "the state kept in h on PyTorch tensors" in examination.taken_as
+
+
+@pytest.mark.peers
 def test_functions_on_tensors_with_weights_among_their_parameters():
     torch = pytest.importorskip("torch")
 

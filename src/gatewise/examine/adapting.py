@@ -283,7 +283,8 @@ def _places(own: Holder, first: Any, adapter: Mapping[str, Any]) -> dict[str, li
     for group in found.values():
         best = min(group, key=lambda place: (place.name.endswith("]"), len(place.steps)))
         if not any(_no_weight(place, plains) and not _second_bias(place, first) for place in group):
-            places[best.name if best.name not in places else best.whole] = group
+            common = best.name in places or best.name in ("weight", "bias")  # those of nn.Linear
+            places[best.whole if common else best.name] = group
     if not places:
         raise NotUnderstoodError(f"{own.name} holds no arrays of weights: pass an object that has them, or adapter=.")
     return places

@@ -132,7 +132,7 @@ class Reader:
         for weight in weights:
             for place, array in seen:
                 if weight not in found and self._belongs(place, weight):
-                    found[weight] = Leaf(place.name, array)
+                    found[weight] = Leaf(f"{weight}.grad" if place.name == "grad" else place.name, array)
 
     def _belongs(self, place: objects.Place, weight: str) -> bool:
         last, container = place.steps[-1][1], [str(key) for _, key in place.steps[:-1]]
