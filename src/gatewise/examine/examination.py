@@ -52,8 +52,8 @@ def examine(
     thing : class, object, module, or (forward, backward, weights)
         A class or object with ``forward(x, h_prev)`` and ``backward(dh)`` of one step, or ``forward(xs)`` and
         ``backward(dhs)`` of a sequence; LSTM with ``c``. A module, or two functions that read its globals; or two
-        functions and a dict of weights. Gradients may be returned, or kept in attributes; row vectors, column vectors,
-        flat vectors, time or batch first.
+        functions and a dict of weights. All on arrays, or on PyTorch tensors. Gradients may be returned, or kept in
+        attributes; row vectors, column vectors, flat vectors, time or batch first.
     kind : {"step", "sequence"}, optional
         What one call is; found out by trying unless given.
     adapter : dict of functions, optional
