@@ -12,7 +12,7 @@ TRACED = {
     "elman": {"dp"},
     "gru": {"da_r", "da_z", "da_n", "dq_n"},
     "gru-before": {"da_r", "da_z", "da_n"},
-    "lstm": {"da_i", "da_f", "da_g", "da_o", "ds_2"},
+    "lstm": {"da_i", "da_f", "da_g", "da_o", "dc_2"},
 }
 CHECKED = re.compile(r"^(.+?)(?: against (?:the )?(.+))?: error (\S+)$", re.MULTILINE)
 # One slip in the code of each page at a time; the check of that quantity must find it.
@@ -30,9 +30,9 @@ SLIPS = [
     ("gru-before", "np.vstack([dp[:, :4].T @ before, dp[:, 4:].T @ s])", "dp.T @ before"),
     ("gru-before", "+ ds * r[t] + dp[t, :4] @ U_rz", "+ dp[t, :4] @ U_rz"),
     ("gru-before", "ds = da_n @ U_n\nshow", "ds = da_n @ U_n.T\nshow"),
-    ("lstm", "ds = s_next + dh * o[t]", "ds = dh * o[t]"),
-    ("lstm", "da_g = ds * i[t] * (1 - g[t] ** 2)", "da_g = ds * i[t] * g[t] * (1 - g[t])"),
-    ("lstm", "h_next, s_next = da[t] @ U, ds * f[t]", "h_next, s_next = da[t] @ U, ds"),
+    ("lstm", "dc_t = dc_next + dh * o[t]", "dc_t = dh * o[t]"),
+    ("lstm", "da_g = dc_t * i[t] * (1 - g[t] ** 2)", "da_g = dc_t * i[t] * g[t] * (1 - g[t])"),
+    ("lstm", "h_next, dc_next = da[t] @ U, dc_t * f[t]", "h_next, dc_next = da[t] @ U, dc_t"),
 ]
 
 

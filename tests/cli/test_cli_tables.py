@@ -16,8 +16,6 @@ import gatewise as gw
 from gatewise import cli, files, pages
 from gatewise.tables import forecasts
 
-SALES = "month,shop,units,promo,stock,size\n"
-
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
@@ -63,7 +61,7 @@ def sales(last=60, ahead=12):
         for k, month in enumerate(pd.date_range("2018-01", periods=last + ahead, freq="MS")):
             units = f"{level + 20 * np.sin(k * np.pi / 6) + rng.normal():.2f}" if k < last else ""
             rows.append(f"{month:%Y-%m},{shop},{units},{'yes' if k % 7 == 0 else 'no'},{k % 5},{shop[0]}\n")
-    return SALES + "".join(rows)
+    return "month,shop,units,promo,stock,size\n" + "".join(rows)
 
 
 def recordings(count=24, seed=0):

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from gatewise.errors import Array, GatewiseValueError
-from gatewise.examine import blocks, building, objects
+from gatewise.examine import blocks, building, objects, tensors
 from gatewise.examine.calling import BACKWARD, FORWARD, Plan, parameters, plan, role_of, simple
 from gatewise.examine.guard import NotUnderstoodError, TheirError, theirs
 from gatewise.examine.holders import Functions, Holder, Namespace, Spread, holder, is_pair
+from gatewise.examine.kept import Kept, keeping
 from gatewise.examine.network import Inputs, Network, Outputs
 from gatewise.examine.shapes import SEQUENCE, STEP, Sequences, Sizes, Vectors
 
@@ -24,7 +25,8 @@ ADAPTER = ("make", "weights", "forward", "backward", "loss")
 SIZES = Sizes(4, 5)
 _GRADIENTS = re.compile(r"(?i)^(d|g|grad|delta|m|v)_?(params?|weights?|w)?$|grad|cache|momentum|velocity|moment")
 _STATES = re.compile(
-    r"^(h|c|s|state|hidden|h_?prev|c_?prev|h_?0|c_?0|h_?next|c_?next|hs|h_?t|dh|dc|dx)$", re.IGNORECASE
+    r"^(h|c|s|state|hidden|h_?prev|c_?prev|h_?0|c_?0|h_?next|c_?next|hs|h_?t|c_?t|cell|dh|dc|dx|d[hc]_?(prev|next))$",
+    re.IGNORECASE,
 )
 
 
@@ -71,7 +73,7 @@ def networks(
     failures: list[NotUnderstoodError] = []
     any_at_all = False
     for own in _holders(thing, name, adapter, rng, failures):
-        for network in _networks(own, kind, adapter or {}, rng, failures):
+        for network in _ways(own, kind, adapter or {}, rng, failures):
             network.backward_plan = _backward_plan(network)
             network.loss = (adapter or {}).get("loss") or _loss(own)
             any_at_all = True
@@ -81,6 +83,24 @@ def networks(
     if not failures:
         raise NotUnderstoodError(f"{name} is not called in any known way: pass adapter= (docs/examine.md).")
     raise max(failures, key=lambda error: error.depth)
+
+
+def _ways(
+    own: Holder,
+    kind: str | None,
+    adapter: Mapping[str, Any],
+    rng: np.random.Generator,
+    failures: list[NotUnderstoodError],
+) -> Iterator[Network]:
+    """Yield the networks that a holder may be; if it is none, those with the state in an attribute."""
+    any_at_all = False
+    for network in _networks(own, kind, adapter, rng, failures):
+        any_at_all = True
+        yield network
+    if any_at_all or adapter or kind == "sequence":
+        return
+    for inside in keeping(own):
+        yield from (own for own in _networks(inside, "step", {}, rng, failures) if _reads_state(own, rng))
 
 
 def _holders(
@@ -95,7 +115,8 @@ def _holders(
     elif isinstance(thing, type):
         for arguments in building.arguments(thing, SIZES, rng):
             try:
-                yield Holder(theirs(f"{name}({', '.join(arguments)})", thing, **arguments), name)
+                own = tensors.given(arguments) if tensors.written_for(thing) else arguments
+                yield Holder(theirs(f"{name}({', '.join(arguments)})", thing, **own), name)
             except TheirError as error:
                 failures.append(error)
         if not failures:
@@ -103,15 +124,21 @@ def _holders(
     elif is_pair(thing) and len(thing) == 2 and spread_names(thing[0]):
         names = spread_names(thing[0])
         for weights in building.guesses(names, SIZES, rng):
-            yield Spread(thing[0], thing[1], weights, name)
+            own = tensors.given(weights) if tensors.written_for(thing[0]) else weights
+            yield Spread(thing[0], thing[1], own, name)
     else:
         yield holder(thing, name)
 
 
 def spread_names(forward: Callable[..., Any]) -> list[str]:
     """Return the parameters of a forward function that are weights: those that must be given, but x and states."""
-    own = [p.name for p in parameters(forward) if p.default is p.empty]
-    rest = [name for name in own if role_of(name, FORWARD) in (None, "weights")]
+    rest: list[str] = []
+    taken: set[str] = set()
+    for name in (p.name for p in parameters(forward) if p.default is p.empty):
+        role = role_of(name, FORWARD)
+        if role in (None, "weights") or role in taken:  # a U after an x is no second input
+            rest.append(name)
+        taken.add(role or "")
     return rest if len(rest) > 1 else []
 
 
@@ -152,8 +179,15 @@ def _networks(
                     break
 
 
+def _reads_state(network: Network, rng: np.random.Generator) -> bool:
+    """Whether the output depends on the state that is put into the attribute."""
+    inputs = example(network, rng)
+    moved = inputs._replace(h_prev=inputs.h_prev + 0.5)
+    return not np.array_equal(network.run(network.weights, inputs).h, network.run(network.weights, moved).h)
+
+
 def _may_be_pair(error: NotUnderstoodError) -> bool:
-    return isinstance(error, TheirError) and isinstance(error.cause, ValueError | TypeError | IndexError)
+    return isinstance(error, TheirError) and isinstance(error.cause, ValueError | TypeError | IndexError | RuntimeError)
 
 
 def _layouts(forward: Callable[..., Any], kind: str | None) -> list[Vectors | Sequences]:
@@ -235,21 +269,22 @@ def _random(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
 
 def _places(own: Holder, first: Any, adapter: Mapping[str, Any]) -> dict[str, list[objects.Place]]:
     """Return where each array of weights is: those an adapter names, or all that are no gradients and no states."""
-    found: dict[int, list[objects.Place]] = {}
+    found: dict[Any, list[objects.Place]] = {}
     for place, array in objects.arrays(first):
-        found.setdefault(id(array), []).append(place)
+        found.setdefault(tensors.identity(array), []).append(place)
     if "weights" in adapter:
-        named = adapter["weights"](first)
-        missing = [name for name, array in named.items() if id(array) not in found]
+        named = {name: tensors.identity(tensors.array(array)) for name, array in adapter["weights"](first).items()}
+        missing = [name for name, own in named.items() if own not in found]
         if missing:
             raise NotUnderstoodError(f"the adapter's weights {', '.join(missing)} are not arrays of {own.name} itself.")
-        return {name: found[id(array)] for name, array in named.items()}
+        return {name: found[own] for name, own in named.items()}
     places: dict[str, list[objects.Place]] = {}
     plains = {objects.plain(place.name) for group in found.values() for place in group}
     for group in found.values():
         best = min(group, key=lambda place: (place.name.endswith("]"), len(place.steps)))
         if not any(_no_weight(place, plains) and not _second_bias(place, first) for place in group):
-            places[best.name if best.name not in places else best.whole] = group
+            common = best.name in places or best.name in ("weight", "bias")  # those of nn.Linear
+            places[best.whole if common else best.name] = group
     if not places:
         raise NotUnderstoodError(f"{own.name} holds no arrays of weights: pass an object that has them, or adapter=.")
     return places
@@ -320,7 +355,9 @@ def taken_as(network: Network) -> str:
     shapes = ", ".join(f"{name} {_letters(network, value.shape)}" for name, value in network.weights.items())
     states = f"forward({network.forward_plan}), backward({network.backward_plan})"
     functions = "functions" if isinstance(network.holder, Functions | Namespace) else "methods"
-    return f"{kind}, {network.layout.words}, {functions} {states}; weights {shapes}"
+    kept = f", the state kept in {' and '.join(network.holder.states)}" if isinstance(network.holder, Kept) else ""
+    on = " on PyTorch tensors" if network.on_tensors else ""
+    return f"{kind}, {network.layout.words}, {functions} {states}{kept}{on}; weights {shapes}"
 
 
 def _letters(network: Network, shape: tuple[int, ...]) -> str:

@@ -1,5 +1,6 @@
 """Every gradient measured: differences of the network's own forward pass, of fourth order, in float64.
 
+Along random directions first; element by element where these disagree.
 The loss is L = Σ dy ⊙ h, over all steps, units and sequences, and what comes in for the last states.
 """
 
@@ -13,6 +14,7 @@ import numpy as np
 from gatewise.errors import Array
 from gatewise.examine.network import Inputs, Network, Outputs, Upstream, Weights
 
+DIRECTIONS = 3  # along which a gradient that is right is held against the slopes
 EVERY = 160  # an array of up to so many elements is measured element by element
 SAMPLE = 24  # of a larger one so many, and along one direction through all
 # In float64 so small that a relu rarely has its kink within it; in float32 so large that rounding does not hide it.
@@ -51,11 +53,16 @@ def loss(outputs: Outputs, upstream: Upstream) -> float:
     return value + (float(np.sum(upstream.dc_next * outputs.c)) if outputs.c is not None else 0.0)
 
 
-def measured(
-    network: Network, inputs: Inputs, upstream: Upstream, precise: bool, rng: np.random.Generator
-) -> Iterator[Measured]:
-    """Yield the slopes of every array of weights, of x and of the initial states."""
-    step = STEP if precise else SINGLE_STEP
+class Slopes(NamedTuple):
+    """What is measured: the loss as a function of one array, near its value."""
+
+    name: str
+    function: Callable[[Array], float]
+    at: Array
+
+
+def measurable(network: Network, inputs: Inputs, upstream: Upstream) -> Iterator[Slopes]:
+    """Yield every array of weights, x and the initial states."""
 
     def by_weight(name: str) -> Callable[[Array], float]:
         def value(moved: Array) -> float:
@@ -68,17 +75,32 @@ def measured(
         return lambda moved: loss(network.run(network.weights, inputs._replace(**{name: moved})), upstream)
 
     for name, value in network.weights.items():
-        yield _measure(name, by_weight(name), value, step, rng)
-    yield _measure("x", by_input("x"), inputs.x, step, rng)
+        yield Slopes(name, by_weight(name), value)
+    yield Slopes("x", by_input("x"), inputs.x)
     if network.takes_state:
-        yield _measure("h_prev", by_input("h_prev"), inputs.h_prev, step, rng)
+        yield Slopes("h_prev", by_input("h_prev"), inputs.h_prev)
     if network.takes_cell:
-        yield _measure("c_prev", by_input("c_prev"), inputs.c_prev, step, rng)
+        yield Slopes("c_prev", by_input("c_prev"), inputs.c_prev)
 
 
-def _measure(
-    name: str, function: Callable[[Array], float], at: Array, step: float, rng: np.random.Generator
-) -> Measured:
+def disagreement(one: Slopes, gradient: Array, rng: np.random.Generator) -> float:
+    """Return how far a gradient is from the slopes along a few random directions, at most.
+
+    Along a normal direction the difference of two gradients has the size of its Euclidean norm, which is no less than
+    the difference of any element.
+    """
+    differences = []
+    for _ in range(DIRECTIONS):
+        direction = rng.normal(size=one.at.shape)
+        along = slope(lambda e, v=direction: one.function(one.at + e * v), STEP)  # type: ignore[misc]
+        differences.append(abs(float(np.sum(gradient * direction)) - along))
+    return float(max(differences)) if np.isfinite(differences).all() else float("inf")
+
+
+def elements(one: Slopes, precise: bool, rng: np.random.Generator) -> Measured:
+    """Return the slopes element by element; of a large array those of a sample, and along one direction through all."""
+    step = STEP if precise else SINGLE_STEP
+    function, at = one.function, one.at
     places = list(np.ndindex(at.shape))
     direction = None
     along = 0.0
@@ -93,7 +115,7 @@ def _measure(
         unit = np.zeros_like(at)
         unit[index] = 1.0
         slopes.append(slope(lambda e, unit=unit: function(at + e * unit), step))  # type: ignore[misc]
-    return Measured(name, places, np.array(slopes), direction, along)
+    return Measured(one.name, places, np.array(slopes), direction, along)
 
 
 def slope(function: Callable[[float], float], step: float) -> float:

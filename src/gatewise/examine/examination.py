@@ -44,16 +44,16 @@ def examine(
     """Examine a recurrent network written by hand: say which it is, whether its gradients are right, which line is not.
 
     Its forward pass is compared with every known convention and known slips; every gradient it gives against central
-    differences of its own forward pass; and where these differ, against a catalog of mistakes: each single change of the
-    right backward pass, and several at once. All on copies, in float64: nothing of `thing` is changed.
+    differences of its own forward pass; and where these differ, against a catalog of mistakes: each single change of
+    the right backward pass, and several at once. All on copies, in float64: nothing of `thing` is changed.
 
     Parameters
     ----------
     thing : class, object, module, or (forward, backward, weights)
         A class or object with ``forward(x, h_prev)`` and ``backward(dh)`` of one step, or ``forward(xs)`` and
         ``backward(dhs)`` of a sequence; LSTM with ``c``. A module, or two functions that read its globals; or two
-        functions and a dict of weights. Gradients may be returned, or kept in attributes; row vectors, column vectors,
-        flat vectors, time or batch first.
+        functions and a dict of weights. All on arrays, or on PyTorch tensors. Gradients may be returned, or kept in
+        attributes; row vectors, column vectors, flat vectors, time or batch first.
     kind : {"step", "sequence"}, optional
         What one call is; found out by trying unless given.
     adapter : dict of functions, optional

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gatewise.examine.guard import NotUnderstoodError, TheirError
+from gatewise.examine.guard import NotUnderstoodError, TheirError, theirs
 from gatewise.examine.network import Inputs, Network, Outputs
 from gatewise.examine.result import Slip
 from gatewise.examine.tracing import Trace
@@ -52,7 +52,7 @@ def notes(network: Network, inputs: Inputs, outputs: Outputs) -> Iterator[str]:
     values = network.values(own, inputs)
     before = {role: np.copy(value) for role, value in values.items() if isinstance(value, np.ndarray)}
     fresh = network.with_weights(network.weights)
-    network.forward_plan.call(network.holder.forward(fresh), values)
+    theirs("forward", network.call, network.forward_plan, network.holder.forward(fresh), values)
     changed = [role for role, value in before.items() if not np.array_equal(values[role], value)]
     if changed:
         names = [name for name, role in network.forward_plan.roles if role in changed]

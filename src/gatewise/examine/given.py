@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gatewise.errors import Array
+from gatewise.examine import tensors
 from gatewise.examine.calling import role_of
 from gatewise.examine.conventions import Identity
 from gatewise.examine.differences import slope
@@ -146,7 +147,8 @@ def _slopes_of_loss(network: Network, outputs: Outputs, handed: Upstream) -> Arr
                 own = prediction[t : t + 1].copy()
                 own[index] += e
                 pair = (target[t : t + 1], own)
-                return float(theirs("the loss", network.loss, *(pair if order else pair[::-1])))
+                own_pair = tensors.given(pair) if network.on_tensors else pair
+                return float(theirs("the loss", network.loss, *(own_pair if order else own_pair[::-1])))
 
             result[t : t + 1][index] = slope(moved, 1e-2)
     return network.taken(result.reshape(network.given(outputs.h).shape))

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from gatewise.errors import GatewiseValueError
+from gatewise.examine import tensors
 
 Result = TypeVar("Result")
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -123,7 +124,7 @@ def held(seed: int = 0) -> Iterator[None]:
     random.seed(seed)
     out = io.StringIO()
     try:
-        with np.errstate(all="ignore"), warnings.catch_warnings(), contextlib.redirect_stdout(out):
+        with np.errstate(all="ignore"), warnings.catch_warnings(), contextlib.redirect_stdout(out), tensors.held(seed):
             warnings.simplefilter("ignore")
             yield
     finally:

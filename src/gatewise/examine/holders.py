@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gatewise.examine import objects
+from gatewise.examine import objects, tensors
 from gatewise.examine.guard import NotUnderstoodError
 
 FORWARD_NAMES = ("forward", "forward_step", "step_forward", "forward_pass", "fprop", "fwd", "step", "__call__")
@@ -101,7 +101,8 @@ def fresh_namespace(names: Mapping[str, Any]) -> dict[str, Any]:
     data = {
         name: value
         for name, value in names.items()
-        if not name.startswith("__") and isinstance(value, np.ndarray | list | dict | tuple | int | float | np.generic)
+        if not name.startswith("__")
+        and (isinstance(value, np.ndarray | list | dict | tuple | int | float | np.generic) or tensors.is_tensor(value))
     }
     own = dict(names)
     own.update(objects.copied(data))

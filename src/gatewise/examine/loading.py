@@ -64,5 +64,10 @@ def _module(path: Path) -> ModuleType:
             cause = error.cause
             text = (cause.text or "").strip()
             raise NotUnderstoodError(f"{path.name} is no Python: {cause.msg} (line {cause.lineno}: {text}).") from error
+        if isinstance(error.cause, ModuleNotFoundError) and str(error.cause.name).split(".")[0] == "torch":
+            raise NotUnderstoodError(
+                f"{path.name} imports torch, which is not installed beside Gatewise: run pip install torch, then "
+                f"examine it again."
+            ) from error
         raise
     return module

@@ -8,7 +8,7 @@ import numpy as np
 
 from gatewise.errors import Array
 from gatewise.examine.conventions import Identity
-from gatewise.examine.differences import Measured, measured
+from gatewise.examine.differences import Measured, Slopes, disagreement, elements, measurable
 from gatewise.examine.given import Given
 from gatewise.examine.network import Inputs, Network, Upstream
 from gatewise.examine.passes import PASSED, Case
@@ -16,42 +16,66 @@ from gatewise.examine.result import Row, Slip
 from gatewise.examine.search import Explanation, Part
 
 TOLERANCE = 1e-6
+DOUBT = 0.1  # a gradient that agrees along random directions to this part of the tolerance is right in each element
 SINGLE = 3e-3  # where outputs or gradients are float32
+
+Gates = dict[str, Array]
+"""The numbers of the elements of an array that belong to each gate."""
 
 
 def rows(network: Network, inputs: Inputs, upstream: Upstream, given: Given, identity: Identity | None, precise: bool,
          rng: np.random.Generator) -> Iterator[Row]:  # fmt: skip
     """Yield every gradient against differences, one row for each gate of an array."""
-    tolerance = TOLERANCE if precise else SINGLE
     values = {**given.arrays, "x": given.x, "h_prev": given.h_prev, "c_prev": given.c_prev}
-    for one in measured(network, inputs, upstream, precise, rng):
+    for one in measurable(network, inputs, upstream):
         gradient = values.get(one.name)
-        if gradient is None:
-            if one.name in network.weights:
-                yield Row(given.name(one.name), "", None, (), False)
-            continue
-        for gate, part in _parts(one, identity, network):
-            error, at = part.error(gradient)
-            yield Row(given.name(one.name), gate, error, at, error <= tolerance)
+        name, gates = given.name(one.name), _gates(one, identity)
+        if gradient is not None:
+            quick = _agreeing(name, one, gradient, gates, rng) if precise else []
+            yield from quick or _by_element(name, elements(one, precise, rng), gradient, gates, precise)
+        elif one.name in network.weights:
+            yield Row(name, "", None, (), False)
 
 
-def _parts(one: Measured, identity: Identity | None, network: Network) -> Iterator[tuple[str, Measured]]:
-    """Yield the measured elements of an array gate by gate."""
+def _agreeing(name: str, one: Slopes, gradient: Array, gates: Gates, rng: np.random.Generator) -> list[Row]:
+    """Return the rows of a gradient that agrees along random directions, beyond doubt; else none."""
+    if np.shape(gradient) != one.at.shape:
+        return []
+    difference, size = disagreement(one, gradient, rng), float(np.max(np.abs(gradient)))
+    sizes = [float(np.max(np.abs(gradient.reshape(-1)[own]))) for own in gates.values()]
+    own = [
+        Row(name, gate, difference / max(part, 1e-3 * size, 1e-12), (), True)
+        for gate, part in zip(gates, sizes, strict=True)
+    ]
+    return own if all(row.error is not None and row.error <= DOUBT * TOLERANCE for row in own) else []
+
+
+def _by_element(name: str, one: Measured, gradient: Array, gates: Gates, precise: bool) -> Iterator[Row]:
+    numbers = np.arange(gradient.size).reshape(gradient.shape)
+    size = max(float(np.max(np.abs(one.slopes))), 1e-12)
+    for gate, own in gates.items():
+        inside = set(own.tolist())
+        picked = [k for k, at in enumerate(one.at) if int(numbers[at]) in inside]
+        if picked:
+            at = [one.at[k] for k in picked]
+            part = one if len(gates) == 1 else Measured(one.name, at, one.slopes[picked], None, 0.0, size)
+            error, where = part.error(gradient)
+            yield Row(name, gate, error, where, error <= (TOLERANCE if precise else SINGLE))
+
+
+def _gates(one: Slopes, identity: Identity | None) -> Gates:
+    """Return the elements of an array, counted through, gate by gate."""
+    numbers = np.arange(one.at.size)
     blocks = [] if identity is None else [(key, b) for key, b in identity.blocks.items() if b.array == one.name]
     if len(blocks) < 2:
         gated = bool(blocks) and identity is not None and identity.form.cell != "rnn"
-        yield (blocks[0][0][1] if gated else ""), one
-        return
-    shape = network.weights[one.name].shape
-    numbers = np.arange(int(np.prod(shape))).reshape(shape)
+        return {blocks[0][0][1] if gated else "": numbers}
+    shaped = numbers.reshape(one.at.shape)
     gates = dict.fromkeys(gate for (_, gate), _ in blocks)
-    size = max(float(np.max(np.abs(one.slopes))), 1e-12)
-    for gate in gates:
-        own = {int(k) for (_, g), block in blocks if g == gate for k in block.read(numbers).reshape(-1)}
-        picked = [k for k, at in enumerate(one.at) if int(numbers[at]) in own]
-        if picked:
-            at = [one.at[k] for k in picked]
-            yield gate, Measured(one.name, at, one.slopes[picked], None, 0.0, size)
+    return {
+        gate: np.unique(np.concatenate([np.ravel(block.read(shaped)) for (_, g), block in blocks if g == gate]))
+        for gate in gates
+    }
 
 
 def unexplained(own: list[Row]) -> list[Slip]:

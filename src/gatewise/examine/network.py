@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gatewise.errors import Array
-from gatewise.examine import objects
+from gatewise.examine import objects, tensors
 from gatewise.examine.calling import Plan
 from gatewise.examine.guard import NotUnderstoodError, held, theirs
 from gatewise.examine.holders import Holder
@@ -58,6 +58,12 @@ class Network:
         self.reshaped = False
         """Whether gradients and targets come in the shape of the layout where outputs have another."""
         self.seed = 0
+        self.on_tensors = objects.on_tensors(holder.fresh())
+
+    def call(self, plan: Plan, function: Any, values: Mapping[str, Any]) -> Any:
+        """Call one of their functions, with tensors if it computes with them."""
+        own = {role: tensors.given(value) for role, value in values.items()} if self.on_tensors else values
+        return plan.call(function, own)
 
     @property
     def sequence(self) -> bool:
@@ -111,7 +117,7 @@ class Network:
     def forward(self, own: Any, inputs: Inputs) -> Outputs:
         """Run the forward pass of a copy."""
         function = self.holder.forward(own)
-        raw = theirs("forward", self.forward_plan.call, function, self.values(own, inputs), seed=self.seed)
+        raw = theirs("forward", self.call, self.forward_plan, function, self.values(own, inputs), seed=self.seed)
         return self.outputs(raw)
 
     def outputs(self, raw: Any) -> Outputs:
@@ -144,7 +150,7 @@ class Network:
         files = watched(function) | watched(self.holder.forward(own))
 
         def call() -> Any:
-            return traced(files, trace, lambda: plan.call(function, values))
+            return traced(files, trace, lambda: self.call(plan, function, values))
 
         came = theirs("backward", call, seed=self.seed)
         step = np.array(self.step.give(inputs.h_prev)).shape
@@ -179,7 +185,7 @@ class Network:
         files = watched(function)
         values = self.values(own, inputs)
         with held(self.seed):
-            raw = traced(files, trace, lambda: self.forward_plan.call(function, values))
+            raw = traced(files, trace, lambda: self.call(self.forward_plan, function, values))
         return self.outputs(raw)
 
 
@@ -198,11 +204,13 @@ def _states(raw: Any, shape: tuple[int, ...], lengths: tuple[int, ...]) -> Itera
 def _cache(raw: Any) -> Any:
     """Return what the backward pass needs of what the forward pass gave: the last part, or all if all are arrays."""
     if isinstance(raw, tuple | list) and len(raw) > 1:
-        return raw if all(isinstance(part, np.ndarray) for part in raw) and len(raw) > 2 else raw[-1]
+        arrays = all(isinstance(tensors.array(part), np.ndarray) for part in raw)
+        return raw if arrays and len(raw) > 2 else raw[-1]
     return raw
 
 
 def _described(raw: Any) -> str:
+    raw = tensors.array(raw)
     if isinstance(raw, np.ndarray):
         return f"an array of shape {raw.shape}"
     if isinstance(raw, tuple | list):

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gatewise.errors import Array
+from gatewise.examine import tensors
 
 DEEP = 4
 _OPAQUE = (
@@ -57,6 +58,9 @@ def members(value: Any) -> Iterator[tuple[str, Any, Any]]:
         yield from (("[]", k, member) for k, member in enumerate(value))
     elif not isinstance(value, (*_OPAQUE, np.ndarray)):
         fields = dict(getattr(value, "__dict__", {}))
+        for group in ("_parameters", "_buffers", "_modules"):  # those of a torch.nn.Module are its attributes
+            own = fields.get(group)
+            fields |= fields.pop(group) if isinstance(own, dict) and tensors.library() is not None else {}
         for slot in getattr(type(value), "__slots__", ()):
             if isinstance(slot, str) and hasattr(value, slot):
                 fields[slot] = getattr(value, slot)
@@ -65,29 +69,46 @@ def members(value: Any) -> Iterator[tuple[str, Any, Any]]:
 
 def arrays(value: Any, steps: tuple[tuple[str, Any], ...] = ()) -> Iterator[tuple[Place, Array]]:
     """Yield every array of floating-point numbers inside `value`, with its place; shared ones each time they occur."""
-    if isinstance(value, np.ndarray):
+    yield from ((place, tensors.array(own)) for place, own in _numbers(value, steps))
+
+
+def _numbers(value: Any, steps: tuple[tuple[str, Any], ...]) -> Iterator[tuple[Place, Any]]:
+    """Yield every array and tensor of floating-point numbers; a tensor's `grad` after it."""
+    if tensors.is_tensor(value):
+        if value.is_floating_point() and 1 <= value.ndim <= 4 and value.numel():
+            yield Place(steps), value
+            if value.is_leaf and value.grad is not None:
+                yield Place((*steps, (".", "grad"))), value.grad
+    elif isinstance(value, np.ndarray):
         if value.dtype.kind == "f" and 1 <= value.ndim <= 4 and value.size:
             yield Place(steps), value
     elif len(steps) < DEEP:
         for kind, key, member in members(value):
             if not (isinstance(key, str) and key.startswith("__")):
-                yield from arrays(member, (*steps, (kind, key)))
+                yield from _numbers(member, (*steps, (kind, key)))
 
 
 def copied(value: Any) -> Any:
-    """Return a deep copy in which every array of floating-point numbers is float64."""
+    """Return a deep copy in which every array or tensor of floating-point numbers is float64."""
     memo: dict[int, Any] = {}
-    for _, array in arrays(value):
-        if array.dtype != np.float64:
-            memo[id(array)] = array.astype(np.float64)
+    for _, own in _numbers(value, ()):
+        if tensors.is_tensor(own):
+            memo.setdefault(id(own), tensors.double(own))
+        elif own.dtype != np.float64:
+            memo[id(own)] = own.astype(np.float64)
     return copy.deepcopy(value, memo)
 
 
 def at(value: Any, place: Place) -> Any:
-    """Return what stands at `place`."""
+    """Return what stands at `place`, a tensor as the array that shares its memory."""
     for kind, key in place.steps:
         value = value[key] if kind == "[]" else getattr(value, key)
-    return value
+    return tensors.array(value)
+
+
+def on_tensors(value: Any) -> bool:
+    """Whether any number inside `value` is a tensor's."""
+    return any(tensors.is_tensor(own) for _, own in _numbers(value, ()))
 
 
 def put(value: Any, place: Place, array: Array) -> None:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gatewise.errors import Array
-from gatewise.examine import objects
+from gatewise.examine import objects, tensors
 from gatewise.examine.calling import is_rate
 from gatewise.examine.tracing import Trace
 
@@ -43,10 +43,10 @@ class Leaf(NamedTuple):
 
 def leaves(value: Any, trace: Trace, name: str = "", depth: int = 0) -> Iterator[Leaf]:
     """Yield every array inside a returned value, with the local name, key or attribute by which it is known."""
-    if isinstance(value, np.ndarray | np.floating | float):
-        yield Leaf(trace.named(value) or name, np.asarray(value))
+    if isinstance(value, np.ndarray | np.floating | float) or tensors.is_tensor(value):
+        yield Leaf(trace.named(value) or name, np.asarray(tensors.array(value)))
     elif isinstance(value, list | tuple) and value and depth < 3:
-        stacked = [item for item in value if isinstance(item, np.ndarray)]
+        stacked = [item for item in map(tensors.array, value) if isinstance(item, np.ndarray)]
         own = trace.named(value) or name
         if len(stacked) == len(value) > 1 and own and re.fullmatch(_X, objects.core(own)):
             yield Leaf(own, np.array(stacked))
@@ -127,12 +127,12 @@ class Reader:
 
     def _attributes(self, own: Any, weights: Mapping[str, Array], found: dict[str, Leaf]) -> None:
         """Look for gradients among the arrays that stand in the object: `dWx`, `grads[0]`, `grads['Wx']`."""
-        mine = {id(objects.at(own, place)) for name in weights for place in self.places[name]}
-        seen = [(place, array) for place, array in objects.arrays(own) if id(array) not in mine]
+        mine = {tensors.identity(objects.at(own, place)) for name in weights for place in self.places[name]}
+        seen = [(place, array) for place, array in objects.arrays(own) if tensors.identity(array) not in mine]
         for weight in weights:
             for place, array in seen:
                 if weight not in found and self._belongs(place, weight):
-                    found[weight] = Leaf(place.name, array)
+                    found[weight] = Leaf(f"{weight}.grad" if place.name == "grad" else place.name, array)
 
     def _belongs(self, place: objects.Place, weight: str) -> bool:
         last, container = place.steps[-1][1], [str(key) for _, key in place.steps[:-1]]
@@ -144,7 +144,7 @@ class Reader:
             decorated = objects.core(name) != objects.plain(name)
             if isinstance(last, str) and decorated and objects.core(name).lower() == objects.plain(own.name).lower():
                 return True
-            if name in ("grad", "gradient") and place.steps[:-1] == own.steps[:-1]:
+            if name in ("grad", "gradient") and place.steps[:-1] in (own.steps[:-1], own.steps):
                 return True
         return False
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gatewise.errors import Array
+from gatewise.examine import tensors
 
 
 class Sizes(NamedTuple):
@@ -79,7 +80,10 @@ def shaped(value: object, shape: tuple[int, ...], lengths: tuple[int, ...] = ())
     """
     if isinstance(value, dict) and value and all(isinstance(key, int) for key in value):
         value = [value[key] for key in sorted(value) if key >= 0]
-    if isinstance(value, list | tuple) and value and all(isinstance(item, np.ndarray) for item in value):
+    value = tensors.array(value)
+    if isinstance(value, list | tuple):
+        value = [tensors.array(item) for item in value]
+    if isinstance(value, list) and value and all(isinstance(item, np.ndarray) for item in value):
         if len({item.shape for item in value}) > 1:
             return None
         value = np.array(value)

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gatewise.errors import Array
+from gatewise.examine import tensors
 
 SIZE = 100_000  # larger arrays are not followed
 
@@ -85,13 +86,14 @@ def traced(files: set[str], trace: Trace, function: Callable[[], Any]) -> Any:
 
 
 def _record(frame: FrameType, trace: Trace, seen: dict[str, tuple[int, Array]], line: int) -> None:
-    for name, value in frame.f_locals.items():
+    for name, theirs in frame.f_locals.items():
+        value = tensors.array(theirs)
         if isinstance(value, np.ndarray) and value.dtype.kind == "f" and value.size <= SIZE:
             known = seen.get(name)
-            if known is None or known[0] != id(value) or not np.array_equal(known[1], value, equal_nan=True):
+            if known is None or known[0] != id(theirs) or not np.array_equal(known[1], value, equal_nan=True):
                 own = value.copy()
-                seen[name] = (id(value), own)
-                trace._kept.append(value)
+                seen[name] = (id(theirs), own)
+                trace._kept.append(theirs)
                 trace.events.append(Event(frame.f_code.co_filename, line, frame.f_code.co_name, name, own))
 
 
