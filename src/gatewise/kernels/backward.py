@@ -74,7 +74,7 @@ def run_backward(cell, workspace, weights, inputs, kept, incoming, results, shar
     dx, dinitial, dstates, gradients = results  # (B, T, D), (S, B, H), (S, B, T or 0, H), (dW, dU, db, dc)
     part, team = share[0], views(share[1])
     n, again = sizes(cell, x, initial, part), len(record) < record_count(cell)
-    L, PQ = BYTES // x.itemsize, (n.Q1 + n.Q2) * n.H_p
+    L = BYTES // x.itemsize
     # W, U, b, c as in the forward pass, if needed; one more, as a member of a team that has no units needs them too.
     packed = scratch(workspace, places(n).end + ONE if again else ZERO)
     panels = panel_memory(workspace, n)
@@ -87,8 +87,7 @@ def run_backward(cell, workspace, weights, inputs, kept, incoming, results, shar
         prepare(packed, weights, n)
     pack_transposed(panels, weights, n)
     clear_sums(carried, sums)
-    whole = (flat(initial), flat(states), flat(record), flat(dh), flat(dstates))
-    lengths = flat(lengths)
+    whole, lengths = (flat(initial), flat(states), flat(record), flat(dh), flat(dstates)), flat(lengths)
     take_rows(carried.dstate, dfinal, n.b0, n.M, n.u0, n.own)
     meetings = ZERO
     for t1 in range(n.T, 0, -n.steps):
@@ -102,9 +101,7 @@ def run_backward(cell, workspace, weights, inputs, kept, incoming, results, shar
             retreat(cell, rows, carried, whole, lengths, n, (t, i), again)  # dp, dq of the last phase; direct dstate
             meetings = meet_team(team, meetings)
             meetings = retreat_lead(cell, meetings, rows, carried, panels, n, (t, i, lengths), team)  # …; dh through s
-            dq_first, dh_prev = (rows.dq, i * PQ, PQ, ONE), (carried.dstate, ZERO, n.own_p)  # (M, Q1·H_p), (M, own_p)
-            matmul(dq_first, n.M, n.Q1 * n.H_p, (panels.U, ZERO, ZERO), n.own_p // L, dh_prev, dh_prev)
-            restore_ended(carried, lengths, n, t)
+            retreat_state(rows, carried, panels, lengths, n, t, i)  # dstate through h_{t-1}
         accumulate(rows, sums, n, (t1 - t0) * n.M)
         give_inputs(dx, rows, panels, carried.zero, n, t0, t1)
         meetings = meet_team(team, meetings)
@@ -272,6 +269,15 @@ def restore_ended(carried, lengths, n, t):
     for m in range(n.M if lengths.size else 0):
         if t >= lengths[n.b0 + m]:
             copy(carried.dstate, m * n.own_p, carried.ended, m * n.own_p, n.own_p)
+
+
+@njit(**STAGE)
+def retreat_state(rows, carried, panels, lengths, n, t, i):
+    """dh_{t-1} += dq U for the first product's gates of step t, first row i, where a sequence has not ended."""
+    L, PQ = BYTES // rows.dq.itemsize, (n.Q1 + n.Q2) * n.H_p
+    dq, dh_prev = (rows.dq, i * PQ, PQ, ONE), (carried.dstate, ZERO, n.own_p)  # (M, Q1·H_p), (M, own_p)
+    matmul(dq, n.M, n.Q1 * n.H_p, (panels.U, ZERO, ZERO), n.own_p // L, dh_prev, dh_prev)
+    restore_ended(carried, lengths, n, t)
 
 
 @njit(**STAGE)
