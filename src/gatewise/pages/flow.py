@@ -44,8 +44,8 @@ def flow_sections(inside: Inside) -> list[Section]:
     section = Section(
         id="flow",
         heading="Gradient flow through time",
-        intro=f"‖∂h(T)/∂h(t)‖, what is left at step t of a gradient at the last step T. {_told(curves)}",
-        alt=f"Line chart, logarithmic, of the gradient's norm by steps before the last. {_told(curves)}",
+        intro=f"‖∂h(T)/∂h(t)‖, what is left at step t of a gradient at the last step T. {_in_words(curves)}",
+        alt=f"Line chart, logarithmic, of the gradient's norm by steps before the last. {_in_words(curves)}",
         figure=flow_figure(curves),
         legend=names if len(curves) > 1 else {},
         tables=[_table(curves)],
@@ -143,7 +143,7 @@ def _padded(values: Array, length: int) -> Array:
     return np.concatenate([values, np.full(length - len(values), np.nan)])
 
 
-def _told(curves: list[Curve]) -> str:
+def _in_words(curves: list[Curve]) -> str:
     """Return the effective memory of each curve in words."""
     parts = [f"{count(int(curve.memory), 'step')} ({curve.label})" for curve in curves]
     joined = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
