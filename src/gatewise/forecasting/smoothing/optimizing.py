@@ -91,7 +91,7 @@ def minimized(problem: Problem) -> tuple[Array, Array]:
 
 def _grid(problem: Problem) -> Array:
     """Points (3, candidates) of alpha, beta and gamma; only of those that are free in any series."""
-    free: Array = problem.free.any(axis=1)
+    free = np.asarray(problem.free.any(axis=1))
     each = np.meshgrid(ALPHAS, BETAS if free[1] else (0.0,), GAMMAS if free[3] else (0.0,), indexing="ij")
     return np.stack([axis.ravel() for axis in each])
 

@@ -49,7 +49,7 @@ def steps(y: Array, season: Array, p: Parameters, multiplicative: bool) -> Itera
     trended = bool(p.beta.any() or p.slope.any())
     moving = bool(p.gamma.any())
     gaps: Array = ~np.isfinite(y)
-    gappy = gaps.any(axis=1)
+    gappy = np.any(gaps, axis=1)
     for t, values in enumerate(y):
         k = t % len(indices)
         index = indices[k]
