@@ -29,12 +29,18 @@ def fit(panel: Panel, season: int, forms: Sequence[str] = FORMS) -> dict[str, Sm
     for name in forms:
         check_choice("form", name, FORMS)
     view = View.of(panel, season)
+    twin = {name: _without_season(name) if season == 1 else name for name in forms}
     fitted: dict[str, Smoothed] = {}
     for kind in ("none", "additive", "multiplicative"):
-        names = [name for name in forms if name in ETS and ETS[name].season == kind]
+        names = [name for name in dict.fromkeys(twin.values()) if name in ETS and ETS[name].season == kind]
         fitted |= fit_season(view, kind, names) if names else {}
     fitted |= {name: fit_theta(view, THETA[name]) for name in forms if name in THETA}
-    return {name: fitted[name] for name in forms}
+    return {name: fitted[twin[name]] for name in forms}
+
+
+def _without_season(name: str) -> str:
+    """Return the form that one with an additive season is where there is none."""
+    return name[:-1] + "N" if name in ETS and ETS[name].season == "additive" else name
 
 
 def ets(fitted: Mapping[str, Smoothed]) -> Smoothed:

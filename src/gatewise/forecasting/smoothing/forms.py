@@ -13,7 +13,7 @@ class Form(NamedTuple):
 
     def count(self, m: int) -> int:
         """Return the number of parameters, of first states, and one for the variance."""
-        return 3 + {"none": 0, "additive": 2, "damped": 3}[self.trend] + (m if self.season != "none" else 0)
+        return 3 + {"none": 0, "additive": 2, "damped": 3}[self.trend] + (m if self.season != "none" and m > 1 else 0)
 
 
 ETS = {
