@@ -12,7 +12,7 @@ from gatewise.printing import MISSING, aligned
 MODEL = "model"
 LEVEL = "level with"
 BARELY = 0.95  # of the best simple method's error; above it, a model is hardly worth its training
-WORDS = {"mae": "mean absolute error", "accuracy": "accuracy"}
+WORDS = {"mae": "mean absolute error", "mase": "mean absolute scaled error", "accuracy": "accuracy"}
 IN_UNIT = ("mae", "rmse")
 SHARES = ("accuracy", "balanced_accuracy", "macro_f1", "coverage")
 
@@ -31,6 +31,8 @@ class Comparison:
         The measure that decides: an error such as "mae", or "accuracy", of which more is better.
     unit : str
         Of the errors, as it stands in the table.
+    series : int
+        Number of series that the measures are means over.
 
     Examples
     --------
@@ -46,6 +48,7 @@ class Comparison:
     names: Mapping[str, str]
     by: str = "mae"
     unit: str = ""
+    series: int = 1
 
     @property
     def simple(self) -> list[str]:
@@ -73,12 +76,18 @@ class Comparison:
         """The result in words, with the best simple method."""
         unit = f" {self.unit}" if self.unit and self.by in IN_UNIT else ""
         texts, best = {method: text + unit for method, text in self.texts(self.by).items()}, self.best
-        reached = f"{WORDS.get(self.by, self.by)} {texts[MODEL]}"
+        reached = f"{self.measure} {texts[MODEL]}"
         if best is None or math.isnan(self.ratio):
             return reached
         number = len(self.simple)
         rank = f", the best of {number} simple methods" if number > 1 else ""
         return f"{reached}, {self.against(best)} {self.name(best)} ({texts[best]}){rank}{self._consequence()}"
+
+    @property
+    def measure(self) -> str:
+        """What decides, in words: "mean absolute error", "mean absolute scaled error of 7 series (MASE)"."""
+        words = WORDS.get(self.by, self.by)
+        return f"{words} of {self.series:,} series (MASE)" if self.by == "mase" else words
 
     def error(self, method: str) -> float:
         """Return what decides of a method: less is better; NaN where it could not be measured."""
@@ -111,6 +120,7 @@ class Comparison:
         """Return everything as plain data: a dict a method, the best simple method, and the verdict."""
         return {
             **{method: dict(row) for method, row in self.measures.items()},
+            "by": self.by,
             "best_simple": self.best,
             "worth_it": self.worth_it,
             "verdict": self.verdict,

@@ -14,7 +14,7 @@ def test_backtest_has_every_method_beside_the_model():
     y = pd.Series(np.sin(np.arange(300) * np.pi / 12) + 0.3 * np.random.default_rng(0).normal(size=300), index)
     forecaster = gw.RecurrentForecaster(12, season=24, **FAST)
     measured, forecasts = forecaster.backtest(y, windows=3, stride=6, return_forecasts=True)
-    methods = ["model", "seasonal_naive", "naive", "drift", "mean"]
+    methods = ["model", "seasonal_naive", "naive", "drift", "mean", "theta", "ets"]
     assert measured.index.get_level_values("method").unique().tolist() == methods
     assert measured.index.get_level_values("window").unique().tolist() == [1, 2, 3, "all"]
     assert np.isfinite(measured.to_numpy()).all()
@@ -51,7 +51,7 @@ def test_backtest_knows_nothing_of_the_future(refit):
     forecaster = gw.RecurrentForecaster(4, past_covariates=["behind"], **FAST)
     _, one = forecaster.backtest(y, X, windows=3, refit=refit, return_forecasts=True)
     _, other = forecaster.backtest(changed_y, changed_x, windows=3, refit=refit, return_forecasts=True)
-    columns = ["model", "seasonal_naive", "drift", 0.1, 0.9]
+    columns = ["model", "seasonal_naive", "drift", "theta", "ets", 0.1, 0.9]
     np.testing.assert_array_equal(one[columns][:8], other[columns][:8])
     assert (one["model"][8:] != other["model"][8:]).all()
 

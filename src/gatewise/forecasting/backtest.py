@@ -18,7 +18,7 @@ from gatewise.forecasting.panel import Panel
 from gatewise.forecasting.plan import spread
 from gatewise.forecasting.reading import RegularSeries
 from gatewise.forecasting.settings import levels_of
-from gatewise.forecasting.simple import LABELS, SIMPLE
+from gatewise.forecasting.simple import LABELS, SIMPLE, plain_panel, quantiles
 
 METHODS = (MODEL, *SIMPLE)
 WINDOWS = 12  # forecasts at most, where nobody says how many
@@ -54,6 +54,10 @@ class Rolling(NamedTuple):
         index = one.axis.past(len(one.y))[rows]
         x = pd.DataFrame(one.x[rows], index, self.columns) if self.columns else None
         return pd.Series(one.y[rows], index), x
+
+    def past(self, window: int) -> Panel:
+        """What lies before the origin of a window, without covariates."""
+        return plain_panel([one.y[: len(one.y) - self.cut(window)] for one in self.series])
 
     def parts(self, before: int, after: int) -> tuple[list[pd.Series], list[pd.DataFrame] | None]:
         """All series from `before` to `after` rows before their ends."""
@@ -125,9 +129,14 @@ class Backtest:
         return pd.concat(frames)
 
     def comparison(self, series: Sequence[int] | None = None, unit: str = "") -> Comparison:
-        """Return the model beside the simple methods, over all windows; of some series (by number), or of all."""
+        """Return the model beside the simple methods, over all windows; of some series (by number), or of all.
+
+        The mean absolute error decides of one series, the scaled one of several, whose sizes may differ.
+        """
         rows = self._measured(self.windows, series)
-        return Comparison(dict(zip(METHODS, rows, strict=True)), LABELS, unit=unit)
+        count = len(self.names) if series is None else len(series)
+        by = "mase" if count > 1 and np.isfinite(rows[0]["mase"]) else "mae"
+        return Comparison(dict(zip(METHODS, rows, strict=True)), LABELS, by=by, unit=unit, series=count)
 
     def _measured(self, windows: list[Measured], series: Sequence[int] | None) -> list[dict[str, float]]:
         """Return the measures of each method."""
@@ -159,14 +168,16 @@ def backtest(
     rolling = Rolling(series, columns, static, forecaster.horizon, windows, stride)
     _check_lengths(rolling)
     levels = levels_of(forecaster.quantiles)
-    fitted, measured = None, []
+    fitted, forecasts, season = None, [], 1
     for window in range(windows):
         cut = rolling.cut(window)
         if fitted is None or refit:
             fitted = _fit(forecaster, rolling, cut, levels)
+            season = _season(fitted) if window == 0 else season
         else:
             fitted.update(*rolling.parts(cut + stride, cut))
-        measured.append(_measured(fitted, rolling, cut, levels))
+        forecasts.append(_forecast(fitted, rolling, cut))
+    measured = _measured(rolling, np.stack(forecasts), season, levels)
     names = [reading.label(container, i) if name is None else name for i, name in enumerate(container.names)]
     return Backtest(measured, levels, names, forecaster.horizon)
 
@@ -186,20 +197,24 @@ def _fit(forecaster: Any, rolling: Rolling, cut: int, levels: tuple[float, ...])
     return clone(forecaster).set_params(quantiles=levels).fit(y, x, rolling.static)
 
 
-def _measured(fitted: Any, rolling: Rolling, cut: int, levels: tuple[float, ...]) -> Measured:
-    """Forecast from `cut` rows before the ends by the model and by the simple methods."""
-    ahead, x = rolling.parts(cut, cut - rolling.horizon)
-    model = np.stack([part.to_numpy() for part in fitted.predict_quantiles(_known_ahead(fitted, x))])
-    past, _ = rolling.parts(rolling.longest, cut)
-    panel = _panel(past)
-    season = _season(fitted)
-    simple = [method(panel, season, fitted.horizon, levels) for method in SIMPLE.values()]
-    return Measured(
-        [part.index for part in ahead],
-        np.stack([model, *simple], axis=1),
-        np.stack([part.to_numpy() for part in ahead]),
-        np.repeat(spread(panel, season)[:, None], rolling.horizon, axis=1),
-    )
+def _forecast(fitted: Any, rolling: Rolling, cut: int) -> Array:
+    """Quantiles (series, horizon, levels) of the model from `cut` rows before the ends."""
+    _, x = rolling.parts(cut, cut - rolling.horizon)
+    return np.stack([part.to_numpy() for part in fitted.predict_quantiles(_known_ahead(fitted, x))])
+
+
+def _measured(rolling: Rolling, model: Array, season: int, levels: tuple[float, ...]) -> list[Measured]:
+    """Return the forecasts of the model (windows, series, horizon, levels) beside those of the simple methods."""
+    panels = [rolling.past(window) for window in range(rolling.windows)]
+    simple = quantiles(panels, season, rolling.horizon, levels)
+    both = np.concatenate([model[:, :, None], simple], axis=2)
+    measured = []
+    for window, panel in enumerate(panels):
+        ahead, _ = rolling.parts(rolling.cut(window), rolling.cut(window) - rolling.horizon)
+        truth, scale = np.stack([part.to_numpy() for part in ahead]), spread(panel, season)
+        steps = [part.index for part in ahead]
+        measured.append(Measured(steps, both[window], truth, np.repeat(scale[:, None], rolling.horizon, axis=1)))
+    return measured
 
 
 def _season(fitted: Any) -> int:
@@ -212,9 +227,3 @@ def _known_ahead(fitted: Any, x: list[pd.DataFrame] | None) -> Any:
     """The covariates a forecast may see."""
     known = [name for name in fitted.feature_names_in_ if name not in fitted.past_covariates] if x else []
     return [part[known] for part in x] if x and known else None
-
-
-def _panel(past: list[pd.Series]) -> Panel:
-    """A panel without covariates."""
-    none = [np.zeros((len(part), 0)) for part in past]
-    return Panel.of([part.to_numpy() for part in past], none, none, np.zeros((len(past), 0)), np.zeros(len(past), int))

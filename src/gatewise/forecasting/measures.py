@@ -15,13 +15,14 @@ def measures(truth: Array, quantiles: Array, levels: Sequence[float], scale: Arr
     """Return every measure of `quantiles` (..., levels) beside `truth` (...).
 
     mase divides each absolute error by `scale` (...), the mean absolute error of seasonal-naive on the training part
-    (Hyndman and Koehler, International Journal of Forecasting 22 (2006)); smape is 200 |e| / (|y| + |ŷ|) in percent;
+    (Hyndman and Koehler, International Journal of Forecasting 22 (2006)), and is the mean of the means over the last
+    axis of truth, so that each forecast of each series counts alike; smape is 200 |e| / (|y| + |ŷ|) in percent;
     coverage is the share of truths within the outermost levels.
     """
     seen = np.isfinite(truth) & np.isfinite(quantiles).all(axis=-1)
     if not seen.any():
         return dict.fromkeys(NAMES, float("nan"))
-    y, q, scale = truth[seen], quantiles[seen], scale[seen]
+    y, q = truth[seen], quantiles[seen]
     error = y - q[:, list(levels).index(0.5)]
     both = np.abs(y) + np.abs(y - error)
     miss = y[:, None] - q
@@ -29,8 +30,15 @@ def measures(truth: Array, quantiles: Array, levels: Sequence[float], scale: Arr
     return {
         "mae": float(np.abs(error).mean()),
         "rmse": float(np.sqrt((error**2).mean())),
-        "mase": float((np.abs(error) / scale)[scale > 0].mean()) if (scale > 0).any() else float("nan"),
+        "mase": _scaled(np.abs(truth - quantiles[..., list(levels).index(0.5)]), scale, seen & (scale > 0)),
         "smape": float(np.where(both > 0, 200 * np.abs(error) / np.where(both > 0, both, 1), 0).mean()),
         "pinball": float(np.maximum(level * miss, (level - 1) * miss).mean()),
         "coverage": float(((y >= q[:, 0]) & (y <= q[:, -1])).mean()),
     }
+
+
+def _scaled(error: Array, scale: Array, counted: Array) -> float:
+    """Mean of the means over the last axis of error / scale, where it is `counted`; NaN where nothing is."""
+    ratio = np.where(counted, error, 0.0) / np.where(counted, scale, 1.0)
+    count = counted.sum(axis=-1)
+    return float((ratio.sum(axis=-1)[count > 0] / count[count > 0]).mean()) if counted.any() else float("nan")

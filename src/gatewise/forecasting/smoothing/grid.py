@@ -70,7 +70,7 @@ class View(NamedTuple):
         """Lay out a panel."""
         first = first_seen(panel)
         whole = Grid.of(panel, season, first)
-        last = np.maximum(first, panel.stop - max(MOST_ROWS, MOST_SEASONS * season))
+        last = np.maximum(first, panel.stop - most_rows(season))
         return cls(whole, Grid.of(panel, season, last, whole.exponent), season)
 
     def at(self, part: Array) -> View:
@@ -87,6 +87,11 @@ class View(NamedTuple):
         """Whether (series,) all observations are above 0."""
         with np.errstate(invalid="ignore"):
             return np.asarray(~(self.head.y <= 0).any(axis=0))
+
+
+def most_rows(season: int) -> int:
+    """Return how many rows of a series, the last ones, parameters are fitted to."""
+    return max(MOST_ROWS, MOST_SEASONS * season)
 
 
 def first_seen(panel: Panel) -> Array:
