@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,6 +39,15 @@ MEASURES = {
     "pinball": "Pinball",
     "coverage": "Coverage",
 }
+IN_UNIT = (
+    "Mean absolute error (MAE) and root mean squared error (RMSE) of the backtest. MASE is the mean absolute error "
+    "divided by that of the seasonal naive method on the training part."
+)
+SCALED = (
+    "Mean absolute scaled error (MASE) and mean absolute error (MAE) of the backtest. The scaled error of a series is "
+    "its mean absolute error divided by that of the seasonal naive method on its training part; MASE is the mean over "
+    "all series, so that large and small ones count alike."
+)
 MOST = 100  # series in the table of errors
 SIMPLE = "second"
 """The name of the best simple method in figures."""
@@ -68,16 +78,21 @@ def result_rows(comparison: Comparison, prefix: str = "") -> list[Result]:
     """Return a row for each method of a comparison of errors."""
     errors = [comparison.error(method) for method in comparison.measures]
     longest = max((error for error in errors if np.isfinite(error)), default=0.0) or 1.0
-    mae, rmse, best = _texts(comparison, "mae"), _texts(comparison, "rmse"), comparison.best
-    rows, colors = [], iter((*drawing.SLOTS[2:], *drawing.SLOTS[2:]))
+    best, (first, second) = comparison.best, (_texts(comparison, name) for name in columns_of(comparison))
+    rows, colors = [], cycle(drawing.SLOTS[2:])
     for method, error in zip(comparison.measures, errors, strict=True):
         against = "" if method == MODEL else f"model {comparison.against(method)}".removesuffix(" with")
-        color = MODEL if method == MODEL else SIMPLE if method == best else next(colors, SIMPLE)
+        color = MODEL if method == MODEL else SIMPLE if method == best else next(colors)
         is_best = method == best and len(comparison.simple) > 1
         label = prefix + _title(comparison, method) + (" (best simple method)" if is_best else "")
         width = 100 * error / longest if np.isfinite(error) else 0.0
-        rows.append(Result(color, label, mae[method], width, rmse[method], against))
+        rows.append(Result(color, label, first[method], width, second[method], against))
     return rows
+
+
+def columns_of(comparison: Comparison) -> tuple[str, str]:
+    """Return the measure that decides, and the one that stands beside it."""
+    return ("mase", "mae") if comparison.by == "mase" else ("mae", "rmse")
 
 
 def _title(comparison: Comparison, method: str) -> str:
@@ -103,15 +118,28 @@ def _errors_section(outlook: Outlook) -> Section:
     tables = [_measure_table(one, "All measures" + (f" of {target}" if several else "")) for target, one in pairs]
     if outlook.several:
         tables.append(_series_table(outlook))
-    unit = unit_of(outlook.comparisons.values())
     return Section(
         id="errors",
         heading="How far off the forecasts were",
-        intro="Mean absolute error (MAE) and root mean squared error (RMSE) of the backtest. MASE is the mean absolute "
-        "error divided by that of the seasonal naive method on the training part.",
-        results=Results("Errors in the unit of the series", "Forecast", "MAE", unit, "RMSE", rows),
+        intro=SCALED if _by_scaled(outlook) else IN_UNIT,
+        results=_results(outlook, rows),
         tables=tables,
     )
+
+
+def _by_scaled(outlook: Outlook) -> bool:
+    """Whether the scaled error decides: one comparison over several series."""
+    return any(one.by == "mase" for one in outlook.comparisons.values())
+
+
+def _results(outlook: Outlook, rows: list[Result]) -> Results:
+    """Return the table of errors with its heads: in the unit of the series, or scaled."""
+    if _by_scaled(outlook):
+        return Results(
+            "Errors in units of each series", "Forecast", "MASE", "", f"MAE{f', {unit}' if unit else ''}", rows
+        )
+    unit = unit_of(outlook.comparisons.values())
+    return Results("Errors in the unit of the series", "Forecast", "MAE", unit, "RMSE", rows)
 
 
 def _prefix(target: str, comparison: Comparison) -> str:

@@ -47,8 +47,9 @@ COLORS = {
     "fourth": "#3a9c6b",
     "fifth": "#d0559b",
     "sixth": INK,
+    "seventh": "#2a9aa8",
 }
-SLOTS = ("first", "second", "third", "fourth", "fifth", "sixth")
+SLOTS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh")
 DASHES = {"same_hour_last_week": "6 3", "same_hour_yesterday": "2 2"}
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', sans-serif"
 WIDE = 52
