@@ -21,10 +21,17 @@ from gatewise.errors import Array, GatewiseError, GatewiseTypeError, GatewiseVal
 from gatewise.layers import Layer
 
 FORMAT = "gatewise-1"
+EXTRA = "extra."  # what the names of arrays that are no part of the model begin with
 _UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
 
 
-def save(model: Any, path: str | os.PathLike[str], *, info: Mapping[str, Any] | None = None) -> None:
+def save(
+    model: Any,
+    path: str | os.PathLike[str],
+    *,
+    info: Mapping[str, Any] | None = None,
+    extra: Mapping[str, Array] | None = None,
+) -> None:
     """Write a layer, a `Sequential`, a fitted estimator or a `Pipeline` to one safetensors file.
 
     Parameters
@@ -38,6 +45,8 @@ def save(model: Any, path: str | os.PathLike[str], *, info: Mapping[str, Any] | 
         The file. It is replaced in one step: a full disk or a killed process leaves the old file whole.
     info : mapping, optional
         Anything JSON can hold, kept beside the model and given back by `read_info`.
+    extra : mapping of str to ndarray, optional
+        Arrays kept beside the model and given back by `read_extra`.
 
     Raises
     ------
@@ -63,6 +72,7 @@ def save(model: Any, path: str | os.PathLike[str], *, info: Mapping[str, Any] | 
         ) from error
     description, arrays = _to_parts(model)
     header = {"format": FORMAT, "model": json.dumps(description), "info": described}
+    arrays = {**arrays, **{EXTRA + name: array for name, array in (extra or {}).items()}}
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     write_whole(path, to_bytes(arrays, metadata=header))
 
@@ -97,6 +107,7 @@ def load(path: str | os.PathLike[str]) -> Any:
     (Dense(input_size=3, output_size=2, activation='tanh', bias=True, dtype='float32'), True)
     """
     arrays, header = _read(path)
+    arrays = {name: array for name, array in arrays.items() if not name.startswith(EXTRA)}
     try:
         return _from_parts(json.loads(header["model"]), arrays)
     except GatewiseError as error:
@@ -121,6 +132,21 @@ def read_info(path: str | os.PathLike[str]) -> dict[str, Any]:
         return dict(json.loads(header.get("info", "{}")))
     except (ValueError, TypeError, RecursionError) as error:
         raise GatewiseValueError(f"{path}: its info cannot be read ({error!r}).") from error
+
+
+def read_extra(path: str | os.PathLike[str]) -> dict[str, Array]:
+    """Return the `extra` arrays that were given to `save`.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib, numpy as np, gatewise as gw
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "model.safetensors"
+    >>> gw.save(gw.GRU(3, 4, rng=0), path, extra={"scale": np.ones(3)})
+    >>> read_extra(path)
+    {'scale': array([1., 1., 1.])}
+    """
+    arrays, _ = _read(path)
+    return {name.removeprefix(EXTRA): array for name, array in arrays.items() if name.startswith(EXTRA)}
 
 
 def write_whole(path: str | os.PathLike[str], content: bytes) -> None:

@@ -103,6 +103,45 @@ def test_a_forecast(run, tmp_path):
     assert held_out["worth_it"] == (errors["model"] < errors[best])
 
 
+def test_a_report_shows_the_backtest_that_was_printed(run, tmp_path, monkeypatch):
+    """Two shops with a column that tells them apart; measuring again, with it or without, is not what a report does."""
+    rng = np.random.default_rng(1)
+    months = pd.period_range("2015-01", periods=60, freq="M").astype(str)
+    parts = [
+        pd.DataFrame({"month": months, "shop": name, "size": size, "sold": size * (10 + rng.normal(size=60))})
+        for name, size in (("north", 1.0), ("south", 100.0))
+    ]
+    pd.concat(parts).to_csv("shops.csv", index=False)
+    options = ("--time", "month", "--target", "sold", "--series", "shop", "--static", "size", "--horizon", "3")
+    text, found, page = run("forecast", "shops.csv", *options)
+    held_out = found["held_out"]
+    assert held_out["by"] == "mase"
+    assert held_out["verdict"].startswith("mean absolute scaled error of 2 series (MASE) ")
+    assert " ".join(held_out["verdict"].split()) in " ".join(text.split())
+    monkeypatch.setattr("gatewise.forecasting.backtest.backtest", None)
+    assert CliRunner().invoke(cli.cli, ["report", "result/model.safetensors", "shops.csv", "--quiet"]).exit_code == 0
+    again = words((tmp_path / "report.html").read_text())
+    for shown in (page, again):
+        assert held_out["verdict"][1:] in shown
+        for value in aligned([row["mase"] for row in methods(held_out).values()]):
+            assert value in shown
+    parts = [re.search(r"How far off the forecasts were(?! See).*?Data and model", shown) for shown in (page, again)]
+    first, second = (part.group()[-3000:] for part in parts)
+    assert first == second
+
+
+def test_a_report_of_a_model_without_a_backtest_makes_one_with_all_columns(run, tmp_path):
+    days = pd.date_range("2024-01-01", periods=60).strftime("%Y-%m-%d")
+    rng = np.random.default_rng(0)
+    frames = [pd.DataFrame({"day": days, "id": k, "kind": k, "x": rng.normal(size=60)}) for k in range(2)]
+    pd.concat(frames).to_csv("two.csv", index=False)
+    options = ("--time", "day", "--target", "x", "--series", "id", "--static", "kind", "--horizon", "2")
+    run("forecast", "two.csv", *options, "--no-backtest")
+    report = ["report", "result/model.safetensors", "two.csv", "--quiet"]
+    assert CliRunner().invoke(cli.cli, report, catch_exceptions=False).exit_code == 0
+    assert "Mean absolute scaled error of 2 series" in words((tmp_path / "report.html").read_text())
+
+
 def test_several_targets_are_measured_apart(run):
     rng = np.random.default_rng(0)
     days = pd.date_range("2024-01-01", periods=80).strftime("%Y-%m-%d")

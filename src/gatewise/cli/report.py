@@ -16,7 +16,7 @@ from gatewise.cli.mistakes import DataPath, OneOf
 from gatewise.errors import GatewiseValueError
 from gatewise.files import load, read_info
 from gatewise.layers import Layer
-from gatewise.tables import read_inputs
+from gatewise.tables import backtests, read_inputs
 
 if TYPE_CHECKING:
     from gatewise.errors import Array
@@ -87,7 +87,10 @@ def _read(fitted: Any, info: dict[str, Any], model: Path, data: str | None) -> t
             f"{data}: {model} was not written by gatewise forecast, classify or regress, so it does not know the "
             f"columns of a table; need an .npz with x, y and lengths, or an .npy with x."
         )
-    return {"x": inputs.x, "y": inputs.y, "channels": inputs.channels}, inputs.notes
+    arguments: dict[str, Any] = {"x": inputs.x, "y": inputs.y, "channels": inputs.channels}
+    if inputs.series is not None:
+        arguments["measured"] = backtests.shown(model, info, fitted, *inputs.series)
+    return arguments, inputs.notes
 
 
 def _arrays(fitted: Any, path: str) -> dict[str, Any]:

@@ -46,6 +46,8 @@ class ForecasterInspection:
     shares : dict
         Share in [0, 1] of the linear path and of the networks.
     seasons : tuple of int
+    static : float32 (series, columns)
+        What was said of each series as a whole, standardized.
     """
 
     names: tuple[Any, ...]
@@ -60,6 +62,7 @@ class ForecasterInspection:
     reference: str
     shares: dict[str, float]
     seasons: tuple[int, ...]
+    static: Array
 
 
 def inspect(state: State, X_future: Any, most_windows: int) -> ForecasterInspection:
@@ -79,6 +82,7 @@ def inspect(state: State, X_future: Any, most_windows: int) -> ForecasterInspect
         reference=str(fitted.plan.reference),
         shares={"linear": fitted.linear_share, "network": fitted.network_share},
         seasons=state.seasons,
+        static=state.panel.static,
     )
 
 

@@ -135,9 +135,7 @@ def _by_scaled(outlook: Outlook) -> bool:
 def _results(outlook: Outlook, rows: list[Result]) -> Results:
     """Return the table of errors with its heads: in the unit of the series, or scaled."""
     if _by_scaled(outlook):
-        return Results(
-            "Errors in units of each series", "Forecast", "MASE", "", f"MAE{f', {unit}' if unit else ''}", rows
-        )
+        return Results("Errors in units of each series", "Forecast", "MASE", "", "MAE", rows)
     unit = unit_of(outlook.comparisons.values())
     return Results("Errors in the unit of the series", "Forecast", "MAE", unit, "RMSE", rows)
 

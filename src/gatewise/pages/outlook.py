@@ -89,7 +89,7 @@ class Outlook:
 
 
 def read_outlook(model: RecurrentForecaster, y: Any, X: Any, ahead: Any, measured: Any) -> Outlook:
-    """Return what is known; `measured` is what `tables.forecast` returned, without it the backtest is made here."""
+    """Return what is known; `measured` is a `ForecastResult` or `Kept`, without it the backtest is made here."""
     if y is None:
         raise GatewiseValueError("x is None; a RecurrentForecaster needs its series: pass y as x.")
     seen = model.inspect(ahead)
@@ -100,7 +100,8 @@ def read_outlook(model: RecurrentForecaster, y: Any, X: Any, ahead: Any, measure
         comparisons = {} if backtest is None else {"": backtest.comparison()}
     else:
         comparisons = measured.comparisons
-    frame = _frame(model, names, seen.forecasts) if measured is None else measured.forecast
+    frame = None if measured is None else measured.forecast
+    frame = _frame(model, names, seen.forecasts) if frame is None else frame
     units = [""] * len(names) if measured is None else _units(measured, names)
     known = (model, names, observed, seen.forecasts, frame, backtest, tested, comparisons, units)
     return Outlook(*known, order=_order(backtest, tested, len(names)), problem=problem)
@@ -113,7 +114,14 @@ def rolled(model: RecurrentForecaster, y: Any, X: Any) -> tuple[Backtest | None,
     lengths = [len(one) for one in y] if isinstance(y, list | tuple) else [len(y)]
     if min(lengths) < model.horizon + 2:
         return None, f"every series needs at least {model.horizon + 2} steps for a horizon of {model.horizon}"
-    return backtest(model, y, X, windows=usual_windows(lengths, model.horizon)), ""
+    static = model.inspect().static
+    several = static if static.shape[1] and len(static) == _count(y) else None
+    return backtest(model, y, X, several, windows=usual_windows(lengths, model.horizon)), ""
+
+
+def _count(y: Any) -> int:
+    """Return how many series there are."""
+    return len(y) if isinstance(y, list | tuple) else y.shape[1] if getattr(y, "ndim", 1) == 2 else 1
 
 
 def _observed(seen: Any, y: Any) -> tuple[list[Series[Any]], list[str]]:
@@ -138,7 +146,7 @@ def _tested(backtest: Backtest, names: Sequence[str]) -> dict[int, int]:
 
 def _units(measured: Any, names: Sequence[str]) -> list[str]:
     """Return the unit of each series: of its target, or of the only one."""
-    units, targets = measured.task.units, measured.task.roles.targets
+    units, targets = measured.units, measured.targets
     return [units.get(name if name in targets and len(targets) > 1 else targets[0]) or "" for name in names]
 
 

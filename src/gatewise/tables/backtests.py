@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from gatewise.errors import GatewiseValueError
+from gatewise.errors import GatewiseError, GatewiseValueError
+from gatewise.files import read_extra
 
 if TYPE_CHECKING:
     from gatewise.comparison import Comparison
+    from gatewise.errors import Array
     from gatewise.estimators.forecaster import RecurrentForecaster
     from gatewise.forecasting.backtest import Backtest
     from gatewise.tables.roles import SeriesRoles
@@ -52,3 +56,70 @@ def held_out(backtest: Backtest, compared: dict[str, Comparison]) -> dict[str, A
     if len(parts) == 1:
         return size | next(iter(parts.values()))
     return size | {"targets": parts}
+
+
+class Kept(NamedTuple):
+    """A backtest as a page shows it.
+
+    Attributes
+    ----------
+    backtest : Backtest or None
+    problem : str
+        Why there is none; else empty.
+    comparisons : dict of str to Comparison
+        By target.
+    targets : sequence of str
+    units : dict of str to str
+        Of the targets.
+    forecast : None
+        The forecast that was made with it is not kept.
+    """
+
+    backtest: Backtest | None
+    problem: str
+    comparisons: Mapping[str, Comparison]
+    targets: Sequence[str]
+    units: Mapping[str, str]
+    forecast: None = None
+
+
+def to_keep(backtest: Backtest | None) -> tuple[dict[str, Any], dict[str, Array]]:
+    """Return what the file of a model says of its backtest, and its arrays; nothing of none."""
+    if backtest is None:
+        return {}, {}
+    from gatewise.forecasting import backtest_files
+
+    description, arrays = backtest_files.to_parts(backtest)
+    return {"backtest": description}, {f"backtest.{name}": array for name, array in arrays.items()}
+
+
+def kept(path: str | os.PathLike[str], description: Mapping[str, Any]) -> Backtest | None:
+    """Return the backtest that stands in the file of a model, of which `description` is the info; None without one."""
+    if "backtest" not in description:
+        return None
+    from gatewise.forecasting import backtest_files
+
+    prefix = "backtest."
+    arrays = {k.removeprefix(prefix): array for k, array in read_extra(path).items() if k.startswith(prefix)}
+    try:
+        return backtest_files.from_parts(description["backtest"], arrays)
+    except GatewiseError as error:
+        raise type(error)(f"{path}: {error}") from error
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise GatewiseValueError(f"{path}: its backtest cannot be read ({error!r}).") from error
+
+
+def shown(
+    path: str | os.PathLike[str],
+    description: Mapping[str, Any],
+    forecaster: RecurrentForecaster,
+    grid: SeriesGrid,
+    roles: SeriesRoles,
+) -> Kept:
+    """Return the backtest of a model's file; where it has none, one made of a copy of the forecaster on a table."""
+    backtest, problem = kept(path, description), ""
+    if backtest is None:
+        backtest, problem = measured(forecaster, grid)
+    units = {str(target): str(unit) for target, unit in description.get("units", {}).items()}
+    every = {} if backtest is None else comparisons(backtest, roles, units)
+    return Kept(backtest, problem, every, roles.targets, units)

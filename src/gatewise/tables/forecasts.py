@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Unpack
 
 from gatewise.errors import check_number
+from gatewise.files import save
 from gatewise.progress import stage
-from gatewise.tables.backtests import comparisons, held_out, measured
+from gatewise.tables.backtests import comparisons, held_out, measured, to_keep
 from gatewise.tables.results import Result
 from gatewise.tables.roles import Layout, SeriesRoles
 from gatewise.tables.series import SeriesGrid, read_series
@@ -66,6 +68,21 @@ class ForecastResult(Result):
     problem: str
     level: float
     task: ForecastTask
+
+    @property
+    def targets(self) -> Sequence[str]:
+        """What was forecast."""
+        return self.task.roles.targets
+
+    @property
+    def units(self) -> dict[str, str]:
+        """Of the targets, as they stand in the table."""
+        return self.task.units
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model with the description of its columns and its backtest, for `predict` and `gatewise report`."""
+        description, arrays = to_keep(self.backtest)
+        save(self.model, path, info=self.description | description, extra=arrays)
 
     @property
     def comparisons(self) -> dict[str, Comparison]:

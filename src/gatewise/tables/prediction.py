@@ -56,13 +56,15 @@ class Prediction(NamedTuple):
 class Inputs(NamedTuple):
     """What a model takes, of a table: `x` and `y` in the order of the model's `fit` (y None where unknown).
 
-    Of sequences `channels` names the channels of x, with their units.
+    Of sequences `channels` names the channels of x, with their units; of a forecaster `series` holds the series with
+    all columns beside them, and which column is what.
     """
 
     x: Any
     y: Any
     notes: list[str]
     channels: list[str] | None = None
+    series: tuple[SeriesGrid, SeriesRoles] | None = None
 
 
 def predict(model: Result | str | os.PathLike[str], table: Source) -> Prediction:
@@ -140,7 +142,7 @@ def read_inputs(name: str, description: dict[str, Any], table: Source) -> Inputs
             roles = SeriesRoles.from_json(description["roles"])
         table, roles, _ = arranged(table, roles)
         grid = read_series(table, roles)
-        return Inputs(grid.y, grid.beside, table.summary(described(grid, roles)))
+        return Inputs(grid.y, grid.beside, table.summary(described(grid, roles)), series=(grid, roles))
     with _usable_description(name):
         sequence_roles, columns = (
             SequenceRoles.from_json(description["roles"]),
