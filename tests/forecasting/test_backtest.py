@@ -39,6 +39,13 @@ def test_seasonal_naive_is_that_of_the_season_named():
     np.testing.assert_array_equal(forecasts["seasonal_naive"], y.iloc[-6 - 168 : -168])
 
 
+def test_a_week_is_the_season_of_the_simple_methods_where_it_is_clearly_better_than_the_day_named():
+    index = pd.date_range("2024-01-01", periods=600, freq="h")
+    y = pd.Series(np.tile(np.random.default_rng(0).normal(size=168), 4)[:600], index)
+    _, forecasts = gw.RecurrentForecaster(6, season=24, **FAST).backtest(y, windows=1, return_forecasts=True)
+    np.testing.assert_array_equal(forecasts["seasonal_naive"], forecasts["truth"])
+
+
 @pytest.mark.parametrize("refit", [False, True])
 def test_backtest_knows_nothing_of_the_future(refit):
     """What comes after an origin, past-only covariates too, does not change the forecasts made there."""

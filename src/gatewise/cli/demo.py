@@ -10,6 +10,7 @@ import click
 
 from gatewise import datasets, dayahead, files, pages
 from gatewise.cli import options, output
+from gatewise.pages.measures import headline
 from gatewise.printing import text_table
 
 NAMES = {
@@ -75,4 +76,5 @@ def _summary(metrics: dict[str, Any], out: Path) -> str:
     table = text_table(("forecast, last 90 days", "MAE", "RMSE", "MAE / last week"), rows, right=(1, 2, 3))
     files = "\n".join(str(out / name) for name in ("model.safetensors", "metrics.json", "report.html"))
     covered = f"the 80 % interval holds {100 * metrics['coverage']:.0f} % of the hours"
-    return f"{table}\n\nvehicles/h; {covered}; trained and evaluated in {metrics['seconds']:.1f} s\n\n{files}"
+    facts = f"vehicles/h; {covered}; trained and evaluated in {metrics['seconds']:.1f} s"
+    return f"{table}\n\n{output.paragraph(headline(metrics))}\n{facts}\n\n{files}"

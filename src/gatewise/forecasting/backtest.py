@@ -22,6 +22,7 @@ from gatewise.forecasting.simple import LABELS, SIMPLE, plain_panel, quantiles
 
 METHODS = (MODEL, *SIMPLE)
 WINDOWS = 12  # forecasts at most, where nobody says how many
+CLEARLY = 0.9  # of the error with the usual season, below which another season is that of the simple methods
 PARTS = 5  # all of them together are at most one such part of the shortest series
 
 
@@ -173,7 +174,7 @@ def backtest(
         cut = rolling.cut(window)
         if fitted is None or refit:
             fitted = _fit(forecaster, rolling, cut, levels)
-            season = _season(fitted) if window == 0 else season
+            season = _season(fitted, rolling.past(0)) if window == 0 else season
         else:
             fitted.update(*rolling.parts(cut + stride, cut))
         forecasts.append(_forecast(fitted, rolling, cut))
@@ -217,10 +218,19 @@ def _measured(rolling: Rolling, model: Array, season: int, levels: tuple[float, 
     return measured
 
 
-def _season(fitted: Any) -> int:
-    """The longest season the user named; else the shortest that the time stamps suggest, or 1."""
+def _season(fitted: Any, panel: Panel) -> int:
+    """The longest season named, else the shortest that the time stamps suggest, or 1.
+
+    Another of `fitted.seasons_` where the seasonal naive method was clearly better with it in the past.
+    """
     named = [] if fitted.season is None else np.ravel(fitted.season).tolist()
-    return int(max(named, default=min(fitted.seasons_, default=1)))
+    usual = int(max(named, default=min(fitted.seasons_, default=1)))
+    unit, shortest = spread(panel, usual), int((panel.stop - panel.start).min())
+    errors = {usual: CLEARLY}
+    for season in fitted.seasons_:
+        if 2 * season <= shortest and season != usual and (unit > 0).any():
+            errors[season] = float((spread(panel, season)[unit > 0] / unit[unit > 0]).mean())
+    return min(errors, key=errors.__getitem__)
 
 
 def _known_ahead(fitted: Any, x: list[pd.DataFrame] | None) -> Any:

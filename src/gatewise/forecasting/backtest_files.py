@@ -69,6 +69,6 @@ def _index(numbers: Array, kind: str, unit: str | None, zone: str | None) -> Any
     if kind == "numbers":
         return pd.Index(numbers)
     if kind == "periods":
-        return pd.PeriodIndex.from_ordinals(numbers, freq=unit)
+        return pd.PeriodIndex.from_ordinals(numbers, freq=unit)  # type: ignore[attr-defined]  # not in the stubs
     dates = pd.DatetimeIndex(numbers.view(f"M8[{unit}]"))
     return dates if zone is None else dates.tz_localize("UTC").tz_convert(zone)
