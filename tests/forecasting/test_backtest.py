@@ -70,5 +70,8 @@ def test_backtest_of_many_series_and_of_too_short_ones():
     assert forecasts["series"].unique().tolist() == ["s30", "s18", "s25"]
     assert len(forecasts) == 3 * 2 * 3
     assert measured.loc[("all", "model"), "mase"] > 0
+    best = measured.loc["all"]["mase"].drop("model").idxmin()
+    assert (measured.attrs["by"], measured.attrs["best_simple"]) == ("mase", best)
+    assert measured.attrs["verdict"].startswith("mean absolute scaled error of 3 series (MASE) ")
     with pytest.raises(gw.GatewiseError, match=r"y\[1\] \(s18\) has 18 rows; need at least 20"):
         gw.RecurrentForecaster(3, **FAST).backtest(series, windows=6)

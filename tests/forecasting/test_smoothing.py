@@ -60,14 +60,16 @@ def test_recursion_is_that_of_statsmodels(name):
     np.testing.assert_allclose(found[some], GOLDEN[f"{name}.forecast"][some], rtol=0, atol=1e-10)
 
 
-def test_fit_is_as_good_as_that_of_statsmodels():
+def test_enough_rounds_fit_as_well_as_statsmodels(monkeypatch):
+    monkeypatch.setattr("gatewise.forecasting.smoothing.optimizing.ROUNDS", 30)
     panel = panel_of(Y)
     for name, one in fit(panel, 1, ["ANN", "AAN"]).items():
         at_start = replace(one, begun=np.ones(1))
         each = Origins(np.arange(len(Y)), np.zeros(len(Y), int))
         error = Y - at_start.forecast(panel, each, AHEAD[:1])[:, 0]
-        assert (error**2).sum() < 1.02 * GOLDEN[f"{name}.sse"]
-        np.testing.assert_allclose(one.forecast(panel, panel.ends(), AHEAD)[0], GOLDEN[f"{name}.best"], rtol=5e-3)
+        assert (error**2).sum() < 1.001 * GOLDEN[f"{name}.sse"]
+        if name == "ANN":  # with a trend, other parameters fit as well
+            np.testing.assert_allclose(one.forecast(panel, panel.ends(), AHEAD)[0], GOLDEN[f"{name}.best"], rtol=1e-4)
 
 
 @pytest.mark.parametrize("kind", ["none", "additive", "multiplicative"])

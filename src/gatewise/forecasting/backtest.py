@@ -107,14 +107,20 @@ class Backtest:
     horizon: int
 
     def measures(self, series: Sequence[int] | None = None) -> pd.DataFrame:
-        """Return a row for each window and method, then one a method over "all"; of some series, or of all."""
+        """Return a row for each window and method, then one a method over "all"; of some series, or of all.
+
+        Its `attrs` hold the best simple method, the measure that decides, and the verdict in words.
+        """
         groups = [*((k + 1, [window]) for k, window in enumerate(self.windows)), ("all", self.windows)]
         rows, labels = [], []
         for label, group in groups:
             rows += self._measured(group, series)
             labels += [(label, method) for method in METHODS]
         index = pd.MultiIndex.from_tuples(labels, names=["window", "method"])
-        return pd.DataFrame(rows, index=index, columns=list(NAMES))
+        table = pd.DataFrame(rows, index=index, columns=list(NAMES))
+        said = self.comparison(series)
+        table.attrs = {"best_simple": said.best, "by": said.by, "worth_it": said.worth_it, "verdict": said.verdict}
+        return table
 
     def forecasts(self) -> pd.DataFrame:
         """Return a row for each step of each series in each window."""
