@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 import numpy as np
 
 from gatewise.errors import Array, GatewiseTypeError, GatewiseValueError
+from gatewise.printing import listed
 from gatewise.tables import delimited, headers, numerals
 from gatewise.tables.numerals import Numbers
 
@@ -225,12 +226,6 @@ def as_names(named: str | Sequence[str]) -> tuple[str, ...]:
 def with_tuples(described: Mapping[str, Any]) -> dict[str, Any]:
     """Return a description with tuples, which JSON lacks, for its lists."""
     return {name: tuple(value) if isinstance(value, list) else value for name, value in described.items()}
-
-
-def listed(names: Iterable[Any], most: int = 20) -> str:
-    """Return names joined by commas, the first few of many."""
-    names = list(map(str, names))
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def _content(path: str | os.PathLike[str]) -> bytes:
