@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Generic, Literal, Self, overload
+from typing import TYPE_CHECKING, Any, Generic, Self
 
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
 from gatewise.errors import check_number
+from gatewise.estimators.evaluation import Evaluated
 from gatewise.estimators.summaries import Summarized, form_of
 from gatewise.forecasting.inspection import ForecasterInspection, inspect
 from gatewise.forecasting.state import State
@@ -25,7 +26,7 @@ else:
     Forecast, Quantiles = TypeVar("Forecast"), TypeVar("Quantiles")
 
 
-class Forecasts(Summarized, Generic[Forecast, Quantiles]):
+class Forecasts(Evaluated, Summarized, Generic[Forecast, Quantiles]):
     """The verbs of a fitted `RecurrentForecaster`, which sets what stands here without a value.
 
     For type checkers it is generic: in the container of forecasts, which is that of the series, and in that of
@@ -93,71 +94,6 @@ class Forecasts(Summarized, Generic[Forecast, Quantiles]):
         """
         self._state = self._fitted_state().updated(y_new, X_new)
         return self
-
-    @overload
-    def backtest(
-        self,
-        y: Any,
-        X: Any = None,
-        windows: int = 5,
-        *,
-        static: Any = None,
-        stride: int | None = None,
-        refit: bool = False,
-        return_forecasts: Literal[False] = False,
-    ) -> pd.DataFrame: ...
-    @overload
-    def backtest(
-        self,
-        y: Any,
-        X: Any = None,
-        windows: int = 5,
-        *,
-        static: Any = None,
-        stride: int | None = None,
-        refit: bool = False,
-        return_forecasts: Literal[True],
-    ) -> tuple[pd.DataFrame, pd.DataFrame]: ...
-    def backtest(
-        self,
-        y: Any,
-        X: Any = None,
-        windows: int = 5,
-        *,
-        static: Any = None,
-        stride: int | None = None,
-        refit: bool = False,
-        return_forecasts: bool = False,
-    ) -> Any:
-        """Forecast from rolling origins at the end of y and measure the errors; this object is not changed.
-
-        A copy is fitted once, to what lies before the first origin, and updated from origin to origin.
-
-        Parameters
-        ----------
-        y, X, static
-            As in `fit`.
-        windows : int
-            Number of origins.
-        stride : int, optional
-            Steps from one origin to the next; by default `horizon`.
-        refit : bool
-            Whether to fit again at every origin.
-        return_forecasts : bool
-            Whether to return the forecasts too.
-
-        Returns
-        -------
-        measures : DataFrame
-            Rows (window, method): windows from 1 on and "all"; methods model, seasonal_naive, naive, drift, mean.
-            Columns mae, rmse, mase, smape, pinball, and coverage of the outermost quantiles.
-        forecasts : DataFrame
-            With `return_forecasts`: a row for each step; columns series, window, truth, one a method, one a quantile.
-        """
-        from gatewise.forecasting.backtest import backtest
-
-        measured = backtest(self, y, X, static, windows=windows, stride=stride, refit=refit)
-        return (measured.measures(), measured.forecasts()) if return_forecasts else measured.measures()
 
     def inspect(self, X_future: Any = None, *, windows: int = 6) -> ForecasterInspection:
         """Return what this forecaster last saw, forecasts next, and gives its networks to read.
