@@ -54,6 +54,21 @@ def test_forecasts_come_back_in_the_form_of_the_frame(listed):
     np.testing.assert_array_equal(levels[0.9], np.concatenate([q[0.9] for q in listed.predict_quantiles()]))
 
 
+def test_other_horizons_levels_and_paths_come_back_like_it_too(listed):
+    fitted = forecaster().fit(NAMED, **COLUMNS)
+    further, few = fitted.predict(horizon=5), fitted.predict_quantiles(levels=(0.05, 0.95), horizon=2)
+    assert further["month"].tolist()[3:6] == [
+        *pd.date_range("2024-08-01", periods=2, freq="MS"),
+        pd.Timestamp("2023-08-01"),
+    ]
+    np.testing.assert_array_equal(further["sales"], np.concatenate(listed.predict(horizon=5)))
+    assert few.columns.tolist() == ["shop", "month", 0.05, 0.95]
+    assert len(few) == 4
+    paths = fitted.sample(7, rng=0)
+    assert paths.columns.tolist() == ["shop", "month", *range(7)]
+    np.testing.assert_array_equal(paths[range(7)], np.concatenate(listed.sample(7, rng=0)))
+
+
 @pytest.mark.parametrize(
     ("times", "kind"),
     [

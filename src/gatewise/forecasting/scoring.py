@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from gatewise.errors import Array, GatewiseValueError
+from gatewise.forecasting.horizons import distribution
 from gatewise.forecasting.state import State
 
 
@@ -18,12 +19,12 @@ def mean_scaled_error(state: State, y: Any, X: Any) -> float:
     International Journal of Forecasting 22, 2006).
     """
     state, truth, X = state.apart(y, X)
-    horizon, median = state.fitted.plan.horizon, state.fitted.levels.index(0.5)
+    horizon = state.fitted.plan.horizon
     errors = []
     for first in range(0, max(map(len, truth)), horizon):
         rows = slice(first, first + horizon)
-        known = [_ahead(x, axis.future(horizon)) for x, axis in zip(X, state.axes, strict=True)]
-        forecast = state.forecast(known if state.covariates.known else None)[..., median]
+        known = [x.reindex(axis.future(horizon)) for x, axis in zip(X, state.axes, strict=True)]  # NaN past the end
+        forecast = distribution(state, known if state.covariates.known else None, horizon).median
         errors.append(np.abs(_padded([part.iloc[rows] for part in truth], horizon) - forecast))
         state = state.updated([part.iloc[rows] for part in truth], [x.iloc[rows] for x in X])
     scale = np.where(state.change > 0, state.change, 1.0)
@@ -32,11 +33,6 @@ def mean_scaled_error(state: State, y: Any, X: Any) -> float:
     if not measured.any():
         raise GatewiseValueError("y holds no value to measure on; need one at least after the end of the fit.")
     return float(np.nanmean(scaled[measured], axis=1).mean())
-
-
-def _ahead(x: pd.DataFrame, index: Any) -> pd.DataFrame:
-    """Covariates at the steps `index`; NaN past the end of what is to be measured, where nothing depends on them."""
-    return x.reindex(index)
 
 
 def _padded(parts: list[pd.Series], steps: int) -> Array:
