@@ -198,9 +198,8 @@ class Evaluated:
         form = self._state.container.form if hasattr(self, "_state") else None
         if form is None or any(name is not None for name in names):
             return names
-        known = Names(form.id, form.time, form.target)
         columns = [*getattr(y, "columns", ()), *getattr(getattr(y, "index", None), "names", ())]
-        return known if all(name is None or name in columns for name in known) else names
+        return form.names if all(name is None or name in columns for name in form.names) else names
 
     def _rolled(self, given: Given, **options: Any) -> Backtest:
         """Roll the origins of a copy for series and covariates that are numbers; it needs no advice on its horizon."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Generic, Self
+from typing import TYPE_CHECKING, Any, Generic, Literal, Self
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from gatewise.errors import check_number
 from gatewise.estimators.evaluation import Evaluated
 from gatewise.estimators.summaries import Summarized, form_of
-from gatewise.forecasting import horizons
+from gatewise.forecasting import horizons, plots
 from gatewise.forecasting.inspection import ForecasterInspection, inspect
 from gatewise.forecasting.settings import checked_levels
 from gatewise.forecasting.state import State
@@ -174,6 +174,51 @@ class Forecasts(Evaluated, Summarized, Generic[Forecast, Quantiles]):
         """
         self._state = self._fitted_state().updated(y_new, X_new)
         return self
+
+    def plot(
+        self,
+        X_future: Any = None,
+        *,
+        history: Any = None,
+        series: Any = None,
+        levels: Sequence[float] | None = None,
+        horizon: int | None = None,
+        library: Literal["matplotlib", "bokeh"] | None = None,
+    ) -> Any:
+        """Draw the last observations and the forecast with its interval; one series below the other.
+
+        Parameters
+        ----------
+        X_future, horizon
+            As in `predict`.
+        history : int or as y in `fit`, optional
+            How many of the last observations to draw, of those that a forecast reads; or the series to draw. By default
+            four times as many as the forecast has steps.
+        series : name or list of names, optional
+            Of the series to draw; without it the first twelve.
+        levels : sequence of float, optional
+            The lowest and the highest are the ends of the interval; by default those of `quantiles`.
+        library : "matplotlib" or "bokeh", optional
+            By default matplotlib if it is installed, else Bokeh.
+
+        Returns
+        -------
+        matplotlib Axes (an array of them for several series), or a Bokeh figure (a column of them)
+
+        Examples
+        --------
+        >>> import numpy as np, gatewise as gw
+        >>> forecaster = gw.RecurrentForecaster(4, max_updates=20, random_state=0).fit(np.sin(np.arange(60.0)))
+        >>> figure = forecaster.plot(history=20, library="bokeh")  # bokeh.plotting.show(figure) opens it
+        >>> [entry.label.value for entry in figure.legend[0].items]
+        ['80 % interval', 'observed', 'median']
+        """
+        state = self._fitted_state()
+        asked = self.quantiles if levels is None else checked_levels("levels", levels)
+        low, high = float(min(asked)), float(max(asked))
+        quantiles = horizons.distribution(state, X_future, _checked_horizon(horizon)).quantile([low, 0.5, high])
+        curves = plots.curves_of(state, quantiles, history, series)
+        return plots.draw(curves, f"{100 * (high - low):.3g} % interval", library)
 
     def inspect(self, X_future: Any = None, *, windows: int = 6) -> ForecasterInspection:
         """Return what this forecaster last saw, forecasts next, and gives its networks to read.

@@ -53,6 +53,11 @@ class LongForm(NamedTuple):
     is_series: bool
 
     @property
+    def names(self) -> Names:
+        """The columns as a user names them."""
+        return Names(self.id, self.time, self.target)
+
+    @property
     def keys(self) -> list[Any]:
         """The columns of ids, if there are any, and of times."""
         return [self.time] if self.id is None else [self.id, self.time]

@@ -15,7 +15,7 @@ from gatewise.forecasting.covariates import Covariates
 from gatewise.forecasting.fitted import Fitted
 from gatewise.forecasting.given import beside_long
 from gatewise.forecasting.levels import encoded
-from gatewise.forecasting.long import Names, read, tables_like
+from gatewise.forecasting.long import read, tables_like
 from gatewise.forecasting.panel import Panel
 from gatewise.forecasting.reading import Container
 from gatewise.printing import listed
@@ -126,7 +126,7 @@ class State(NamedTuple):
         form, names = self.container.form, self.container.names
         if form is None:
             return self._matching(y_new), X_new
-        long = read(y_new, Names(form.id, form.time, form.target), "y_new")
+        long = read(y_new, form.names, "y_new")
         unknown = [] if form.id is None else [name for name in long.names if name not in names]
         if unknown:
             raise GatewiseValueError(f"y_new holds {unknown[0]!r}; need series of the fit: {listed(map(repr, names))}.")

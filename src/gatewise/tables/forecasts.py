@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 import numpy as np
 
@@ -94,6 +94,19 @@ class ForecastResult(Result):
             "level": self.level,
             "step": task.grid.step.label,
         }
+
+    def plot(self, *, library: Literal["matplotlib", "bokeh"] | None = None) -> Any:
+        """Draw the series and their forecast, as `RecurrentForecaster.plot` does.
+
+        Examples
+        --------
+        >>> import gatewise.tables as tables, pandas as pd
+        >>> sales = pd.DataFrame({"month": pd.date_range("2020-01", periods=48, freq="MS"), "units": range(48)})
+        >>> result = tables.forecast(sales, horizon=3, backtest=False)
+        >>> result.plot(library="bokeh").title.text  # bokeh.plotting.show(...) opens it
+        'units'
+        """
+        return self.model.plot(self.task.grid.future, history=self.task.grid.y, library=library)
 
 
 @dataclass(frozen=True)

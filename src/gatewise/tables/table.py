@@ -186,8 +186,9 @@ def as_table(source: Source) -> Table:
     Parameters
     ----------
     source : path, DataFrame or Table
-        A DataFrame's index becomes a column if it has a name or holds dates (then called "index"). Its text cells are
-        stripped, and empty ones are missing. Messages count its rows from 1.
+        A DataFrame may be of pandas, polars or another library that narwhals reads. The index of one of pandas becomes
+        a column if it has a name or holds dates (then called "index"). Text cells are stripped, and empty ones are
+        missing. Messages count its rows from 1.
 
     Raises
     ------
