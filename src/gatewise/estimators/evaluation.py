@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, overload
 
 import pandas as pd
 from sklearn.base import clone
@@ -17,7 +17,21 @@ from gatewise.forecasting.scoring import mean_scaled_error
 from gatewise.forecasting.state import State
 
 if TYPE_CHECKING:
+    from narwhals.typing import IntoDataFrameT as Frame
+
     from gatewise.forecasting.backtest import Backtest
+
+
+class CrossValidationOptions(TypedDict, total=False):
+    """Keywords of `RecurrentForecaster.cross_validation`."""
+
+    windows: int
+    stride: int | None
+    refit: bool
+    static: Any
+    id: Any
+    time: Any
+    target: Any
 
 
 class Evaluated:
@@ -99,6 +113,10 @@ class Evaluated:
         measured = self._rolled(given, windows=windows, stride=stride, refit=refit)
         return (measured.measures(), measured.forecasts()) if return_forecasts else measured.measures()
 
+    @overload
+    def cross_validation(self, y: Frame, X: Any = None, **options: Unpack[CrossValidationOptions]) -> Frame: ...
+    @overload
+    def cross_validation(self, y: Any, X: Any = None, **options: Unpack[CrossValidationOptions]) -> pd.DataFrame: ...
     def cross_validation(
         self,
         y: Any,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from numbers import Real
-from typing import TYPE_CHECKING, Any, ClassVar, Self, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypedDict, Unpack, overload
 
 import numpy as np
 from sklearn.utils import check_random_state
@@ -29,12 +29,22 @@ from gatewise.training import History
 from gatewise.training.epochs import Callback
 
 if TYPE_CHECKING:
+    from narwhals.typing import IntoDataFrameT as Frame
     from pandas import DataFrame, Series
 
 Seasons = int | Sequence[int] | None
 SHARED = ("cell", "hidden_size", "num_layers", "alpha", "learning_rate_init", "random_state", "verbose")
 LEAST_CONTEXT = 4  # steps, in series that are next to nothing
 DAY, WEEK = 24, 168  # hours; a day is read at least and a week at most, whatever the step
+
+
+class FitOptions(TypedDict, total=False):
+    """Keywords of `RecurrentForecaster.fit`."""
+
+    id: Any
+    time: Any
+    target: Any
+    callbacks: Sequence[Callback]
 
 
 class RecurrentForecaster(CallbackSupportMixin, Forecasts[Forecast, Quantiles], CheckedParameters):  # type: ignore[misc]
@@ -175,13 +185,21 @@ class RecurrentForecaster(CallbackSupportMixin, Forecasts[Forecast, Quantiles], 
         self.verbose = verbose
 
     @overload
-    def fit(self, y: Series[Any], X: Any = None, static: Any = None) -> RecurrentForecaster[Series[Any], DataFrame]: ...
+    def fit(
+        self, y: Series[Any], X: Any = None, static: Any = None, **options: Unpack[FitOptions]
+    ) -> RecurrentForecaster[Series[Any], DataFrame]: ...
     @overload
-    def fit(self, y: DataFrame, X: Any = None, static: Any = None) -> RecurrentForecaster[DataFrame, DataFrame]: ...
+    def fit(
+        self, y: Frame, X: Any = None, static: Any = None, **options: Unpack[FitOptions]
+    ) -> RecurrentForecaster[Frame, Frame]: ...
     @overload
-    def fit(self, y: Array, X: Any = None, static: Any = None) -> RecurrentForecaster[Array, Array]: ...
+    def fit(
+        self, y: Array, X: Any = None, static: Any = None, **options: Unpack[FitOptions]
+    ) -> RecurrentForecaster[Array, Array]: ...
     @overload
-    def fit(self, y: Sequence[Any], X: Any = None, static: Any = None) -> RecurrentForecaster[list[Any], list[Any]]: ...
+    def fit(
+        self, y: Sequence[Any], X: Any = None, static: Any = None, **options: Unpack[FitOptions]
+    ) -> RecurrentForecaster[list[Any], list[Any]]: ...
     @with_callbacks
     def fit(
         self,
