@@ -74,6 +74,7 @@ def test_other_horizons_levels_and_paths_come_back_like_it_too(listed):
     [
         (lambda t: t.strftime("%Y-%m"), str),
         (lambda t: t.strftime("%Y-%m-%dT%H:%M:%S"), str),
+        (lambda t: t.strftime("%Y-%m-%dT%H:%M:%SZ"), str),
         (lambda t: [day.date() for day in t], datetime.date),
         (lambda t: t.tz_localize("Europe/Berlin"), pd.Timestamp),
         (lambda t: t.to_period("M"), pd.Period),
@@ -213,6 +214,7 @@ def test_static_is_matched_by_id():
     assert found._state.panel.static[0].tolist() == [1.0, -1.0, 1.0]
     again = forecaster().fit(LONG, static=table.set_index("unique_id"))
     named = forecaster().fit(LONG.merge(table), static=["area", "kind"])
+    assert forecaster().fit(LONG.merge(table[["unique_id", "kind"]]), static="kind").n_features_in_ == 0
     for one in (again, named):
         np.testing.assert_array_equal(one._state.panel.static, found._state.panel.static)
     assert named.n_features_in_ == 0
@@ -264,6 +266,7 @@ def test_cross_validation_is_a_long_frame():
         ),
         (LONG.assign(y="much"), {}, "has dtype"),
         (LONG[:0], {}, "y has no rows"),
+        (np.arange(30.0), {"id": "shop"}, "y is a ndarray; need a frame whose columns id=, time= and target= name"),
         (LONG.set_index(["unique_id", "ds", "y"]).assign(z=1.0), {}, "y has an index of 3 levels"),
         (pa.table({"a": [1.0]}), {}, "need to know which one is the time"),
         (pd.DataFrame({"date": ["2024-01-01"], "x": [1.0]}), {}, "or a long frame: then name its columns"),

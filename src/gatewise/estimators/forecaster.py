@@ -228,7 +228,7 @@ class RecurrentForecaster(CallbackSupportMixin, Forecasts[Forecast, Quantiles], 
             frame, one with the same columns of ids and times; further columns of y are covariates too.
         static : DataFrame or array (series, columns), optional
             Numbers, or text, that belong to a series as a whole, one row per series. Beside a long frame, one with the
-            column of ids or with the ids as index, or a list of columns of y.
+            column of ids or with the ids as index, or names of columns of y.
         id, time, target : str, optional
             Names of these columns of a long frame; without them "unique_id", "ds" and "y", or what else is clear.
         callbacks : sequence of callable

@@ -126,6 +126,10 @@ def read(y: Any, names: Names, what: str = "y") -> Tables:
     ['2024-01', '2024-02', '2024-01']
     """
     is_series = isinstance(y, pd.Series)
+    if not (is_series or isinstance(y, pd.DataFrame) or frames.is_foreign(y)):
+        raise GatewiseTypeError(
+            f"{what} is a {type(y).__name__}; need a frame whose columns id=, time= and target= name: leave them out."
+        )
     frame, library = frames.to_pandas(y.to_frame(names.target or y.name or USUAL["target"]) if is_series else y, what)
     frame, indexed = _without_index(frame, names)
     form = _form(frame, names, what)._replace(indexed=indexed, library=library, is_series=is_series)

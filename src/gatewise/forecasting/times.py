@@ -16,12 +16,14 @@ from gatewise.forecasting.dates import date_range
 from gatewise.forecasting.frequency import MOST_STEPS, exact_frequency, steps_between
 
 ISO = {  # formats of dates as text that can be read in one way only
+    r"\d{4}": "%Y",
     r"\d{4}-\d{2}": "%Y-%m",
     r"\d{4}-\d{2}-\d{2}": "%Y-%m-%d",
     r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}": "%Y-%m-%d %H:%M",
     r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}": "%Y-%m-%dT%H:%M",
     r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}": "%Y-%m-%d %H:%M:%S",
     r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}": "%Y-%m-%dT%H:%M:%S",
+    r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z": "%Y-%m-%dT%H:%M:%SZ",
 }
 DAYS = "date"  # how times are written that came as `datetime.date`
 
