@@ -238,13 +238,13 @@ def _numbers(ordered: Any, name: str) -> tuple[Axis, Any]:
     first, last = int(ordered[0]), int(ordered[-1])
     if max(abs(first), abs(last)) > LARGEST_NUMBER:
         raise GatewiseValueError(f"{name} has an index from {first} to {last}; need numbers up to {LARGEST_NUMBER}.")
-    step = _step_of_numbers(ordered, name)
+    step = step_of_numbers(ordered, name)
     _check_span(ordered, "numbers", str(step), name)
     grid = pd.RangeIndex(first, last + step, step, name=ordered.name)
     return Axis("numbers", str(step), last, len(grid), ordered.name), grid
 
 
-def _step_of_numbers(ordered: Any, name: str) -> int:
+def step_of_numbers(ordered: Any, name: str) -> int:
     """Return the step on which all numbers lie and which two of them at least are apart; raise if there is none."""
     if isinstance(ordered, pd.RangeIndex):
         return abs(ordered.step)

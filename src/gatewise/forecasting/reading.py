@@ -11,18 +11,23 @@ import pandas as pd
 from gatewise.arrays import LARGEST, unmasked
 from gatewise.errors import Array, GatewiseTypeError, GatewiseValueError
 from gatewise.forecasting.axes import Axis, matched, place, regular
+from gatewise.forecasting.long import LongForm
 
-KINDS = ("series", "frame", "list", "array", "matrix")
+KINDS = ("series", "frame", "list", "array", "matrix", "long")
+SEVERAL = ("list", "long")  # containers whose series have an index, and covariates, of their own
 
 
 class Container(NamedTuple):
-    """What the series came in: one of `KINDS`, and the name of each series."""
+    """What the series came in: one of `KINDS`, the name of each series, and how a long frame is laid out."""
 
     kind: str
     names: tuple[Any, ...]
+    form: LongForm | None = None
 
     def pack(self, parts: Sequence[pd.Series]) -> Any:
         """Put one Series for each series into such a container."""
+        if self.form is not None:
+            return self.form.write_target(self.names, parts)
         if self.kind == "series":
             return parts[0].rename(self.names[0])
         if self.kind == "frame":
@@ -31,18 +36,21 @@ class Container(NamedTuple):
             return [part.rename(name) for part, name in zip(parts, self.names, strict=True)]
         return parts[0].to_numpy() if self.kind == "array" else np.stack([p.to_numpy() for p in parts], axis=1)
 
-    def pack_levels(self, parts: Sequence[pd.DataFrame]) -> Any:
-        """Put one DataFrame with a column a level for each series into such a container.
+    def pack_levels(self, parts: Sequence[pd.DataFrame], of: str = "quantile") -> Any:
+        """Put one DataFrame with a column a level (or whatever `of` names) for each series into such a container.
 
-        Of a DataFrame: columns (series, level). Of arrays: (time, levels) and (time, series, levels).
+        Of a DataFrame: columns (series, level). Of arrays: (time, levels) and (time, series, levels). Of a long frame:
+        a long frame with a column a level.
         """
+        if self.form is not None:
+            return self.form.write(self.names, parts)
         if self.kind == "series":
             return parts[0]
         if self.kind == "list":
             return list(parts)
         if self.kind == "frame":
             pairs = [(name, level) for name, part in zip(self.names, parts, strict=True) for level in part]
-            columns = pd.MultiIndex.from_tuples(pairs, names=["series", "quantile"])
+            columns = pd.MultiIndex.from_tuples(pairs, names=["series", of])
             return pd.concat(parts, axis=1).set_axis(columns, axis=1)
         return parts[0].to_numpy() if self.kind == "array" else np.stack([p.to_numpy() for p in parts], axis=1)
 
@@ -67,6 +75,7 @@ def split(y: Any, what: str = "y") -> tuple[Container, list[pd.Series]]:
             twice = y.columns[y.columns.duplicated()][0]
             raise GatewiseValueError(f"{what} has two columns {twice!r}; need one name per series: rename one.")
         names = tuple(y.columns)
+        _check_wide(y, what)
         return Container("frame", names), [_numbers(y[name], f"{what} column {name!r}") for name in names]
     if isinstance(y, list | tuple) and y and not np.isscalar(y[0]) and y[0] is not None:
         parts = [_one(part, f"{what}[{i}]") for i, part in enumerate(y)]
@@ -168,14 +177,14 @@ def beside(X: Any, columns: Sequence[str], part: pd.Series, name: str) -> Array:
 
 def per_series(X: Any, container: Container, what: str) -> list[Any]:
     """One X for each series: the list as it came, or the same for all."""
-    count = len(container.names)
+    count, several = len(container.names), container.kind in SEVERAL
     if X is None:
         return [None] * count
-    if isinstance(X, list | tuple) and (container.kind == "list" or len(X) == count > 1):
+    if isinstance(X, list | tuple) and (several or len(X) == count > 1):
         if len(X) != count:
             raise GatewiseValueError(f"{what} is a list of {len(X)}; need one for each of {count} series.")
         return list(X)
-    if container.kind == "list" and count > 1 and not isinstance(X, pd.DataFrame):
+    if several and count > 1 and not isinstance(X, pd.DataFrame):
         raise GatewiseTypeError(f"{what} is a {type(X).__name__}; need a list with one of them for each series.")
     return [X] * count
 
@@ -248,6 +257,15 @@ def _array(value: Any, what: str) -> Array:
         )
     _refuse_extremes(values.reshape(len(values), -1), range(len(values)), what)
     return values
+
+
+def _check_wide(y: pd.DataFrame, what: str) -> None:
+    odd = [name for name in y if not pd.api.types.is_numeric_dtype(y[name].dtype)]
+    if odd:
+        raise GatewiseTypeError(
+            f"{what} column {odd[0]!r} has dtype {y[odd[0]].dtype}; need a column of numbers for each series (use "
+            f"pd.to_numeric), or a long frame: then name its columns, id=, time= and target=."
+        )
 
 
 def _numbers(part: pd.Series, what: str) -> pd.Series:
