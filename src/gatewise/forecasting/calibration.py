@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import ndtri, stdtrit
 
 from gatewise.errors import Array
-from gatewise.forecasting import dependence
+from gatewise.forecasting import dependence, volatility
 from gatewise.forecasting.dependence import Dependence
 from gatewise.forecasting.distribution import GRID
 from gatewise.forecasting.plan import Plan
@@ -23,6 +23,8 @@ MIRRORED = 10.0  # independent windows at which a mirrored error counts half: fe
 OWN_STEP = 30.0  # independent windows at which a step's own width counts as much as the curve over the steps
 GROWTH = 4.0  # independent windows that growth by the square root counts as
 APART = 0.01  # of a width that two levels are apart at least, times the difference of their normal scores
+POWERS = (0.0, 0.5, 1.0)  # of recent changes, tried on held-out windows
+USUAL_POWER = 0.02  # of the loss for a distance of 1 from the power 1/2
 LEAST = 0.02  # of the usual width that a step has at least
 
 T_MEAN = 0.9490  # mean absolute value of the t distribution with 5 degrees of freedom
@@ -43,6 +45,8 @@ class Calibration(NamedTuple):
         What no value is below: 0 or −∞.
     dependence : Dependence
         Of the errors of a forecast's steps.
+    recent : float
+        From 0 to 1: the power with which recent changes beside the usual ones widen or narrow all intervals.
     has_tails : bool
         Whether levels beyond those are known too. Files of before lack that; their offsets are added to the quantiles
         of the networks, level by level.
@@ -53,6 +57,7 @@ class Calibration(NamedTuple):
     scale: Array
     lowest: Array
     dependence: Dependence
+    recent: float = 0.0
     has_tails: bool = True
 
     @classmethod
@@ -87,12 +92,12 @@ class Held(NamedTuple):
 
     @classmethod
     def of(
-        cls, windows: Sequence[Windows], medians: Sequence[Array], spreads: Sequence[Array] | None, weight: Array | None
+        cls, windows: Sequence[Windows], medians: Sequence[Array], sides: Sequence[Array], weight: Array | None
     ) -> Held:
-        """Collect the windows of all folds."""
-        misses = [some.targets(median) for some, median in zip(windows, medians, strict=True)]
-        if spreads is not None:
-            misses = [relative(miss, spread) for miss, spread in zip(misses, spreads, strict=True)]
+        """Collect the windows of all folds; `sides` are the units below and above each median."""
+        misses = [
+            relative(some.targets(median), side) for some, median, side in zip(windows, medians, sides, strict=True)
+        ]
         count = [len(some) for some in windows]
         return cls(
             np.concatenate(misses),
@@ -111,9 +116,9 @@ class Held(NamedTuple):
         return np.asarray(count / steps**0.5)
 
 
-def relative(errors: Array, spread: Array) -> Array:
-    """Errors (n, horizon) in units of the spread (n, horizon, 2) of their side of the median."""
-    return np.asarray(errors / np.where(errors < 0, spread[..., 0], spread[..., 1]))
+def relative(errors: Array, sides: Array) -> Array:
+    """Errors (n, horizon) in units (n, horizon, 2) of their side of the median."""
+    return np.asarray(errors / np.where(errors < 0, sides[..., 0], sides[..., 1]))
 
 
 def calibrate(
@@ -135,14 +140,28 @@ def calibrate(
     weight : float64 (n,), optional
         Of the windows of all folds.
     """
-    plan = windows[0].plan
-    held = Held.of(windows, medians, spreads, weight)
+    units = [volatility.changes(some) for some in windows]
+    powers = POWERS if spreads is None else (0.0,)
+    tried = [_calibrated(windows, medians, _sides(units, power, spreads), weight, power) for power in powers]
+    best, loss = min(tried, key=lambda one: one[1] * (1 + USUAL_POWER * abs(one[0].recent - 0.5)))
+    return best._replace(lowest=lowest_of(windows)), loss
+
+
+def _sides(units: Sequence[tuple[Array, Array]], power: float, spreads: Sequence[Array] | None) -> list[Array]:
+    """What a unit is below and above the median (n, horizon or 1, 2), of each fold."""
+    plain = [np.repeat((usual ** (1 - power) * recent**power)[:, None, None], 2, axis=2) for usual, recent in units]
+    return plain if spreads is None else [one * spread for one, spread in zip(plain, spreads, strict=True)]
+
+
+def _calibrated(
+    windows: Sequence[Windows], medians: Sequence[Array], sides: Sequence[Array], weight: Array | None, power: float
+) -> tuple[Calibration, float]:
+    """The calibration in these units, and its mean pinball loss."""
+    held = Held.of(windows, medians, sides, weight)
     offsets = offsets_of(held)
-    calibration = Calibration.none(plan)._replace(
-        offsets=offsets, lowest=lowest_of(windows), dependence=dependence.estimated(held.error, held.independent)
-    )
-    sides = 1.0 if spreads is None else np.concatenate(list(spreads))
-    return calibration, loss(held.error, offsets, sides)
+    ties = dependence.estimated(held.error, held.independent)
+    calibration = Calibration.none(windows[0].plan)._replace(offsets=offsets, dependence=ties, recent=power)
+    return calibration, mean_loss(held.error, offsets, np.concatenate(list(sides)))
 
 
 def lowest_of(windows: Sequence[Windows]) -> Array:
@@ -229,11 +248,11 @@ def _inside_out(quantiles: Array) -> Array:
     return np.concatenate([-lower[:0:-1], upper])
 
 
-def loss(error: Array, offsets: Array, unit: Array | float) -> float:
-    """Mean pinball loss over all levels of errors (n, horizon) relative to `unit`, (n, horizon, 2) or 1."""
+def mean_loss(error: Array, offsets: Array, sides: Array) -> float:
+    """Mean pinball loss over all levels of errors (n, horizon) in units (n, horizon, 2) of their side."""
     total, level = 0.0, np.asarray(GRID)
     for k, below in enumerate(level):
         distance = error - offsets[:, k]
-        side = unit if isinstance(unit, float) else unit[..., int(below > 0.5)]
+        side = sides[..., int(below > 0.5)]
         total += float(np.nanmean(side * np.maximum(below * distance, (below - 1) * distance)))
     return total / len(level)
