@@ -11,7 +11,7 @@ from gatewise.forecasting.windows import Windows
 # All chosen on generated series and on single series of statistics packages.
 RECENT = 12  # steps, and two seasons at least
 USUAL_COUNTS = 4.0  # changes that the usual one counts as beside the recent ones
-FITTED_COUNTS = 10.0  # changes that the usual one of the whole series counts as beside those before an origin
+FITTED_COUNTS = 10.0  # changes that the mean of a whole series counts as beside those before an origin, over √series
 MOST = 100.0  # times the usual change that a recent one may be
 LARGEST = 1e6  # times the noise of a series, which one change may be
 
@@ -28,7 +28,8 @@ def changes(windows: Windows) -> tuple[Array, Array]:
     (t, n), (t_first, n_first), (t_recent, n_recent) = (
         (total[rows], count[rows]) for rows in (origins.row, first, recent)
     )
-    usual = (t - t_first + FITTED_COUNTS) / (n - n_first + FITTED_COUNTS)
+    fitted = FITTED_COUNTS / len(panel.stop) ** 0.5
+    usual = (t - t_first + fitted) / (n - n_first + fitted)
     lately = (t - t_recent + USUAL_COUNTS * usual) / (n - n_recent + USUAL_COUNTS)
     return np.clip(usual, 1 / MOST, MOST), np.clip(lately, 1 / MOST, MOST)
 
