@@ -233,7 +233,7 @@ def theta(series: pd.Series, horizon: int, season: int | None) -> Forecast:
         seasonal = bool(season) and len(kept) >= 2 * (season or 1)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            model = ThetaModel(kept, period=season if seasonal else 1, deseasonalize=seasonal, method="additive")
+            model = ThetaModel(kept, period=season if seasonal else 1, deseasonalize=seasonal)
             found = model.fit().forecast(horizon).to_numpy()
         return found
 

@@ -17,6 +17,7 @@ HEADINGS = {
     "forecast": "Mean absolute scaled error of forecasts",
 }
 CELLS = ("gru", "lstm", "rnn")
+LARGEST = 999  # that a table shows
 KINDS = ("half-hour", "hour", "day", "weekday", "week", "month", "quarter", "year", "other")
 
 
@@ -65,13 +66,17 @@ def _table(runs: list[Run], task: str) -> str:
     rows = []
     for name in names:
         found = medians([run for run in runs if run.set == name], MAIN[task])
-        cells = [f"{factor * found[c]:.{digits}f}" if c in found else "" for c in columns]
+        cells = [_number(factor * found[c], digits) if c in found else "" for c in columns]
         rows.append([name, *cells, *_extras([run for run in runs if run.set == name and run.method in ours[:1]])])
     all_ranks = [ranks([run for run in runs if run.set == name]) for name in names]
     means = [mean(r[c] for r in all_ranks if c in r) for c in columns]
     rows.append(["mean rank", *(f"{value:.2f}" for value in means), "", ""])
     header = ["set", *columns, "spread", "s"] + (["80 % interval covers"] if task == "forecast" else [])
     return text_table(header, [row[: len(header)] for row in rows], right=range(1, len(header)))
+
+
+def _number(value: float, digits: int) -> str:
+    return f"{value:.{digits}f}" if value < LARGEST else f"> {LARGEST}"
 
 
 def _extras(runs: list[Run]) -> list[str]:
