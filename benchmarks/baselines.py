@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import convolutions
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 Predict = Callable[[Any], Array]
 Forecast = Callable[[pd.Series], Array]
+LONGEST_SEASON = 24  # of exponential smoothing
 DAYS = 7  # a week of daily seasons: the second season of most hourly series
 
 
@@ -36,6 +38,22 @@ def _on_resampled(model: Any) -> Callable[[Any, Array], Predict]:
         steps = int(min(np.median([len(x) for x in X]), 500))
         fitted = model().fit(resample(X, steps), y)
         return lambda Z: fitted.predict(resample(Z, steps))
+
+    return fit
+
+
+def _on_convolutions(model: Any) -> Callable[[Any, Array], Predict]:
+    """A ridge of scikit-learn on what random convolutions of the resampled sequences give (`convolutions.py`)."""
+
+    def fit(X: Any, y: Array) -> Predict:
+        steps = int(np.clip(np.median([len(x) for x in X]), 9, 2000))
+        width = np.asarray(X[0]).reshape(len(X[0]), -1).shape[1]
+
+        def features(Z: Any) -> Array:
+            return convolutions.features(resample(Z, steps).reshape(-1, width, steps))
+
+        fitted = model().fit(features(X), y)
+        return lambda Z: fitted.predict(features(Z))
 
     return fit
 
@@ -102,12 +120,14 @@ CLASSIFIERS = {
     "1-NN": _on_resampled(_neighbor),
     "ridge": _on_resampled(_ridge_classifier),
     "RBF SVM": _on_resampled(_svm),
+    "convolutions": _on_convolutions(_ridge_classifier),
 }
 REGRESSORS = {
     "mean": _on_resampled(_mean),
     "1-NN": _on_resampled(_neighbor_regression),
     "ridge": _on_resampled(_ridge),
     "RBF SVM": _on_resampled(_svm_regression),
+    "convolutions": _on_convolutions(_ridge),
 }
 
 
@@ -213,21 +233,46 @@ def theta(series: pd.Series, horizon: int, season: int | None) -> Forecast:
         seasonal = bool(season) and len(kept) >= 2 * (season or 1)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            model = ThetaModel(kept, period=season if seasonal else 1, deseasonalize=seasonal, method="additive")
+            model = ThetaModel(kept, period=season if seasonal else 1, deseasonalize=seasonal)
             found = model.fit().forecast(horizon).to_numpy()
         return found
 
     return forecast
 
 
-FORECASTERS = {"naive": naive, "drift": drift, "AR(9)": autoregression, "theta": theta}
+def ets(series: pd.Series, horizon: int, season: int | None) -> Forecast:
+    """Exponential smoothing of the form with the smallest AICc (statsforecast's AutoETS), fitted anew at each origin.
+
+    Seasons of more than 24 points are taken off by the package's MSTL first, as its authors advise.
+    """
+    from statsforecast.models import MSTL, AutoETS
+
+    def forecast(history: pd.Series) -> Array:
+        values = _filled(history)[-20 * (season or 100) :]
+        seasonal = season if season and len(values) >= 2 * season else 1
+        trend = AutoETS(model="ZZN") if seasonal > LONGEST_SEASON else None
+        model = AutoETS(season_length=seasonal) if trend is None else MSTL(seasonal, trend_forecaster=trend)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found: Array = model.forecast(values, h=horizon)["mean"]
+        return found
+
+    return forecast
+
+
+FORECASTERS = {"naive": naive, "drift": drift, "AR(9)": autoregression, "theta": theta, "ETS": ets}
 SEASONAL_FORECASTERS = {
+    "naive": naive,
+    "drift": drift,
     "seasonal naive": seasonal_naive,
     "AR(9)": autoregression,
     "seasonal AR": seasonal_autoregression,
     "direct AR": direct_autoregression,
     "theta": theta,
+    "ETS": ets,
 }
+NEEDS = {"theta": "statsmodels", "ETS": "statsforecast"}
+SIMPLE = ("naive", "drift", "seasonal naive", "theta", "ETS")  # what anybody would try first
 
 
 def _filled(series: pd.Series) -> Array:

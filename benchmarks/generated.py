@@ -77,6 +77,50 @@ def _recording(path: Array, how: Trajectories, rng: np.random.Generator) -> Arra
     return recording
 
 
+def shapes(n: int, time: int, classes: int, rng: np.random.Generator, law: np.random.Generator) -> tuple[Array, Array]:
+    """Return series (n, time) of AR(1) noise that hold a shape of a tenth of their length somewhere, and its class."""
+    width = time // 10
+    patterns = np.cumsum(law.normal(size=(classes, width)), axis=1)
+    patterns -= patterns.mean(axis=1, keepdims=True)
+    patterns /= patterns.std(axis=1, keepdims=True)
+    y = np.arange(n) % classes
+    x = _autoregressive(0.5 * rng.normal(size=(time, n)), 0.7).T
+    for row, label in zip(x, y, strict=True):
+        start = rng.integers(time - width)
+        row[start : start + width] += rng.uniform(1.5, 2.5) * patterns[label]
+    return x, y
+
+
+def spectra(n: int, time: int, classes: int, rng: np.random.Generator, law: np.random.Generator) -> tuple[Array, Array]:
+    """Return series (n, time) of AR(2) noise and their classes, each with a period and a damping of its own."""
+    from scipy.signal import lfilter
+
+    period, damping = law.uniform(4, 30, size=classes), law.uniform(0.7, 0.95, size=classes)
+    y = np.arange(n) % classes
+    turns = 2 * np.pi / (period[y] * np.exp(0.05 * rng.normal(size=n)))
+    laws = [[1, -2 * d * np.cos(turn), d * d] for d, turn in zip(damping[y], turns, strict=True)]
+    x = np.stack([lfilter([1], a, rng.normal(size=time + 100))[100:] for a in laws])
+    return x / x.std(axis=1, keepdims=True), y
+
+
+def loads(n: int, time: int, classes: int, rng: np.random.Generator, law: np.random.Generator) -> tuple[Array, Array]:
+    """Return loads (n, time) of machines that run now and then, and the kinds of machine (n,).
+
+    A kind has a length of run, a power, an overshoot at the start and a ripple while it runs.
+    """
+    length = law.uniform(time / 40, time / 8, size=classes)
+    power, overshoot = law.uniform(1, 3, size=classes), law.uniform(0, 1, size=classes)
+    ripple, period = law.uniform(0, 0.5, size=classes), law.uniform(5, 25, size=classes)
+    y = np.arange(n) % classes
+    x = 0.1 * np.abs(rng.normal(size=(n, time)))
+    for row, k in zip(x, y, strict=True):
+        for start in rng.integers(time, size=rng.integers(2, 6)):
+            t = np.arange(min(int(length[k] * rng.uniform(0.7, 1.3)) + 1, time - start))
+            run = 1 + overshoot[k] * np.exp(-t / 5) + ripple[k] * np.sin(2 * np.pi * t / period[k])
+            row[start : start + len(t)] += rng.uniform(0.8, 1.2) * power[k] * run
+    return x, y
+
+
 def walks(n: int, horizon: int, rng: np.random.Generator) -> list[pd.Series]:
     """Return n yearly series of 15 to 40 points and `horizon` more: random walks with drift, levels 1e2 to 1e5.
 

@@ -62,7 +62,7 @@ def _of_series(train: pd.Series, windows: list[Window], season: int) -> dict[str
     scores = {
         "mae": float(error.mean()),
         "rmse": float(np.sqrt((error**2).mean())),
-        "mase": float(error.mean() / scale),
+        "mase": float(error.mean() / scale) if scale > 0 else float("nan"),
         "smape": float(100 * np.mean(2 * error / (np.abs(median) + np.abs(y))[seen])),
     }
     if windows[0].low is None:
