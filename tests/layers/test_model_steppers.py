@@ -124,7 +124,7 @@ def test_an_embedding_reads_one_integer_a_step():
         np.testing.assert_allclose(two.step(tokens[:, t]), expected[:, t], atol=1e-6)
     one.reset()
     np.testing.assert_allclose(one.process(tokens[0]), expected[0], atol=1e-6)
-    with pytest.raises(gw.GatewiseError, match="layer 0 .Embedding.: x"):
+    with pytest.raises(gw.GatewiseError, match=r"layer 0 .Embedding.: x"):
         one.step(10)
 
 
@@ -180,7 +180,7 @@ def test_errors_name_the_layer_and_the_state_stays():
     stepper = model.stepper()
     stepper.step(data(3))
     before = stepper.state_dict()
-    with pytest.raises(gw.GatewiseError, match="layer 1 .Dense.: x has shape"):
+    with pytest.raises(gw.GatewiseError, match=r"layer 1 .Dense.: x has shape"):
         stepper.step(data(4))
     with pytest.raises(gw.GatewiseError, match="not finite"):
         stepper.step(np.array([1, np.nan, 0], np.float32))

@@ -29,7 +29,8 @@ def stepper_of(layer: Layer, batch: int | None) -> Stepper:
     """Return a stepper of any layer that can step; raise, and say why, if it cannot."""
     for kind, stepper in KINDS:
         if isinstance(layer, kind):
-            return stepper(layer, batch)
+            found: Stepper = stepper(layer, batch)
+            return found
     raise GatewiseTypeError(
         f"{type(layer).__name__} has no steps of its own; a stepper runs recurrent layers, Dense, Embedding, Dropout, "
         f"Noise, Last and Pool, and models of them: call the layer with whole sequences."
