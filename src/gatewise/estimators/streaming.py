@@ -31,7 +31,7 @@ class RunningInputs:
     def __init__(self, inputs: Inputs, rows: int) -> None:
         channels = len(inputs.mean)
         self._inputs = inputs
-        self.state = {
+        self.state: dict[str, Array] = {
             "filled": np.zeros((rows, channels), np.float32),
             "since": np.zeros((rows, channels), np.int64),
             "steps": np.zeros(rows, np.int64),
@@ -169,7 +169,8 @@ class EstimatorStepper:
         axis = 0 if self.batch is None else 1
         if values.ndim <= axis or not values.shape[axis]:
             raise GatewiseValueError(f"x has shape {values.shape}; need a time axis with at least one step.")
-        return np.stack([self.step(values.take(t, axis)) for t in range(values.shape[axis])], axis=axis)
+        answers: Array = np.stack([self.step(values.take(t, axis)) for t in range(values.shape[axis])], axis=axis)
+        return answers
 
     def predict_proba(self) -> Array:
         """Return the probability of each class after the last step, (classes,) or (batch, classes)."""
