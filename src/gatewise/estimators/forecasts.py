@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from gatewise.errors import check_number
 from gatewise.estimators.evaluation import Evaluated
+from gatewise.estimators.forecast_streaming import ForecastStepping
 from gatewise.estimators.summaries import Summarized, form_of
 from gatewise.forecasting import horizons, plots
 from gatewise.forecasting.inspection import ForecasterInspection, inspect
@@ -29,7 +30,7 @@ else:
     Forecast, Quantiles = TypeVar("Forecast"), TypeVar("Quantiles")
 
 
-class Forecasts(Evaluated, Summarized, Generic[Forecast, Quantiles]):
+class Forecasts(Evaluated, ForecastStepping, Summarized, Generic[Forecast, Quantiles]):
     """The verbs of a fitted `RecurrentForecaster`, which sets what stands here without a value.
 
     For type checkers it is generic: in the container of forecasts, which is that of the series, and in that of
