@@ -33,7 +33,7 @@ from gatewise.sight.doctor import NonFiniteError
 from gatewise.sight.flow import GradientFlow, gradient_flow, jacobians
 from gatewise.sight.trace import trace
 from gatewise.threads import get_num_threads, set_num_threads
-from gatewise.training import History, train
+from gatewise.training import History, contiguous_rows, train, train_stream
 
 __version__ = "0.1.0"
 
@@ -102,6 +102,7 @@ __all__ = [
     "SequenceWindower",
     "Sequential",
     "clip_by_global_norm",
+    "contiguous_rows",
     "convert",
     "datasets",
     "define_cell",
@@ -120,4 +121,5 @@ __all__ = [
     "set_num_threads",
     "trace",
     "train",
+    "train_stream",
 ]
