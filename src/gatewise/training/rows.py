@@ -18,7 +18,7 @@ class ContiguousRows:
 
     def __len__(self) -> int:
         """Number of blocks."""
-        return -(-self._x.shape[1] // self._block)
+        return int(-(-self._x.shape[1] // self._block))
 
     def __iter__(self) -> Iterator[tuple[Array, Array, Array]]:
         for start in range(0, self._x.shape[1], self._block):
@@ -74,8 +74,8 @@ def contiguous_rows(x: Any, y: Any, batch: int, block: int) -> ContiguousRows:
     resets = np.zeros(sum(lengths), bool)
     resets[np.cumsum([0, *lengths[:-1]])] = True
     resets[: steps * batch : steps] = True
-    joined = np.concatenate(inputs), np.concatenate(targets), resets
-    return ContiguousRows(*(_rows(a, batch, steps) for a in joined), block=block)
+    x, y, resets = (_rows(a, batch, steps) for a in (np.concatenate(inputs), np.concatenate(targets), resets))
+    return ContiguousRows(x, y, resets, block)
 
 
 def _series(name: str, series: Any) -> list[Array]:

@@ -35,8 +35,8 @@ class Window(NamedTuple):
         weights: Array | None = None
         if self.weights is not None or other.weights is not None:
             weights = np.concatenate([w.resets + 1.0 if w.weights is None else w.weights for w in (self, other)], 1)
-        pairs = zip(self[:3], other[:3], strict=True)
-        return Window(*(np.concatenate(pair, axis=1) for pair in pairs), weights=weights)
+        x, y, resets = (np.concatenate(pair, axis=1) for pair in zip(self[:3], other[:3], strict=True))
+        return Window(x, y, resets, weights)
 
     def samples(self) -> Samples:
         """Return input, target and weights as one batch."""
