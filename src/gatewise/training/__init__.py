@@ -4,6 +4,7 @@ from gatewise.training.epochs import train
 from gatewise.training.gradients import BatchGradients, batch_gradients
 from gatewise.training.history import History
 from gatewise.training.loop import TrainingLoop
+from gatewise.training.online import OnlineClassifier, OnlineRegressor
 from gatewise.training.rows import ContiguousRows, contiguous_rows
 from gatewise.training.stream import train_stream
 from gatewise.training.stream_loop import StreamLoop
@@ -12,6 +13,8 @@ __all__ = [
     "BatchGradients",
     "ContiguousRows",
     "History",
+    "OnlineClassifier",
+    "OnlineRegressor",
     "StreamLoop",
     "TrainingLoop",
     "batch_gradients",

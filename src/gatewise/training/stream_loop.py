@@ -49,6 +49,9 @@ class StreamLoop:
         Time steps of the stream that have been trained on.
     waiting : int
         Time steps added and not yet trained on.
+    state
+        State of the model after the last step that has been trained on, with the weights before that update; None
+        before the first. It is not part of `state_dict`.
     history : Thinned
         Its `records()` are the history so far.
 
@@ -94,6 +97,7 @@ class StreamLoop:
         self.history = Thinned()
         self._window: Window | None = None  # steps held; the first `_seen` have been trained on
         self._state: Any = None  # before them
+        self.state: Any = None
         self._recent_norms: deque[float] = deque(maxlen=NORMS_KEPT)
         self._last_time = time.perf_counter()
 
@@ -116,6 +120,10 @@ class StreamLoop:
         """
         self._window = checked_block(self._window, x, y, resets, weights)
 
+    def forget(self) -> None:
+        """Drop the steps held and the state: the next block begins a new stream."""
+        self._window, self._state, self.state, self._seen = None, None, None, 0
+
     @single_threaded_blas()
     def step(self) -> dict[str, Any]:
         """Make one update for the next k1 steps, or for all that are waiting if those are fewer; return its record.
@@ -135,11 +143,12 @@ class StreamLoop:
         mark = max(0, end + self.k1 - self.k2)  # where the next window begins
         window, before = self._window.part(0, end), self.rng.bit_generator.state
         try:
-            gradients, state = window_gradients(self.model, self.loss, window, new, mark, self._state, self.rng)
+            gradients, states = window_gradients(self.model, self.loss, window, new, mark, self._state, self.rng)
         except GatewiseError as error:
             raise self._failure(window, before, error=error) from error
         norm = self._apply(gradients, window, before) if gradients.weight else 0.0
-        self._window, self._state, self._seen = self._window.part(mark), state, end - mark
+        self._window, self._state, self._seen = self._window.part(mark), states.marked, end - mark
+        self.state = states.final
         self.updates += 1
         self.steps += new
         return self._record(gradients.value, norm)

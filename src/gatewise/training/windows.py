@@ -15,6 +15,15 @@ from gatewise.losses import Loss
 from gatewise.training.gradients import BatchGradients
 
 
+class States(NamedTuple):
+    """States of a model at two steps of a window."""
+
+    marked: Any
+    """Before the step asked for."""
+    final: Any
+    """After the last step."""
+
+
 class Window(NamedTuple):
     """Consecutive steps of a stream, (batch, K, …) each."""
 
@@ -45,8 +54,8 @@ class Window(NamedTuple):
 
 def window_gradients(
     model: Layer, loss: Loss, window: Window, new: int, mark: int, state: Any, rng: np.random.Generator | None = None
-) -> tuple[BatchGradients, Any]:
-    """Return the gradients of the loss of the last `new` steps of a window, and the state before its step `mark`.
+) -> tuple[BatchGradients, States]:
+    """Return the gradients of the loss of the last `new` steps of a window, and states of the model in it.
 
     Parameters
     ----------
@@ -69,8 +78,8 @@ def window_gradients(
     -------
     gradients : BatchGradients
         With value NaN, weight 0 and no gradients if every weight is 0.
-    state
-        With the same weights as the gradients.
+    states : States
+        Of the same weights as the gradients.
     """
     steps = window.x.shape[1]
     starts = {0, mark, *np.flatnonzero(window.resets.any(axis=0)).tolist()}
@@ -83,15 +92,15 @@ def window_gradients(
             prediction, state, tape = model.forward(window.x[:, start:end], state, training=True, rng=rng)
             predictions.append(prediction)
             tapes.append(tape)
-        marked = state if mark == steps else marked
+        states = States(state if mark == steps else marked, state)
         batch = window.part(steps - new).samples()
         weight = batch.weight(per_step=True)
         if not weight:
-            return BatchGradients(float("nan"), 0.0, {}), marked
+            return BatchGradients(float("nan"), 0.0, {}), states
         value, gradient = loss(_last(predictions, new), batch.y, **batch.loss_weights(per_step=True))
         dy = _after_zeros(gradient, steps)
         gradients = _backward(model, tapes, bounds, window.resets, dy)
-    return BatchGradients(float(value), weight, gradients), marked
+    return BatchGradients(float(value), weight, gradients), states
 
 
 def _last(predictions: list[Array], new: int) -> Array:
