@@ -61,8 +61,8 @@ class OnlineLearner:
 
     def _output(self, x: Any) -> Array:
         """Output of the model for x, (outputs,)."""
-        y, _ = self.model(self._input(x), self.state)
-        return y[0, 0]
+        output: Array = self.model(self._input(x), self.state)[0][0, 0]
+        return output
 
     def _learn(self, x: Any, target: Array, known: bool) -> None:
         """Take the step with x, and learn its target if that is known; a step that fails ends the sequence."""

@@ -67,9 +67,7 @@ class Influence:
     """
 
     def __init__(self, layer: Recurrent) -> None:
-        if not isinstance(layer, Recurrent):
-            raise GatewiseTypeError(f"layer is a {type(layer).__name__}; need a recurrent layer, such as gw.GRU(3, 8).")
-        if layer.bidirectional:
+        if _recurrent(layer).bidirectional:
             raise GatewiseValueError(
                 f"{layer} reads from the end too, and a stream has none: build it with bidirectional=False."
             )
@@ -181,7 +179,7 @@ class RealTimeLoop:
             raise GatewiseValueError(f"{model} has recurrent layers after its first; need one: give it num_layers=.")
         self.model, self.loss, self.optimizer = model, named_loss(loss), named_optimizer(optimizer)
         self.clip, self.rng = clip, generator(rng)
-        self._influence = Influence(layers[0])
+        self._influence = Influence(_recurrent(layers[0]))
         self._head = Sequential(*layers[1:]) if len(layers) > 1 else None
         self._next: Window | None = None
 
@@ -230,11 +228,17 @@ class RealTimeLoop:
             value, dh = self.loss(h, y)
             return float(value), self._influence.gradients(dh[:, 0])
         prediction, _, tape = self._head.forward(h, training=True, rng=self.rng)
-        value, gradient = self.loss(prediction, y)
-        dh, _, of_head = self._head.backward(tape, gradient)
-        assert dh is not None
-        gradients = prefixed("0", self._influence.gradients(dh[:, 0]))
+        value, dprediction = self.loss(prediction, y)
+        back, _, of_head = self._head.backward(tape, dprediction)
+        assert back is not None
+        gradients = prefixed("0", self._influence.gradients(back[:, 0]))
         for name, gradient in of_head.items():
             place, _, rest = name.partition(".")
             gradients[f"{int(place) + 1}.{rest}"] = gradient
         return float(value), gradients
+
+
+def _recurrent(layer: Layer) -> Recurrent:
+    if not isinstance(layer, Recurrent):
+        raise GatewiseTypeError(f"the first layer is {layer}; need a recurrent layer, such as gw.GRU(3, 8), there.")
+    return layer
