@@ -10,14 +10,14 @@ import numpy as np
 
 from gatewise.batches import Samples
 from gatewise.errors import Array
-from gatewise.forecasting import design, intervals, linear, recurrent
-from gatewise.forecasting.fitted import Fitted, shrunk
+from gatewise.forecasting import calibration, design, linear, recurrent
+from gatewise.forecasting.fitted import Fitted, own_spread
 from gatewise.forecasting.folds import MOST_HELD_OUT, Fold, recency
 from gatewise.forecasting.linear import PENALTIES, SHRINKAGES
 from gatewise.forecasting.panel import Panel
 from gatewise.forecasting.plan import Plan, deviation, memory_of, spread
 from gatewise.forecasting.references import Reference, candidates, ranked, shortlist
-from gatewise.forecasting.settings import Settings
+from gatewise.forecasting.settings import LEARNED, Settings
 from gatewise.forecasting.shares import best_share, shrinkage
 from gatewise.forecasting.windows import Windows
 from gatewise.layers import Sequential
@@ -150,22 +150,26 @@ def select_networks(
     selection: Selection, folds: list[Fold], settings: Settings, rng: np.random.Generator, progress: bool
 ) -> tuple[Fitted, History]:
     """Train networks in each fold; return their share, spread and offsets, and how the last one was trained."""
-    truths, parts = [], []
+    windows, bases, parts = [], [], []
     for fitted, fold in zip(selection.folds, folds, strict=True):
         networks, history = _train_in(fold, fitted, settings, max(1, settings.n_networks // len(folds)), rng, progress)
-        measured = fold.measured(fitted.plan)
-        base = fitted.base(measured)
-        truths.append(measured.targets(base))
-        parts.append(recurrent.forecast(networks, measured, base))
-    truth, quantiles, levels = np.concatenate(truths), np.concatenate(parts), settings.levels
-    median = quantiles[..., levels.index(0.5)]
+        windows.append(fold.measured(fitted.plan))
+        bases.append(fitted.base(windows[-1]))
+        parts.append(recurrent.forecast(networks, windows[-1], bases[-1]))
+    truth = np.concatenate([some.targets(base) for some, base in zip(windows, bases, strict=True)])
+    median = np.concatenate(parts)[..., LEARNED.index(0.5)]
     share, _ = best_share(truth, median)
     share *= shrinkage(truth, share * median)
-    spreads = {own: shrunk(quantiles, share, own, levels) for own in (False, True)}
-    losses = {own: intervals.calibrated_loss(truth, values, levels) for own, values in spreads.items()}
-    own_spread = losses[True] < losses[False]
-    offsets = intervals.calibrated(truth, spreads[own_spread], levels, recency(folds, settings.horizon))
-    return replace(selection.folds[-1], network_share=share, own_spread=own_spread, offsets=offsets), history
+    medians = [
+        base + share * some.noise * part[..., LEARNED.index(0.5)]
+        for some, base, part in zip(windows, bases, parts, strict=True)
+    ]
+    weight = recency(folds, settings.horizon)
+    plain, loss = calibration.calibrate(windows, medians, weight=weight)
+    own, own_loss = calibration.calibrate(windows, medians, [own_spread(part, LEARNED) for part in parts], weight)
+    wider = own_loss < loss
+    final = replace(selection.folds[-1], network_share=share, own_spread=wider, calibration=own if wider else plain)
+    return final, history
 
 
 def _train_in(
@@ -176,9 +180,7 @@ def _train_in(
     validation = recurrent.samples(some, fitted.base(some))
     training = fold.training(fitted.plan)
     trained = [
-        recurrent.fit(
-            training_rows(fitted, training, rng), settings.levels, settings.network, rng, validation, progress
-        )
+        recurrent.fit(training_rows(fitted, training, rng), LEARNED, settings.network, rng, validation, progress)
         for _ in range(count)
     ]
     return [network for network, _ in trained], trained[-1][1]
