@@ -63,14 +63,16 @@ class State(NamedTuple):
 
     def updated(self, y_new: Any, X_new: Any) -> State:
         """The state after new rows."""
+        return self.continued(y_new, X_new).trimmed()
+
+    def continued(self, y_new: Any, X_new: Any) -> State:
+        """The state after new rows, with all that it had before."""
         parts = self._matching(y_new)
         if self.covariates.columns and X_new is None:
             raise GatewiseValueError(f"X_new is None; need the columns {', '.join(self.covariates.columns)}.")
         grown = [self._grown(i, part, X_new) for i, part in enumerate(parts)]
         y, known, past, axes = (list(column) for column in zip(*grown, strict=True))
-        return self._replace(
-            panel=Panel.of(y, known, past, self.panel.static, self.panel.first), axes=tuple(axes)
-        ).trimmed()
+        return self._replace(panel=Panel.of(y, known, past, self.panel.static, self.panel.first), axes=tuple(axes))
 
     def trimmed(self) -> State:
         """The state with no more rows than the next forecast reads."""
