@@ -11,13 +11,14 @@ import time
 import warnings
 from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gatewise.cells import FORMS, Cell
 from gatewise.cells.cell import PlainStep, PlainStepBackward, recurrent_gradient
 
 if TYPE_CHECKING:
     from gatewise.kernels.dispatch import Kernel
+    from gatewise.kernels.steps import Streams
 
 
 @cache
@@ -86,6 +87,13 @@ def _find(cell: Cell) -> Kernel | None:
         warnings.warn(text, stacklevel=4)
         return None
     return kernel(cell)
+
+
+def streams(kernel: Kernel, batch: int, layers: int, input_size: int, hidden_size: int, dtype: Any) -> Streams:
+    """Return the states of `batch` streams through a stack of layers of one cell, and what runs their steps."""
+    from gatewise.kernels.steps import Streams
+
+    return Streams(kernel, batch, layers, input_size, hidden_size, dtype)
 
 
 def _made_of_phases(cell: Cell) -> bool:

@@ -69,10 +69,10 @@ class Prepared:
         units = part.u0, part.u1
         if units not in self._pieces:
             W, U, _, _ = self._weights
-            own, D, H = _padded(part.u1 - part.u0, W.dtype), W.shape[1], U.shape[1]
+            own, D, H = padded_size(part.u1 - part.u0, W.dtype), W.shape[1], U.shape[1]
             G, Q = len(W) // H, len(U) // H
             size = own * (G * D + Q * H + G + Q)
-            memory = _aligned(size, W.dtype)
+            memory = aligned(size, W.dtype)
             prepare_units(self._kernel.tag, memory, self._weights, inputs, tuple(part))
             self._pieces[units] = memory
         return self._pieces[units]
@@ -114,7 +114,7 @@ class Kernel(NamedTuple):
         if lengths is not None:
             states[:], recorded[:] = 0, 0
         inputs, outputs = (x, start, _or_none(lengths)), (states, recorded, final)
-        room = (2 * len(start) + 1) * B * _padded(H, x.dtype)
+        room = (2 * len(start) + 1) * B * padded_size(H, x.dtype)
         shares = self._shares(x, H, 2 * len(weights[0]) * (D + H) * B * T, room)
         packed = [_EMPTY[x.dtype] if prepared is None else prepared.piece(inputs, share.part) for share in shares]
         calls = zip(packed, shares, strict=True)
@@ -145,7 +145,7 @@ class Kernel(NamedTuple):
         dstates = np.zeros((len(start), B, T if watched else 0, H), x.dtype)
         recorded = _stacked(record) if record else np.empty((0, B, T, H), x.dtype)
         inputs, kept, incoming = (x, start, _or_none(lengths)), (_stacked(states), recorded), (dh, dend)
-        room = B * chunk.py_func(T, B) * (2 * len(self.cell.gates) + 1) * _padded(H, x.dtype)
+        room = B * chunk.py_func(T, B) * (2 * len(self.cell.gates) + 1) * padded_size(H, x.dtype)
         shares = self._shares(x, H, 4 * len(weights[0]) * (D + H) * B * T, room)
         sums = 1 if shares[0].team.size > 1 else len(shares)  # a team writes one
         gradients = [tuple(np.empty_like(w) for w in weights) for _ in range(sums)]
@@ -183,7 +183,7 @@ class Kernel(NamedTuple):
             top[0] = 0
             run(self.tag, (work, top), *others, (share.part[:], share.team[:]))
             if top[0] > work.size:
-                work = _aligned(int(top[0]), dtype)
+                work = aligned(int(top[0]), dtype)
                 top[0] = 0
                 run(self.tag, (work, top), *others, (share.part[:], share.team[:]))
                 if work.size <= KEPT:
@@ -196,7 +196,7 @@ class Kernel(NamedTuple):
 _memory = threading.local()
 
 
-def _aligned(size: int, dtype: Any) -> Array:
+def aligned(size: int, dtype: Any) -> Array:
     """Uninitialized memory (size,) that starts at a whole vector."""
     lanes = _lanes(dtype)
     memory = np.empty(size + lanes, dtype)
@@ -220,7 +220,7 @@ def _lanes(dtype: Any) -> int:
     return BYTES // int(dtype.itemsize)
 
 
-def _padded(count: int, dtype: Any) -> int:
+def padded_size(count: int, dtype: Any) -> int:
     """`count`, up to whole vectors."""
     return int(padded.py_func(count, _lanes(dtype)))
 

@@ -66,6 +66,7 @@ def _number(of: Callable[[Cell], int]) -> Any:
 
 
 gate_count = _number(lambda cell: len(cell.gates))
+state_count = _number(lambda cell: len(cell.states))
 record_count = _number(lambda cell: len(cell.recorded))
 # Gates whose product is formed from h_{t-1}, and those whose product is formed from what the first of two phases makes.
 first_products = _number(lambda cell: cell.phases[0].products)

@@ -133,15 +133,31 @@ def view(typingctx, array, start, count):
     kind = types.Array(array.dtype, 1, "C")
 
     def codegen(context, builder, sig, args):
-        from numba.np.arrayobj import populate_array  # later than our zeros_like, so that Numba tries ours first
-
-        pointer = pointer_to(context, builder, sig.args[0], args[0], args[1])
-        itemsize = ir.Constant(I64, array.dtype.bitwidth // 8)
-        result = context.make_array(kind)(context, builder)
-        populate_array(result, pointer, [args[2]], [itemsize], itemsize, None)
-        return result._getvalue()
+        return _flat_array(context, builder, kind, pointer_to(context, builder, sig.args[0], args[0], args[1]), args[2])
 
     return kind(array, types.int64, types.int64), codegen
+
+
+@intrinsic
+def at_address(typingctx, address, count, like):
+    """`count` elements of the dtype of `like` at an address, flat, which have to outlive the array."""
+    kind = types.Array(like.dtype, 1, "C")
+
+    def codegen(context, builder, sig, args):
+        pointer = builder.inttoptr(args[0], context.get_data_type(like.dtype).as_pointer())
+        return _flat_array(context, builder, kind, pointer, args[1])
+
+    return kind(types.int64, types.int64, like), codegen
+
+
+def _flat_array(context, builder, kind, pointer, count):
+    """An array of `count` elements in memory that it does not own."""
+    from numba.np.arrayobj import populate_array  # later than our zeros_like, so that Numba tries ours first
+
+    itemsize = ir.Constant(I64, kind.dtype.bitwidth // 8)
+    result = context.make_array(kind)(context, builder)
+    populate_array(result, pointer, [count], [itemsize], itemsize, None)
+    return result._getvalue()
 
 
 def lane_mask(builder, kind, count, lanes: int):

@@ -13,6 +13,7 @@ from gatewise.layers.pool import Pool
 from gatewise.layers.recurrent import GRU, LSTM, RECURRENT, RNN, LSTMState, MinGRU
 from gatewise.layers.sequential import Sequential
 from gatewise.layers.stack import Recurrent
+from gatewise.layers.stepper import Stepper
 
 __all__ = [
     "GRU",
@@ -36,5 +37,6 @@ __all__ = [
     "RNNCell",
     "Recurrent",
     "Sequential",
+    "Stepper",
     "define_cell",
 ]

@@ -14,6 +14,7 @@ from numpy.typing import DTypeLike
 from gatewise.errors import Array, GatewiseTypeError, GatewiseValueError, check_array, check_dtype
 
 if TYPE_CHECKING:
+    from gatewise.layers.stepper import Stepper
     from gatewise.layers.summary import Summary
 
 Rng = int | np.random.Generator | None
@@ -116,6 +117,38 @@ class Layer(ABC):
     @abstractmethod
     def config(self) -> dict[str, Any]:
         """Return the constructor arguments that rebuild this layer, plain enough for JSON."""
+
+    def stepper(self, batch: int | None = None) -> Stepper:
+        """Return what runs this layer step by step, as the data come, and keeps its state.
+
+        Parameters
+        ----------
+        batch : int, optional
+            How many streams run side by side, each step x_t (batch, D); None for a single one, x_t (D,).
+
+        Returns
+        -------
+        Stepper
+            It starts from zeros, and reads `params` at every step.
+
+        Raises
+        ------
+        GatewiseError
+            If the layer cannot step, as one with a reverse direction.
+
+        Examples
+        --------
+        >>> import gatewise as gw
+        >>> model = gw.Sequential(gw.GRU(3, 16, rng=0), gw.Dense(16, 2, rng=1))
+        >>> stream = model.stepper()
+        >>> for x_t in np.zeros((5, 3), np.float32):
+        ...     y_t = stream.step(x_t)
+        >>> y_t.shape, stream.process(np.zeros((100, 3), np.float32)).shape
+        ((2,), (100, 2))
+        """
+        from gatewise.layers.model_steppers import stepper_of
+
+        return stepper_of(self, batch)
 
     def astype(self, dtype: DTypeLike) -> Self:
         """Return a copy of this layer whose parameters have `dtype` (float32 or float64).

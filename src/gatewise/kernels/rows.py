@@ -1,0 +1,115 @@
+"""A matrix times one vector, the matrix as it lies in a layer: sums along its rows, nothing packed ahead.
+
+Lanes hold parts of a row's sum, which are added up once the row is through. So the order of the sums is not that of
+`products.matmul`, and results differ in the last bits.
+"""
+
+# mypy: disable-error-code="no-untyped-def, no-untyped-call"
+from __future__ import annotations
+
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
+
+from gatewise.kernels.products import FLAGS
+from gatewise.kernels.vectors import BYTES, I32, I64, Vector, constant, emit_load, fma, lane_mask, load, store
+
+
+@njit(**FLAGS)
+def times_vector(M, row, rows, K, a, at, init, out, to):
+    """out[to + n] = init[row + n] + Σ_k M[row + n, k] a[at + k] for n up to `rows`; all flat, M (…, K).
+
+    Rows are taken as many at a time as a Vector has lanes. The last ones overlap with those before, and where there are
+    fewer in all, they are summed one by one.
+    """
+    L = BYTES // a.itemsize
+    if rows < L:
+        for n in range(rows):
+            s = init[row + n]
+            for k in range(K):
+                s += M[(row + n) * K + k] * a[at + k]
+            out[to + n] = s
+        return
+    for start in range(0, rows, L):
+        n = min(start, rows - L)
+        store(out, to + n, load(init, row + n, None) + row_sums(M, (row + n) * K, K, a, at), None)
+
+
+@intrinsic
+def row_sums(typingctx, M, start, K, a, at):
+    """Σ_k M[start + n K + k] a[at + k] in lane n, for as many rows as there are lanes."""
+    vector = Vector(M.dtype)
+
+    def codegen(context, builder, sig, args):
+        M, start, K, a, at = args
+        starts = [builder.add(start, builder.mul(K, ir.Constant(I64, n))) for n in range(vector.lanes)]
+        lanes, entry = ir.Constant(I64, vector.lanes), builder.block
+
+        def added(k, sums, mask):
+            """The sums of each lane, with the products of as many columns as there are lanes, from k on."""
+            right = emit_load(context, builder, sig.args[3], a, builder.add(at, k), mask)
+            left = [emit_load(context, builder, sig.args[0], M, builder.add(row, k), mask) for row in starts]
+            return [fma(builder, m, right, s) for m, s in zip(left, sums, strict=True)]
+
+        head, body, rest, tail, done = (builder.append_basic_block(n) for n in ("head", "body", "rest", "tail", "done"))
+        builder.branch(head)
+        builder.position_at_end(head)
+        k, *sums = [builder.phi(kind) for kind in (I64, *[vector.ir] * vector.lanes)]
+        after = builder.add(k, lanes)
+        builder.cbranch(builder.icmp_signed("<=", after, K), body, rest)
+        builder.position_at_end(body)
+        zero = constant(vector.ir, 0.0)
+        pairs = zip((k, *sums), (after, *added(k, sums, None)), strict=True)
+        for node, value in pairs:
+            node.add_incoming(ir.Constant(I64, 0) if node is k else zero, entry)
+            node.add_incoming(value, body)
+        builder.branch(head)
+        builder.position_at_end(rest)
+        builder.cbranch(builder.icmp_signed("<", k, K), tail, done)
+        builder.position_at_end(tail)
+        masked = added(k, sums, lane_mask(builder, types.int64, builder.sub(K, k), vector.lanes))
+        builder.branch(done)
+        builder.position_at_end(done)
+        totals = [builder.phi(vector.ir) for _ in sums]
+        for node, whole, value in zip(totals, sums, masked, strict=True):
+            node.add_incoming(whole, rest)
+            node.add_incoming(value, tail)
+        return _lane_sums(builder, totals)
+
+    return vector(M, types.int64, types.int64, a, types.int64), codegen
+
+
+def _lane_sums(builder, lines):
+    """The sum over the lanes of line n in lane n: lines in pairs, halves of both side by side, until one is left.
+
+    First within blocks of 128 bits, where processors shuffle fastest, then whole blocks.
+    """
+    lanes = lines[0].type.count
+    block = 128 // (32 if isinstance(lines[0].type.element, ir.FloatType) else 64)
+    size = 1
+    while size < lanes:
+        halves = [_halves(lanes, size, block, odd) for odd in (0, 1)]
+        lines = [_added(builder, a, b, halves) for a, b in zip(lines[::2], lines[1::2], strict=True)]
+        size *= 2
+    return lines[0]
+
+
+def _halves(lanes, size, block, odd):
+    """Which lanes of two lines a, b are taken: every other piece of both.
+
+    Pieces are `size` lanes that belong to as many rows, within a block, then whole blocks. Within a block the pieces
+    of a and b come in turn; of blocks, those of a come first.
+    """
+    if size < block:
+        pairs = block // (2 * size)
+        at = [s + (odd * pairs + n) * size for s in range(0, lanes, block) for n in range(pairs)]
+        starts = [start + line for start in at for line in (0, lanes)]
+        return [s + i for s in starts for i in range(size)]
+    starts = [n * block for n in range(2 * lanes // block) if n % 2 == odd]
+    return [s + i for s in starts for i in range(block)]
+
+
+def _added(builder, a, b, halves):
+    kind = ir.VectorType(I32, a.type.count)
+    first, second = (builder.shuffle_vector(a, b, ir.Constant(kind, order)) for order in halves)
+    return builder.fadd(first, second)

@@ -1,0 +1,102 @@
+"""Steps of a recurrent layer: compiled ones where there is a kernel, else the cell's own in NumPy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gatewise import kernels, recurrence
+from gatewise.errors import Array, GatewiseValueError, check_array, check_finite
+from gatewise.layers.stepper import Stepper
+
+if TYPE_CHECKING:
+    from gatewise.layers.stack import Recurrent
+
+# More steps times streams than this are faster as a pass of the layer: its products are larger and may use threads, but
+# each call costs 10 µs a layer. Chosen by timings at H = 16 to 128.
+MANY = 32
+
+
+class RecurrentStepper(Stepper):
+    """Steps of a stack of recurrent layers."""
+
+    layer: Recurrent
+
+    def __init__(self, layer: Recurrent, batch: int | None) -> None:
+        super().__init__(layer, batch)
+        if layer.bidirectional:
+            raise GatewiseValueError(
+                f"{type(layer).__name__} is bidirectional and cannot step: its reverse direction reads from the end, "
+                f"which a stream does not have; use bidirectional=False, or call the layer with whole sequences."
+            )
+        rows = () if batch is None else (self._rows,)
+        self._dtype = layer.dtype
+        self._x_shape, self._y_shape = (*rows, layer.input_size), (*rows, layer.hidden_size)
+        self._take_weights()
+
+    def _take_weights(self) -> None:
+        """Look up the arrays of the layer's weights, whose values are read at every step."""
+        layer, held = self.layer, self.__dict__.get("_states")
+        self._params = layer.params
+        self._weights = [layer._weights(k, 0, copy=False) for k in range(layer.num_layers)]
+        self._run: Callable[[Array, Array], bool] | None = None
+        kernel = kernels.find(layer.cell)
+        if kernel and self._rows < MANY and all(w.flags.c_contiguous for layer in self._weights for w in layer):
+            sizes = (layer.num_layers, layer.input_size, layer.hidden_size)
+            streams = kernels.streams(kernel, self._rows, *sizes, layer.dtype)
+            self._run, self._states = streams.runner(self._weights), streams.state
+        else:
+            shape = (len(layer.cell.states), layer.num_layers, self._rows, layer.hidden_size)
+            self._states = np.zeros(shape, layer.dtype)
+        if held is not None:
+            self._states[:] = held
+
+    def step(self, x: Array, out: Array | None = None) -> Array:  # noqa: D102
+        dtype = self._dtype
+        if type(x) is not np.ndarray or x.shape != self._x_shape or x.dtype is not dtype:  # the usual case is quick
+            check_array("x", x, self._x_shape, dtype)
+        if out is None:
+            out = np.empty(self._y_shape, dtype)
+        elif (
+            type(out) is not np.ndarray or out.shape != self._y_shape or out.dtype is not dtype or not out.flags.carray
+        ):
+            self._checked_out(out, self._y_shape, dtype)
+        if self._params is not self.layer.params:
+            self._take_weights()
+        if self._run is None:
+            out[...] = self._pass(x.reshape(self._rows, 1, -1)).reshape(self._y_shape)
+        elif not (self._run(x, out) if self.batch is None else self._run(x.reshape(-1), out.reshape(-1))):
+            check_finite("x", x)
+        return out
+
+    def _pass(self, x: Array) -> Array:
+        check_array("x", x, (self._rows, "time", self.layer.input_size), self._dtype)
+        check_finite("x", x)
+        if self._params is not self.layer.params:
+            self._take_weights()
+        if not (x.flags.c_contiguous and x.flags.writeable):  # a read-only array would be another type to the kernels
+            x = np.array(x, order="C")
+        for k, weights in enumerate(self._weights):
+            run = recurrence.forward(self.layer.cell, x, weights, tuple(np.array(self._states[:, k])), keep=False)
+            self._states[:, k] = run.final
+            x = run.states[0]
+        return x
+
+    def _state(self) -> Any:
+        return self.layer._pack(tuple(np.array(self._states)))
+
+    def _set_state(self, state: Any) -> None:
+        self._states[:] = self.layer._checked_state(state, self._rows)
+
+    def reset(self, rows: Any = None) -> None:  # noqa: D102
+        self._states[:, :, self._checked_rows(rows)] = 0
+
+    def state_dict(self) -> dict[str, Array]:  # noqa: D102
+        return dict(zip(self.layer.cell.states, np.array(self._states), strict=True))
+
+    def _load(self, arrays: Mapping[str, Array]) -> None:
+        names = self.layer.cell.states
+        values = [check_array(name, arrays[name], self._states.shape[1:], self._dtype) for name in names]
+        self._states[:] = values
