@@ -33,7 +33,14 @@ from gatewise.sight.doctor import NonFiniteError
 from gatewise.sight.flow import GradientFlow, gradient_flow, jacobians
 from gatewise.sight.trace import trace
 from gatewise.threads import get_num_threads, set_num_threads
-from gatewise.training import History, train
+from gatewise.training import (
+    History,
+    OnlineClassifier,
+    OnlineRegressor,
+    contiguous_rows,
+    train,
+    train_stream,
+)
 
 __version__ = "0.1.0"
 
@@ -91,6 +98,8 @@ __all__ = [
     "MinGRU",
     "Noise",
     "NonFiniteError",
+    "OnlineClassifier",
+    "OnlineRegressor",
     "Parallel",
     "Pool",
     "RNNCell",
@@ -102,6 +111,7 @@ __all__ = [
     "SequenceWindower",
     "Sequential",
     "clip_by_global_norm",
+    "contiguous_rows",
     "convert",
     "datasets",
     "define_cell",
@@ -120,4 +130,5 @@ __all__ = [
     "set_num_threads",
     "trace",
     "train",
+    "train_stream",
 ]

@@ -26,6 +26,7 @@ from gatewise.layers.layer import Rng, generator
 from gatewise.layers.padding import valid_steps
 from gatewise.layers.parts import example_input, plain_layers
 from gatewise.layers.stack import Recurrent
+from gatewise.layers.trees import leaves, mapped
 from gatewise.recurrence import Run
 
 TOLERANCE = 1e-7
@@ -216,7 +217,7 @@ def _clear_data(layer: Recurrent, lengths: Any, random_state: bool, rng: np.rand
         x = rng.standard_normal((3, 4, layer.input_size))
         state = layer(x[:, :0])[1]
         if random_state:
-            state = _map(lambda a: rng.standard_normal(a.shape), state)
+            state = mapped(lambda a: rng.standard_normal(a.shape), state)
         runs = layer.forward(x, state, lengths=lengths, training=True, rng=0)[2].runs
         if getattr(layer, "nonlinearity", None) != "relu" or min(map(_distance_to_kink, runs)) > CLEARANCE:
             break
@@ -252,16 +253,16 @@ class _Problem:
         if state is None:
             outputs, _ = self._forward(None)
             state = outputs if isinstance(self.layer, RecurrentCell) else outputs[1]
-            self.state = _map(lambda a: rng.standard_normal(a.shape), state)
+            self.state = mapped(lambda a: rng.standard_normal(a.shape), state)
         else:
-            self.state = _map(lambda a: np.array(a, np.float64), state)
+            self.state = mapped(lambda a: np.array(a, np.float64), state)
         outputs, _ = self._forward(self.state)
-        self.cotangent = _map(lambda a: rng.standard_normal(a.shape), outputs)
+        self.cotangent = mapped(lambda a: rng.standard_normal(a.shape), outputs)
         self.arrays = self._named(self.layer.params, self.x, self.state)
 
     def loss(self) -> float:
         outputs, _ = self._forward(self.state)
-        pairs = zip(_leaves(outputs), _leaves(self.cotangent), strict=True)
+        pairs = zip(leaves(outputs), leaves(self.cotangent), strict=True)
         return float(sum(np.vdot(output, d) for (_, output), (_, d) in pairs))
 
     def gradients(self) -> dict[str, Array]:
@@ -285,7 +286,7 @@ class _Problem:
         named = dict(params)
         if x is not None and self.x.dtype == np.float64:
             named["x"] = x
-        return named | {"state" + path: leaf for path, leaf in _leaves(state)}
+        return named | {"state" + path: leaf for path, leaf in leaves(state)}
 
 
 def _check_array(
@@ -345,24 +346,6 @@ def _example_input(layer: Layer | RecurrentCell, rng: np.random.Generator) -> Ar
     if isinstance(layer, RecurrentCell):
         return rng.standard_normal((3, layer.layer.input_size))
     return example_input(layer, rng, (3, 5), any_size=4)
-
-
-def _leaves(tree: Any, path: str = "") -> Iterator[tuple[str, Array]]:
-    """Arrays in a tree of tuples, with their paths; None holds nothing."""
-    if isinstance(tree, np.ndarray):
-        yield path, tree
-    elif tree is not None:
-        names = getattr(tree, "_fields", range(len(tree)))
-        for name, branch in zip(names, tree, strict=True):
-            yield from _leaves(branch, f"{path}.{name}")
-
-
-def _map(function: Callable[[Array], Array], tree: Any) -> Any:
-    """The same tree with `function` of every array."""
-    if tree is None or isinstance(tree, np.ndarray):
-        return tree if tree is None else function(tree)
-    branches = [_map(function, branch) for branch in tree]
-    return type(tree)(*branches) if hasattr(tree, "_fields") else tuple(branches)
 
 
 def _verdict(error: float, tolerance: float) -> str:

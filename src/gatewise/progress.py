@@ -28,8 +28,11 @@ def stage(description: str) -> Iterator[None]:
 
 
 @contextmanager
-def progress_bar(total: int, enabled: bool, description: str = "training") -> Iterator[Callable[[str], None]]:
-    """Yield a function that moves the bar by one of `total` steps and shows a short text beside it."""
+def progress_bar(total: int | None, enabled: bool, description: str = "training") -> Iterator[Callable[[str], None]]:
+    """Yield a function that moves the bar by one of `total` steps and shows a short text beside it.
+
+    Without a total, of something that may go on for ever, it shows how many steps have been made.
+    """
     if not enabled:
         yield lambda text: None
         return
@@ -74,15 +77,15 @@ class NotebookBar:
 
     Parameters
     ----------
-    total : int
-        Steps until the end.
+    total : int or None
+        Steps until the end, if that is known.
     description : str
         What is going on.
     show : callable, optional
         Shows an object and returns a handle whose `update` replaces it; IPython's `display` if None.
     """
 
-    def __init__(self, total: int, description: str, show: Callable[[NotebookBar], Any] | None = None) -> None:
+    def __init__(self, total: int | None, description: str, show: Callable[[NotebookBar], Any] | None = None) -> None:
         self.total, self.description = total, description
         self.done, self.text = 0, ""
         self._began = self._shown = time.monotonic()
@@ -102,21 +105,25 @@ class NotebookBar:
         self._handle.update(self)
 
     def __repr__(self) -> str:
-        filled = WIDTH * self.done // max(self.total, 1)
+        filled = WIDTH * self.done // max(self.total, 1) if self.total is not None else WIDTH * self._closed
         return f"{self.description} {'█' * filled}{'░' * (WIDTH - filled)} {self._words()}"
 
     def _repr_html_(self) -> str:
-        bar = f'<progress max="{self.total}" value="{self.done}" style="width:15em;vertical-align:middle"></progress>'
+        numbers = "" if self.total is None else f' max="{self.total}" value="{self.done}"'
+        bar = f'<progress{numbers} style="width:15em;vertical-align:middle"></progress>'
         description, words = html.escape(self.description), html.escape(self._words())
         return f'<div style="font-family:monospace">{description} {bar} {words}</div>'
 
     def _words(self) -> str:
-        return "  ".join(filter(None, (f"{self.done}/{self.total}", self.text, self._time())))
+        steps = f"{self.done}" if self.total is None else f"{self.done}/{self.total}"
+        return "  ".join(filter(None, (steps, self.text, self._time())))
 
     def _time(self) -> str:
         elapsed = time.monotonic() - self._began
         if self._closed:
             return f"in {_clock(elapsed)}"
+        if self.total is None:
+            return f"for {_clock(elapsed)}"
         return f"{_clock(elapsed / self.done * (self.total - self.done))} left" if self.done else ""
 
 

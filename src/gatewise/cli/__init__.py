@@ -25,6 +25,7 @@ VERBS = {
     "predict": "Predict from a new table with a saved model.",
     "regress": "Learn to predict numbers from sequences of a table.",
     "report": "Write one HTML page on a saved model.",
+    "stream": "Predict from rows on stdin as they come.",
     "trace": "Show what happens inside a network.",
     "warmup": "Compile every kernel now, so that nothing waits later.",
 }

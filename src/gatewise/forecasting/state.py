@@ -70,14 +70,16 @@ class State(NamedTuple):
 
     def updated(self, y_new: Any, X_new: Any) -> State:
         """The state after new rows."""
+        return self.continued(y_new, X_new).trimmed()
+
+    def continued(self, y_new: Any, X_new: Any) -> State:
+        """The state after new rows, with all that it had before."""
         parts, X_new = self._new_parts(y_new, X_new)
         self._check_covariates(X_new)
         tables = self._tables(X_new, "X_new")
         grown = [self._grown(i, part, tables[i]) for i, part in enumerate(parts)]
         y, known, past, axes = (list(column) for column in zip(*grown, strict=True))
-        return self._replace(
-            panel=Panel.of(y, known, past, self.panel.static, self.panel.first), axes=tuple(axes)
-        ).trimmed()
+        return self._replace(panel=Panel.of(y, known, past, self.panel.static, self.panel.first), axes=tuple(axes))
 
     def apart(self, y_new: Any, X_new: Any) -> tuple[State, list[pd.Series], list[pd.DataFrame]]:
         """The state of a list of series, and new rows and covariates as such lists, with every step, NaN for gaps."""

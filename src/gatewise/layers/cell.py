@@ -10,7 +10,8 @@ from numpy.typing import DTypeLike
 from gatewise.errors import Array, check_array
 from gatewise.layers.layer import Params, Rng, check_tape_type
 from gatewise.layers.recurrent import GRU, LSTM, RNN
-from gatewise.layers.stack import Recurrent, RecurrentTape
+from gatewise.layers.stack import Recurrent
+from gatewise.layers.tape import RecurrentTape
 
 
 class CellTape:

@@ -13,7 +13,8 @@ from gatewise.layers.layer import Layer
 from gatewise.layers.parallel import Parallel, ParallelTape
 from gatewise.layers.sequential import Sequential, SequentialTape
 from gatewise.layers.several import Several
-from gatewise.layers.stack import Recurrent, RecurrentTape
+from gatewise.layers.stack import Recurrent
+from gatewise.layers.tape import RecurrentTape
 from gatewise.recurrence import Pass
 
 

@@ -80,8 +80,10 @@ class GRU(Convertible):
         Source of the starting weights, uniform in ±1/√H; fresh entropy if None.
     init : {"uniform", "orthogonal"}
         "orthogonal" starts each gate's recurrent matrix as a random orthogonal one.
-    tape : {"store", "recompute"}
+    tape : {"store", "recompute", "checkpoint"}
         "recompute" keeps states only and computes the gates again in the backward pass: less memory, a third more work.
+        "checkpoint" keeps the states of every √T-th step only and computes the rest again, chunk by chunk: the tape
+        takes O(√T) memory beside a copy of x (with two directions, of the input of each layer), and masks of dropout.
     chrono : float, optional
         Longest dependency expected, in steps: biases of the update gate start at log U(1, chrono − 1).
 

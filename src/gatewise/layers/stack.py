@@ -7,9 +7,7 @@ Shapes, with B sequences, T steps, D inputs, H units, L layers and S directions 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -26,47 +24,23 @@ from gatewise.errors import (
     check_dtype,
     check_number,
 )
-from gatewise.layers import initializers
+from gatewise.layers import checkpoints, initializers
+from gatewise.layers.checkpoints import Column
+from gatewise.layers.directions import (
+    in_order,
+    masked,
+    nth,
+    of_direction,
+    parameter_names,
+    side_by_side,
+    stack_states,
+)
 from gatewise.layers.layer import Layer, Params, Rng, check_tape, generator
-from gatewise.layers.padding import blank, checked_steps, reverse
+from gatewise.layers.padding import blank, checked_steps
+from gatewise.layers.tape import RecurrentTape
 from gatewise.recurrence import Pass, Run, Weights
 
-
-@dataclass(frozen=True, eq=False)
-class RecurrentTape:
-    """What a recurrent layer's forward pass leaves for its backward pass, by name.
-
-    `tape.reset`, `tape.update`, `tape.candidate`, `tape.hidden`, … are (batch, time, H) for a single layer and
-    direction; `tape.values(name, layer, reverse)` gives them for any other. Steps past a sequence's length are 0.
-    """
-
-    runs: tuple[Run, ...]
-    lengths: Array | None
-    masks: tuple[Array | None, ...]
-    directions: int
-    owner: object
-
-    def values(self, name: str, layer: int = 0, reverse: bool = False) -> Array:
-        """Return gate or state `name` of one layer and direction, (batch, time, H), in the order of x."""
-        index = layer * self.directions + reverse
-        if not 0 <= index < len(self.runs) or (reverse and self.directions == 1):
-            layers = len(self.runs) // self.directions
-            raise GatewiseValueError(
-                f"the tape has no layer {layer}{' in reverse' if reverse else ''}; "
-                f"it has {layers} layer(s) in {self.directions} direction(s)."
-            )
-        run = self.runs[index]
-        names = [*run.cell.recorded, *run.cell.states]
-        check_choice("name", name, names)
-        values = (*recurrence.recorded(run), *run.states)[names.index(name)]
-        return _in_order(values, int(reverse), self.lengths).copy()
-
-    def __getattr__(self, name: str) -> Array:
-        if name.startswith("_") or name not in (*self.runs[0].cell.recorded, *self.runs[0].cell.states):
-            raise AttributeError(f"the tape holds no {name!r}")
-        if len(self.runs) > 1:
-            raise AttributeError(f"several layers or directions: use tape.values({name!r}, layer, reverse)")
-        return self.values(name)
+Masks = tuple[Array | None, ...]
 
 
 class Recurrent(Layer):
@@ -103,7 +77,7 @@ class Recurrent(Layer):
         check_choice("bidirectional", bidirectional, (False, True))
         check_choice("bias", bias, (False, True))
         check_choice("init", init, ("uniform", "orthogonal"))
-        check_choice("tape", tape, ("store", "recompute"))
+        check_choice("tape", tape, ("store", "recompute", "checkpoint"))
         self.input_size = int(input_size)
         self.hidden_size = int(hidden_size)
         self.num_layers = int(num_layers)
@@ -153,7 +127,8 @@ class Recurrent(Layer):
 
     def __call__(self, x: Array, state: Any = None, *, lengths: Any = None) -> tuple[Array, Any]:
         """Inference: return y (batch, time, directions·H) and the final state; the arguments are those of `forward`."""
-        y, runs, _, _ = self._pass(x, state, lengths, None, keep=False)
+        y, initial, lengths = self._started(x, state, lengths)
+        y, runs = self._pass(y, initial, lengths, (None,) * self.num_layers, keep=False)
         return y, self._final(runs)
 
     def forward(
@@ -189,39 +164,65 @@ class Recurrent(Layer):
         GatewiseError
             If a shape, dtype, value or length does not fit.
         """
-        y, runs, lengths, masks = self._pass(x, state, lengths, generator(rng) if training else None, keep=True)
-        tape = RecurrentTape(tuple(runs), lengths, tuple(masks), self.directions, self.identity)
-        return y, self._final(runs), tape
+        y, initial, lengths = self._started(x, state, lengths)
+        masks = self._dropout_masks(generator(rng) if training else None, y.shape[:2])
+        if self.tape == "checkpoint":
+            y, columns = self._columns(y, initial, lengths, masks)
+            states = [state for column in columns for state in column.final]
+            tape = RecurrentTape((), tuple(columns), lengths, masks, self.directions, self.identity)
+            return y, self._pack(stack_states(states)), tape
+        y, runs = self._pass(y, initial, lengths, masks, keep=True)
+        tape = RecurrentTape(tuple(runs), (), lengths, masks, self.directions, self.identity)
+        return y.copy() if self.directions == 1 else y, self._final(runs), tape
 
-    def _pass(
-        self, x: Array, state: Any, lengths: Any, rng: np.random.Generator | None, keep: bool
-    ) -> tuple[Array, list[Run], Array | None, list[Array | None]]:
-        """Run all layers; return the output, the runs, the lengths as an array, and the dropout masks."""
+    def _started(self, x: Array, state: Any, lengths: Any) -> tuple[Array, State, Array | None]:
+        """Check the arguments of a pass; return x with 0 past each length, the initial state and the lengths."""
         check_array("x", x, ("batch", "time", self.input_size), self.dtype)
         lengths = checked_steps(x, lengths)
-        initial = self._checked_state(state, len(x))
-        y = blank(x, lengths)
+        return blank(x, lengths), self._checked_state(state, len(x)), lengths
+
+    def _pass(
+        self, y: Array, initial: State, lengths: Array | None, masks: Masks, keep: bool
+    ) -> tuple[Array, list[Run]]:
+        """Run all layers on y; return the output and the runs, to which the output of a single direction belongs."""
         runs: list[Run] = []
-        masks: list[Array | None] = []
         for layer in range(self.num_layers):
-            masks.append(self._dropout_mask(rng, y.shape) if layer else None)
-            y = _times(y, masks[-1])
+            y = masked(y, masks[layer])
             for k in range(self.directions):
-                x_run = _in_order(y, k, lengths, copy=keep)
+                x_run = in_order(y, k, lengths, copy=keep)
                 weights = self._weights(layer, k, copy=keep)
-                start = _nth(initial, len(runs), copy=keep)
+                start = nth(initial, len(runs), copy=keep)
                 runs.append(
                     recurrence.forward(
                         self.cell, x_run, weights, start, lengths, keep=keep, record=self.tape == "store"
                     )
                 )
-            outputs = [_in_order(run.states[0], k, lengths) for k, run in enumerate(runs[-self.directions :])]
-            y = outputs[0] if len(outputs) == 1 else np.concatenate(outputs, axis=-1)
-        owned = keep and self.directions == 1
-        return y.copy() if owned else y, runs, lengths, masks
+            y = side_by_side([in_order(run.states[0], k, lengths) for k, run in enumerate(runs[-self.directions :])])
+        return y, runs
+
+    def _columns(self, y: Array, initial: State, lengths: Array | None, masks: Masks) -> tuple[Array, list[Column]]:
+        """Run all layers on y as `_pass` does; return the output, which belongs to nothing else, and the columns."""
+        columns: list[Column] = []
+        for layers in self._floors():
+            y = masked(y, masks[layers[0]])
+            outputs = []
+            for k in range(self.directions):
+                weights = tuple(self._weights(layer, k, copy=True) for layer in layers)
+                starts = tuple(nth(initial, layer * self.directions + k, copy=True) for layer in layers)
+                x, inner = in_order(y, k, lengths, copy=True), (None, *masks[layers[0] + 1 : layers[-1] + 1])
+                output, column = checkpoints.forward(self.cell, x, weights, inner, starts, lengths)
+                outputs.append(in_order(output, k, lengths))
+                columns.append(column)
+            y = side_by_side(outputs)
+        return y, columns
+
+    def _floors(self) -> list[range]:
+        """The layers whose columns a sequence passes one after the other: with two directions each waits for both."""
+        layers = range(self.num_layers)
+        return [layers] if self.directions == 1 else [layers[layer : layer + 1] for layer in layers]
 
     def _final(self, runs: list[Run]) -> Any:
-        return self._pack(_stack_states(run.final for run in runs))
+        return self._pack(stack_states(run.final for run in runs))
 
     def backward(self, tape: RecurrentTape, dy: Array, dstate: Any = None) -> tuple[Array, Any, dict[str, Array]]:
         """Carry the gradients of output and final state back to input, initial state and parameters.
@@ -249,6 +250,8 @@ class Recurrent(Layer):
         GatewiseError
             If the tape is another layer's, or a shape or dtype does not fit.
         """
+        if isinstance(tape, RecurrentTape) and tape.columns:
+            return self._backward_columns(tape, *self._checked_gradients(tape, dy, dstate))
         return self._backward(tape, dy, dstate, keep_dstates=False)[:3]
 
     def backward_passes(  # noqa: D102
@@ -259,36 +262,63 @@ class Recurrent(Layer):
     def _backward(
         self, tape: RecurrentTape, dy: Array, dstate: Any, keep_dstates: bool
     ) -> tuple[Array, Any, dict[str, Array], tuple[Pass, ...]]:
-        check_tape(tape, RecurrentTape, self)
-        B, T, _ = tape.runs[0].x.shape
-        dy = blank(check_array("dy", dy, (B, T, self.output_size), self.dtype), tape.lengths)
-        dfinal = self._checked_state(dstate, B, "dstate")
+        dy, dfinal = self._checked_gradients(tape, dy, dstate)
         passes: list[Pass] = []
+        runs = tape.runs
         for layer in reversed(range(self.num_layers)):
-            dx, of_layer = self._backward_layer(layer, tape, dy, dfinal, keep_dstates)
-            dy = _times(dx, tape.masks[layer])
+            dx, of_layer = self._backward_layer(layer, runs, tape.lengths, dy, dfinal, keep_dstates)
+            dy = masked(dx, tape.masks[layer])
             passes = of_layer + passes
-        return dy, self._pack(_stack_states(p.dinitial for p in passes)), self._named_gradients(passes), tuple(passes)
+        dstate = self._pack(stack_states(p.dinitial for p in passes))
+        return dy, dstate, self._named_gradients([p.gradients for p in passes]), tuple(passes)
+
+    def _checked_gradients(self, tape: RecurrentTape, dy: Array, dstate: Any) -> tuple[Array, State]:
+        check_tape(tape, RecurrentTape, self)
+        B, T, _ = (tape.kept or tape.columns)[0].x.shape
+        dy = blank(check_array("dy", dy, (B, T, self.output_size), self.dtype), tape.lengths)
+        return dy, self._checked_state(dstate, B, "dstate")
+
+    def _backward_columns(self, tape: RecurrentTape, dy: Array, dfinal: State) -> tuple[Array, Any, dict[str, Array]]:
+        columns = list(tape.columns)
+        dinitial: list[State] = []
+        gradients: list[Weights] = []
+        for layers in reversed(self._floors()):
+            of_floor = []
+            for k in range(self.directions):
+                dh, column = of_direction(dy, k, self.directions), columns[k - self.directions]
+                ends = tuple(nth(dfinal, layer * self.directions + k) for layer in layers)
+                of_floor.append(checkpoints.backward(column, in_order(dh, k, tape.lengths) if k else dh, ends))
+            del columns[-self.directions :]
+            dinitial[:0] = [state for _, states, _ in of_floor for state in states]
+            gradients[:0] = [weights for _, _, parts in of_floor for weights in parts]
+            dxs = [in_order(dx, k, tape.lengths) for k, (dx, _, _) in enumerate(of_floor)]
+            dy = masked(sum(dxs[1:], start=dxs[0]), tape.masks[layers[0]])
+        return dy, self._pack(stack_states(dinitial)), self._named_gradients(gradients)
 
     def _backward_layer(
-        self, layer: int, tape: RecurrentTape, dy: Array, dfinal: State, keep_dstates: bool
+        self,
+        layer: int,
+        runs: tuple[Run, ...],
+        lengths: Array | None,
+        dy: Array,
+        dfinal: State,
+        keep_dstates: bool,
     ) -> tuple[Array, list[Pass]]:
         """Return the gradient of what one layer reads, and its pass in each direction."""
         dxs, passes = [], []
         for k in range(self.directions):
-            dh = dy if self.directions == 1 else np.split(dy, 2, axis=-1)[k]
-            index = layer * self.directions + k
+            dh, index = of_direction(dy, k, self.directions), layer * self.directions + k
             dx, passed = recurrence.backward_pass(
-                tape.runs[index], _in_order(dh, k, tape.lengths), _nth(dfinal, index), keep_dstates=keep_dstates
+                runs[index], in_order(dh, k, lengths), nth(dfinal, index), keep_dstates=keep_dstates
             )
-            dxs.append(_in_order(dx, k, tape.lengths))
+            dxs.append(in_order(dx, k, lengths))
             passes.append(passed)
         return sum(dxs[1:], start=dxs[0]), passes
 
-    def _named_gradients(self, passes: list[Pass]) -> dict[str, Array]:
+    def _named_gradients(self, gradients: list[Weights]) -> dict[str, Array]:
         grads: dict[str, Array] = {}
-        for index, passed in enumerate(passes):
-            grads |= zip(_parameter_names(*divmod(index, self.directions)), passed.gradients, strict=True)
+        for index, weights in enumerate(gradients):
+            grads |= zip(parameter_names(*divmod(index, self.directions)), weights, strict=True)
         return {name: grads[name] for name in self.params}
 
     def _initial_params(self, rng: np.random.Generator, init: str) -> Params:
@@ -296,10 +326,10 @@ class Recurrent(Layer):
         params: dict[str, Array] = {}
         for layer in range(self.num_layers):
             for k in range(self.directions):
-                for name, shape in zip(_parameter_names(layer, k), self._shapes(layer), strict=True):
+                for name, shape in zip(parameter_names(layer, k), self._shapes(layer), strict=True):
                     if self._is_parameter(name):
                         params[name] = initializers.uniform(rng, shape, H**-0.5, self.dtype)
-                U = _parameter_names(layer, k)[1]
+                U = parameter_names(layer, k)[1]
                 if init == "orthogonal" and U in params:
                     params[U] = initializers.orthogonal(rng, G, H, self.dtype)
         return Params(params)
@@ -332,14 +362,17 @@ class Recurrent(Layer):
         """Copies where a tape is to keep the network it came from."""
         arrays = [
             self.params[name] if name in self.params else np.zeros(shape, self.dtype)
-            for name, shape in zip(_parameter_names(layer, direction), self._shapes(layer), strict=True)
+            for name, shape in zip(parameter_names(layer, direction), self._shapes(layer), strict=True)
         ]
         return Weights(*(array.copy() if copy else array for array in arrays))
 
-    def _dropout_mask(self, rng: np.random.Generator | None, shape: tuple[int, ...]) -> Array | None:
-        return (
-            None if rng is None or not self.dropout else initializers.dropout_mask(rng, shape, self.dropout, self.dtype)
-        )
+    def _dropout_masks(self, rng: np.random.Generator | None, rows: tuple[int, ...]) -> Masks:
+        """One for the input of each layer, all of the same output size; None for that of the first."""
+        if rng is None or not self.dropout:
+            return (None,) * self.num_layers
+        shape = (*rows, self.output_size)
+        masks = (initializers.dropout_mask(rng, shape, self.dropout, self.dtype) for _ in range(1, self.num_layers))
+        return (None, *masks)
 
     def _checked_state(self, state: Any, batch: int, name: str = "state") -> State:
         shape = (self.num_layers * self.directions, batch, self.hidden_size)
@@ -361,31 +394,3 @@ class Recurrent(Layer):
             need = f"{package}{self.State.__qualname__}({', '.join(self.State._fields)})"
             raise GatewiseTypeError(f"{name} is a {type(state).__name__}; need {need}, or a tuple of these arrays.")
         return tuple(state)
-
-
-def _in_order(a: Array, direction: int, lengths: Array | None, copy: bool = False) -> Array:
-    """(batch, time, N), contiguous, in the order in which direction 0 or 1 runs; its own inverse."""
-    if direction:
-        return np.array(reverse(a, lengths), order="C")
-    # A read-only array would be a type of its own to the kernels.
-    return a if a.flags.c_contiguous and a.flags.writeable and not copy else np.array(a, order="C")
-
-
-@cache
-def _parameter_names(layer: int, direction: int) -> tuple[str, ...]:
-    """PyTorch's names of the weights of one direction of one layer, in the order of `Weights`."""
-    suffix = f"_l{layer}" + "_reverse" * direction
-    return tuple(name + suffix for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
-
-
-def _nth(state: State, index: int, copy: bool = False) -> State:
-    return tuple(s[index].copy() if copy else s[index] for s in state)
-
-
-def _stack_states(states: Iterable[State]) -> State:
-    """One state per layer and direction, as arrays (layers·directions, batch, H)."""
-    return tuple(np.stack(parts) if len(parts) > 1 else parts[0][None] for parts in zip(*states, strict=True))
-
-
-def _times(a: Array, mask: Array | None) -> Array:
-    return a if mask is None else a * mask

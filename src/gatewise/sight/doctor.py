@@ -28,7 +28,7 @@ class NonFiniteError(GatewiseError, ArithmeticError, ValueError):
         "exploding recurrence", "loss" or "overflow".
     remedy : str
     epoch, batch : int
-        From 1.
+        From 1. In `train_stream` epoch is 0, and batch the number of the update.
     loss, gradient_norm : float
         As the failed step gave them; NaN if it did not come that far.
     gradient_norms : list of float
@@ -41,7 +41,8 @@ class NonFiniteError(GatewiseError, ArithmeticError, ValueError):
     parameters : list of str
         All parameters that are not finite, or whose gradients are not.
     unit, sample, step : int or None
-        Unit or feature, row of the arrays given to `train`, and time step, all from 0.
+        Unit or feature, row of the arrays given to `train`, and time step, all from 0; in `train_stream` the row and
+        the step of the window.
     history : History
         The epochs completed.
 
@@ -90,7 +91,7 @@ def examine(case: Case) -> NonFiniteError | None:
     norms = ", ".join(f"{norm:.3g}" for norm in list(case.norms)[-NORMS_SHOWN:]) or "none, this was the first step"
     spoiled = f" Not finite in it or its gradient: {', '.join(parameters)}." if parameters else ""
     error = NonFiniteError(
-        f"epoch {case.epoch}, batch {case.number}: {what} First not finite: {_described(spot, sample)}.{spoiled} "
+        f"{case.place}: {what} First not finite: {_described(spot, sample)}.{spoiled} "
         f"Gradient norms before: {norms}. Likely cause: {evidence}. "
         f"The weights are those of the batch before: {remedy}"
     )

@@ -13,10 +13,10 @@ import numpy as np
 from gatewise import recurrence
 from gatewise.errors import Array, GatewiseTypeError, check_choice, check_number
 from gatewise.layers import Layer
+from gatewise.layers.directions import parameter_names
 from gatewise.layers.padding import reverse as reverse_time
 from gatewise.layers.padding import valid_steps
 from gatewise.layers.parts import recurrent_parts
-from gatewise.layers.stack import _parameter_names
 from gatewise.losses import Loss
 from gatewise.recurrence import Run
 from gatewise.sight.trace import output_gradient
@@ -221,7 +221,7 @@ def _forward(model: Layer, x: Array, state: Any, lengths: Any, layer: int, rever
     check_choice("reverse", reverse, (False, True)[: part.layer.directions])
     place = layer * part.layer.directions + reverse
     run = part.tape.runs[place]
-    names = [part.prefix + name for name in _parameter_names(layer, int(reverse))]
+    names = [part.prefix + name for name in parameter_names(layer, int(reverse))]
     return _Chosen(model, y, tape, place, run._replace(record=recurrence.recorded(run)), names, bool(reverse))
 
 

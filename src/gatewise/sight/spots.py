@@ -52,13 +52,18 @@ class Case:
     batch: Samples
     rows: Array  # of the batch, in the user's arrays
     rng: np.random.Generator  # as it was before the step
-    epoch: int
-    number: int
+    epoch: int  # 0 for a window of a stream
+    number: int  # of the batch, or of the update
     norms: Sequence[float]  # of the last steps before
     steps: int  # made before
     value: float = float("nan")
     norm: float = float("nan")
     error: GatewiseError | None = None
+
+    @property
+    def place(self) -> str:
+        """Where the step was, in words."""
+        return f"epoch {self.epoch}, batch {self.number}" if self.epoch else f"update {self.number}"
 
     @property
     def weights(self) -> Array | None:

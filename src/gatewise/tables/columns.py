@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 MOST_LEVELS = 50
 MOST = 1e100  # of a target: its square must be a number
 _YES = {"yes": "no", "true": "false", "y": "n", "t": "f", "on": "off"}
+YES_OR_NO = {"1": 1.0, "0": 0.0} | dict.fromkeys(_YES, 1.0) | dict.fromkeys(_YES.values(), 0.0)
 
 
 class Column(NamedTuple):
@@ -220,9 +221,8 @@ def _check_unit(table: Table, name: str, unit: str) -> None:
 
 
 def _encode_yes_no(table: Table, column: Column) -> Array:
-    words = {"1": 1.0, "0": 0.0} | dict.fromkeys(_YES, 1.0) | dict.fromkeys(_YES.values(), 0.0)
     cells = texts(table, column.name)
-    values = np.array([words.get(str(cell).casefold(), np.nan) for cell in cells])
+    values = np.array([YES_OR_NO.get(str(cell).casefold(), np.nan) for cell in cells])
     odd = np.flatnonzero(np.isnan(values) & ~table.missing(column.name))
     if odd.size:
         row = int(odd[0])

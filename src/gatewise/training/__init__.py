@@ -1,8 +1,24 @@
-"""Training: the gradients of one batch, a loop that can be stopped and continued at any step, and `train` over both."""
+"""Training: the gradients of one batch, loops that can be stopped and continued, `train` and `train_stream`."""
 
 from gatewise.training.epochs import train
 from gatewise.training.gradients import BatchGradients, batch_gradients
 from gatewise.training.history import History
 from gatewise.training.loop import TrainingLoop
+from gatewise.training.online import OnlineClassifier, OnlineRegressor
+from gatewise.training.rows import ContiguousRows, contiguous_rows
+from gatewise.training.stream import train_stream
+from gatewise.training.stream_loop import StreamLoop
 
-__all__ = ["BatchGradients", "History", "TrainingLoop", "batch_gradients", "train"]
+__all__ = [
+    "BatchGradients",
+    "ContiguousRows",
+    "History",
+    "OnlineClassifier",
+    "OnlineRegressor",
+    "StreamLoop",
+    "TrainingLoop",
+    "batch_gradients",
+    "contiguous_rows",
+    "train",
+    "train_stream",
+]

@@ -11,6 +11,7 @@ from gatewise.batches import Samples
 from gatewise.errors import Array
 from gatewise.layers import Layer
 from gatewise.losses import Loss
+from gatewise.optimizers import Optimizer, clip_by_global_norm
 
 
 class BatchGradients(NamedTuple):
@@ -72,6 +73,21 @@ def batch_gradients(model: Layer, loss: Loss, batch: Samples, rng: np.random.Gen
         value, gradient = loss(prediction, batch.y, **batch.loss_weights(model.keeps_time))
         _, _, gradients = model.backward(tape, gradient)
     return BatchGradients(float(value), weight, gradients)
+
+
+def clipped_step(
+    model: Layer, optimizer: Optimizer, gradients: BatchGradients, clip: float | None
+) -> tuple[float, bool]:
+    """Clip the gradients in place and take one step of the optimizer along them, if they and the loss are finite.
+
+    Returns the global norm of the gradients before they were clipped, and whether the step was taken.
+    """
+    norm = clip_by_global_norm(gradients.gradients, np.inf if clip is None else clip)
+    finite = bool(np.isfinite(gradients.value) and np.isfinite(norm))
+    if finite:
+        with np.errstate(over="ignore", invalid="ignore"):  # the next batch shows it
+            optimizer.step(model.params, gradients.gradients)
+    return norm, finite
 
 
 def mean_loss(model: Layer, loss: Loss, samples: Samples, batch_size: int) -> float:

@@ -19,6 +19,9 @@ class History(list[dict[str, Any]]):
     `history["loss"]` is the list of that entry over all epochs; `history.best_epoch` the epoch with the lowest
     validation loss (training loss without validation).
 
+    That of `gatewise.train_stream` has records of one or more updates each: `update`, the number of the last of them,
+    `updates`, how many they are, and `step`, the time steps of the stream up to there, in place of `epoch`.
+
     Examples
     --------
     >>> history = History([{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": 0.25}])
@@ -47,7 +50,8 @@ class History(list[dict[str, Any]]):
         names = [name for name in self[-1] if all(name in record for record in self)]
         shown = {*range(SHOWN), self.best_epoch - 1, *range(len(self) - SHOWN, len(self))}
         rows = [[_short(record[name]) for name in names] for k, record in enumerate(self) if k in shown]
-        epochs = "1 epoch" if len(self) == 1 else f"{len(self)} epochs, the best {self.best_epoch}"
+        what = "epoch" if "epoch" in self[-1] else "record"
+        epochs = f"1 {what}" if len(self) == 1 else f"{len(self)} {what}s, the best {self.best_epoch}"
         return _curves(self) + html_table(names, rows, right=range(len(names)), caption=epochs)
 
 

@@ -22,12 +22,12 @@ from gatewise.errors import (
 from gatewise.layers import Layer
 from gatewise.layers.layer import Params, Rng, generator
 from gatewise.losses import Loss, named_loss
-from gatewise.optimizers import Optimizer, clip_by_global_norm, named_optimizer
+from gatewise.optimizers import Optimizer, named_optimizer
 from gatewise.sight.doctor import examine
 from gatewise.sight.spots import Case
 from gatewise.threads import single_threaded_blas
 from gatewise.training.best import Best
-from gatewise.training.gradients import BatchGradients, Mean, batch_gradients, mean_loss
+from gatewise.training.gradients import BatchGradients, Mean, batch_gradients, clipped_step, mean_loss
 from gatewise.training.history import History, monitored
 from gatewise.training.state import joined, plain, separated
 
@@ -193,10 +193,8 @@ class TrainingLoop:
             The global norm of the gradients before they were clipped. If it or the loss is not finite, nothing has
             been applied.
         """
-        norm = clip_by_global_norm(gradients.gradients, np.inf if self.clip is None else self.clip)
-        if np.isfinite(gradients.value) and np.isfinite(norm):
-            with np.errstate(over="ignore", invalid="ignore"):  # the next batch shows it
-                self.optimizer.step(self.model.params, gradients.gradients)
+        norm, applied = clipped_step(self.model, self.optimizer, gradients, self.clip)
+        if applied:
             self._mean.add(gradients.value, gradients.weight)
             self._norms.append(norm)
             self._recent_norms.append(norm)

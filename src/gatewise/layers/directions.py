@@ -1,0 +1,52 @@
+"""What the directions of a stack share: their order in time, their names, and outputs and states side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+
+import numpy as np
+
+from gatewise.cells import State
+from gatewise.errors import Array
+from gatewise.layers.padding import reverse
+
+
+def in_order(a: Array, direction: int, lengths: Array | None, copy: bool = False) -> Array:
+    """(batch, time, N), contiguous, in the order in which direction 0 or 1 runs; its own inverse."""
+    if direction:
+        return np.array(reverse(a, lengths), order="C")
+    # A read-only array would be a type of its own to the kernels.
+    return a if a.flags.c_contiguous and a.flags.writeable and not copy else np.array(a, order="C")
+
+
+@cache
+def parameter_names(layer: int, direction: int) -> tuple[str, ...]:
+    """PyTorch's names of the weights of one direction of one layer, in the order of `Weights`."""
+    suffix = f"_l{layer}" + "_reverse" * direction
+    return tuple(name + suffix for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
+
+
+def nth(state: State, index: int, copy: bool = False) -> State:
+    """The state of one layer and direction, (B, H) each."""
+    return tuple(s[index].copy() if copy else s[index] for s in state)
+
+
+def stack_states(states: Iterable[State]) -> State:
+    """One state per layer and direction, as arrays (layers·directions, batch, H)."""
+    return tuple(np.stack(parts) if len(parts) > 1 else parts[0][None] for parts in zip(*states, strict=True))
+
+
+def masked(a: Array, mask: Array | None) -> Array:
+    """`a` ⊙ mask; `a` itself without a mask."""
+    return a if mask is None else a * mask
+
+
+def side_by_side(outputs: list[Array]) -> Array:
+    """The outputs of the directions on the last axis; that of a single one as it is."""
+    return outputs[0] if len(outputs) == 1 else np.concatenate(outputs, axis=-1)
+
+
+def of_direction(dy: Array, direction: int, directions: int) -> Array:
+    """The part of dy that belongs to the output of one direction."""
+    return dy if directions == 1 else np.split(dy, 2, axis=-1)[direction]
