@@ -100,6 +100,14 @@ def test_what_never_was_negative_has_no_negative_bound():
     assert other.min() < -1
 
 
+def test_a_negative_observation_lifts_the_bound():
+    degrees = 2 + np.abs(np.random.default_rng(0).normal(size=60).cumsum())
+    forecaster = gw.RecurrentForecaster(3, **FAST).fit(degrees)
+    assert forecaster.predict_quantiles(levels=(0.001,)).min() >= 0
+    forecaster.update(np.array([-4.0, -6.0]))
+    assert forecaster.predict().min() < 0
+
+
 @pytest.mark.parametrize("length", [3, 8, 14, 30])
 def test_short_walks_are_covered(length):
     """Nominal 80 % on walks of a few points, each fitted alone, too short for folds or not."""

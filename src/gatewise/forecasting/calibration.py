@@ -13,6 +13,7 @@ from gatewise.forecasting import dependence, volatility
 from gatewise.forecasting.dependence import Dependence
 from gatewise.forecasting.distribution import GRID
 from gatewise.forecasting.held import Held, series_widths, widths
+from gatewise.forecasting.panel import Panel
 from gatewise.forecasting.plan import Plan
 from gatewise.forecasting.windows import Windows
 
@@ -98,7 +99,7 @@ def calibrate(
     losses = [loss * (1 + USUAL_POWER * abs(power - 0.5)) for (_, loss), power in zip(tried, powers, strict=True)]
     best = int(np.argmin(losses))
     ties = dependence.estimated(held[best].error, held[best].independent)
-    calibration = tried[best][0]._replace(recent=powers[best], lowest=lowest_of(windows), dependence=ties)
+    calibration = tried[best][0]._replace(recent=powers[best], lowest=lowest_of(windows[0].panel), dependence=ties)
     return calibration, tried[best][1]
 
 
@@ -116,11 +117,10 @@ def _calibrated(held: Held, plan: Plan) -> tuple[Calibration, float]:
     return Calibration.none(plan)._replace(offsets=offsets, scale=scale), mean_loss(held.error, offsets, held.sides)
 
 
-def lowest_of(windows: Sequence[Windows]) -> Array:
+def lowest_of(panel: Panel) -> Array:
     """What no value (series,) is below: 0 for series that never were, −∞ for others."""
-    panel = windows[0].panel
-    least = [np.nanmin(panel.y[a:b]) for a, b in zip(panel.start, panel.stop, strict=True)]
-    return np.where(np.array(least) >= 0, 0.0, -np.inf)
+    least = np.minimum.reduceat(np.where(np.isfinite(panel.y), panel.y, np.inf), panel.start)
+    return np.where(least >= 0, 0.0, -np.inf)
 
 
 def offsets_of(held: Held) -> Array:

@@ -9,7 +9,7 @@ import numpy as np
 
 from gatewise.errors import Array
 from gatewise.forecasting import intervals, recurrent, volatility
-from gatewise.forecasting.calibration import Calibration
+from gatewise.forecasting.calibration import Calibration, lowest_of
 from gatewise.forecasting.distribution import Distribution
 from gatewise.forecasting.linear import Linear
 from gatewise.forecasting.panel import Origins, Panel
@@ -79,7 +79,7 @@ class Fitted:
         parts = recurrent.forecast(self.networks, windows, base) if self.networks else None
         calibration, series = self.calibration, origins.series
         values = base[..., None] + windows.noise[..., None] * self._deviations(parts, windows)
-        lowest = calibration.lowest[series]
+        lowest = np.minimum(calibration.lowest, lowest_of(panel))[series]
         values = np.maximum(intervals.monotone(values, calibration.levels), lowest[:, None, None])
         return Distribution(calibration.levels, values, calibration.has_tails, lowest)
 
