@@ -213,6 +213,21 @@ def test_verdicts(model, words):
     assert comparison.worth_it == (model < 4)
 
 
+def test_the_scaled_error_decides_of_several_series():
+    """A method that is better on the large series alone is not the best."""
+    errors = {
+        "model": {"mae": 9.0, "mase": 0.9},
+        "naive": {"mae": 8.0, "mase": 1.2},
+        "drift": {"mae": 12.0, "mase": 0.8},
+    }
+    comparison = Comparison(errors, {}, by="mase", unit="kW", series=7)
+    words = (
+        "mean absolute scaled error of 7 series (MASE) 0.900, 12 % above drift (0.800), the best of 2 simple methods"
+    )
+    assert comparison.verdict == f"{words}: the model is not worth it here"
+    assert (comparison.best, comparison.as_dict()["by"]) == ("drift", "mase")
+
+
 def test_a_simple_method_without_errors():
     exact = Comparison({"model": {"mae": 0.5}, "naive": {"mae": 0.0}}, {})
     assert exact.verdict == "mean absolute error 0.500, above naive (0.000): the model is not worth it here"

@@ -22,8 +22,12 @@ def test_page_of_a_forecaster_says_what_the_backtest_found():
     rolled, _ = outlook.rolled(model, some_series(), None)
     text, comparison = words(page), rolled.comparison()
     assert plain(comparison.verdict[1:]) in text
-    for error in comparison.texts("mae").values():
+    for error in (*comparison.texts("mae").values(), *comparison.texts("mase").values()):
         assert error in text
+    heads = re.findall(r'<th scope="col"[^>]*>(?:<abbr title="([^"]*)">)?', section(page, "errors"))
+    assert heads[1:3] == ["mean absolute scaled error", "mean absolute error"]
+    colors = re.findall(r'<tr class="(\w+)">', section(page, "errors"))
+    assert len(colors) == len({*colors}) == len(comparison.measures)
     assert f"{len(rolled.windows)} forecasts of 2 steps each of 2 series" in text
     assert {"next", "series", "errors", "backtest", "loss", "gates", "flow", "certificate"} <= set(ids(page))
     network, seen = model.networks_[0], series.looked_into(model)

@@ -16,7 +16,7 @@ from gatewise.forecasting.panel import Origins, Panel
 from gatewise.forecasting.plan import spread
 from gatewise.forecasting.references import Reference
 from gatewise.forecasting.smoothing.fitting import ets, fit
-from gatewise.forecasting.smoothing.forms import ETS
+from gatewise.forecasting.smoothing.forms import ETS, RELATIVE
 from gatewise.forecasting.smoothing.grid import most_rows
 from gatewise.forecasting.smoothing.smoothed import Filtered, Smoothed
 
@@ -95,7 +95,7 @@ SIMPLE: dict[str, Method] = {
     "drift": of_reference("drift"),
     "mean": of_reference("mean"),
     "theta": of_smoothing(["theta"]),
-    "ets": of_smoothing(list(ETS)),
+    "ets": of_smoothing([*ETS, *RELATIVE]),
 }
 LABELS = {
     "seasonal_naive": "seasonal naive",

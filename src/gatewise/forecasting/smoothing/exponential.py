@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from gatewise.errors import Array
 from gatewise.forecasting.smoothing import decomposition
 from gatewise.forecasting.smoothing.decomposition import neutral
-from gatewise.forecasting.smoothing.forms import ETS, Form
+from gatewise.forecasting.smoothing.forms import Form
 from gatewise.forecasting.smoothing.grid import View
 from gatewise.forecasting.smoothing.optimizing import EDGE, Problem, bounds, minimized
 from gatewise.forecasting.smoothing.smoothed import Smoothed, joined, made
@@ -20,35 +18,35 @@ FIRST_PHI = 0.93
 
 
 def fit_season(view: View, kind: str, names: list[str]) -> dict[str, Smoothed]:
-    """Return forms with one kind of season by name; multiplicative ones of series that are not positive are additive.
+    """Return forms with one kind of season, by name, fitted side by side.
 
-    The criterion of those is infinite.
+    Where a series is not positive, what is multiplicative is additive, and the criterion is infinite.
     """
     if kind != "multiplicative":
-        return _fit_trends(view, kind, names)
-    positive = view.is_positive
-    parts = [(np.flatnonzero(positive), kind), (np.flatnonzero(~positive), "additive")]
-    fitted = [(some, _fit_trends(view.at(some), name, names)) for some, name in parts if len(some)]
-    every = {name: joined([(some, by_name[name]) for some, by_name in fitted]) for name in names}
-    return {name: replace(one, criterion=np.where(positive, one.criterion, np.inf)) for name, one in every.items()}
+        return _fit(view, kind, names)
+    parts = [(np.flatnonzero(view.is_positive), kind), (np.flatnonzero(~view.is_positive), "additive")]
+    fitted = [(some, _fit(view.at(some), name, names)) for some, name in parts if len(some)]
+    return {name: joined([(some, by_name[name]) for some, by_name in fitted]) for name in names}
 
 
-def _fit_trends(view: View, kind: str, names: list[str]) -> dict[str, Smoothed]:
-    multiplicative, forms = kind == "multiplicative", [ETS[name] for name in names]
+def _fit(view: View, kind: str, names: list[str]) -> dict[str, Smoothed]:
+    multiplicative, forms = kind == "multiplicative", [Form.of(name) for name in names]
     y, m = view.tail.y, view.m if kind != "none" else 1
     season, first = (first_indices(grid.y, m, multiplicative) for grid in (view.tail, view.head))
     by_phase = np.broadcast_to(view.head.turned_back(first), (y.shape[1], view.m))
     known = (season != neutral(multiplicative)).any(axis=0)
     start = np.concatenate([_start(y, season, multiplicative, form) for form in forms], axis=1)
     free = np.concatenate([_free(form, known) for form in forms], axis=1)
+    usable = [view.is_positive | (form.error == "additive") for form in forms]
+    relative = np.concatenate([view.is_positive & (form.error != "additive") for form in forms])[None]
     times = (1, len(forms))
-    problem = Problem(np.tile(y, times), np.tile(season, times), start, *bounds(free), free, multiplicative)
+    problem = Problem(np.tile(y, times), np.tile(season, times), start, *bounds(free), free, multiplicative, relative)
     point, loss = minimized(problem)
     fitted = {}
-    for name, form, part, of_form in zip(names, forms, *_split(point, loss, len(forms)), strict=True):
+    for name, form, some, part, of_form in zip(names, forms, usable, *_split(point, loss, len(forms)), strict=True):
         head = _start(view.head.y, first, multiplicative, form)
         criterion = aicc(of_form, np.isfinite(y).sum(axis=0), form.count(view.m))
-        fitted[name] = made(view, part, by_phase, head, multiplicative, criterion)
+        fitted[name] = made(view, part, by_phase, head, multiplicative, np.where(some, criterion, np.inf))
     return fitted
 
 

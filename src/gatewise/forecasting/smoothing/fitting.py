@@ -9,7 +9,7 @@ import numpy as np
 from gatewise.errors import check_choice
 from gatewise.forecasting.panel import Panel
 from gatewise.forecasting.smoothing.exponential import fit_season
-from gatewise.forecasting.smoothing.forms import ETS, FORMS, THETA
+from gatewise.forecasting.smoothing.forms import ETS, FORMS, RELATIVE, THETA, Form
 from gatewise.forecasting.smoothing.grid import View
 from gatewise.forecasting.smoothing.smoothed import Smoothed, chosen
 from gatewise.forecasting.smoothing.theta import fit_theta
@@ -30,20 +30,19 @@ def fit(panel: Panel, season: int, forms: Sequence[str] = FORMS) -> dict[str, Sm
         check_choice("form", name, FORMS)
     view = View.of(panel, season)
     twin = {name: _without_season(name) if season == 1 else name for name in forms}
-    fitted: dict[str, Smoothed] = {}
+    fitted = {name: fit_theta(view, THETA[name]) for name in forms if name in THETA}
     for kind in ("none", "additive", "multiplicative"):
-        names = [name for name in dict.fromkeys(twin.values()) if name in ETS and ETS[name].season == kind]
+        names = [name for name in dict.fromkeys(twin.values()) if name not in THETA and Form.of(name).season == kind]
         fitted |= fit_season(view, kind, names) if names else {}
-    fitted |= {name: fit_theta(view, THETA[name]) for name in forms if name in THETA}
     return {name: fitted[twin[name]] for name in forms}
 
 
 def _without_season(name: str) -> str:
-    """Return the form that one with an additive season is where there is none."""
-    return name[:-1] + "N" if name in ETS and ETS[name].season == "additive" else name
+    """Return the form that one of exponential smoothing is where there is no season."""
+    return name if name in THETA else name[:-1] + "N"
 
 
 def ets(fitted: Mapping[str, Smoothed]) -> Smoothed:
     """Return the form of exponential smoothing with the lowest AICc of each series, the first of equal ones."""
-    forms = [fitted[name] for name in ETS if name in fitted]
+    forms = [fitted[name] for name in (*ETS, *RELATIVE) if name in fitted]
     return chosen(forms, np.argmin([one.criterion for one in forms], axis=0))

@@ -36,6 +36,9 @@ class Problem:
         First values and bounds of the coordinates.
     free : bool (6, series)
     multiplicative : bool
+        Whether the season multiplies.
+    relative : bool (1, series)
+        Whether errors are relative to the forecasts, which must be positive then.
     """
 
     y: Array
@@ -45,10 +48,11 @@ class Problem:
     high: Array
     free: Array
     multiplicative: bool
+    relative: Array
 
     def at(self, part: slice | Array) -> Problem:
         """Return some of the series."""
-        names = ("y", "season", "start", "low", "high", "free")
+        names = ("y", "season", "start", "low", "high", "free", "relative")
         return replace(self, **{name: getattr(self, name)[:, part] for name in names})
 
     def errors(self, points: Array) -> Array:
@@ -60,12 +64,12 @@ class Problem:
         seen = np.isfinite(self.y)[..., None]
         count = np.maximum(seen.sum(axis=0), 1)
         with np.errstate(all="ignore"):
-            if not self.multiplicative:
-                value = np.log((errors**2).sum(axis=0) / count + NOTHING)
-            else:
+            value = np.log((errors**2).sum(axis=0) / count + NOTHING)
+            if self.relative.any():
                 forecast = np.where(seen, self.y[..., None] - errors, 1.0)
                 square = ((errors / forecast) ** 2).sum(axis=0) / count
-                value = np.log(square + NOTHING) + 2 * np.log(forecast).sum(axis=0) / count
+                scaled = np.log(square + NOTHING) + 2 * np.log(forecast).sum(axis=0) / count
+                value = np.where(self.relative.T, scaled, value)
         return np.where(np.isfinite(value), value, np.inf)
 
 
@@ -133,8 +137,8 @@ def _steps(problem: Problem, point: Array) -> Array:
         moved[c, :, 1 + k] += delta[c]
     errors = problem.errors(moved)
     with np.errstate(all="ignore"):
-        if problem.multiplicative:
-            errors = errors / (problem.y[..., None] - errors[..., :1])
+        if problem.relative.any():
+            errors = errors / np.where(problem.relative, problem.y - errors[..., 0], 1.0)[..., None]
         errors = np.where(np.isfinite(problem.y)[..., None], errors, 0.0)
         residual = errors[..., 0]
         change = (errors[..., 1:] - errors[..., :1]) / delta[coordinates].T

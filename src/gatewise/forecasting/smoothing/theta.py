@@ -37,7 +37,8 @@ def _fit(view: View, share: float | None, multiplicative: bool) -> Smoothed:
     free[5] = share is None
     low, high = bounds(free)
     low[5], high[5] = np.minimum(whole, 0), np.maximum(whole, 0)
-    problem = Problem(rest, np.zeros((1, y.shape[1])), start, low, high, free, multiplicative=False)
+    none = np.zeros((1, y.shape[1]))
+    problem = Problem(rest, none, start, low, high, free, multiplicative=False, relative=none > 0)
     point, loss = minimized(problem)
     head = decomposition.adjusted(view.head.y, view.head.turned(by_phase), multiplicative)
     criterion = aicc(loss, np.isfinite(y).sum(axis=0), 4)
