@@ -162,28 +162,29 @@ def static_table(long: Tables, static: Any) -> tuple[Any, list[pd.DataFrame]]:
     `static` is a frame with the column of ids or with the ids as its index, or a list of columns of the long frame.
     """
     names, tables = list(long.names), long.tables
-    if static is None or (
-        not isinstance(static, list | tuple | pd.DataFrame | pd.Series) and not frames.is_foreign(static)
-    ):
-        return static, tables
-    if isinstance(static, list | tuple):
-        if not all(isinstance(name, str) for name in static):
-            return static, tables
+    static = [static] if isinstance(static, str) else static
+    if isinstance(static, list | tuple) and all(isinstance(name, str) for name in static):
         _require(tables[0], static, "y")
         rows = [_constant(table, static, name) for name, table in zip(names, tables, strict=True)]
         return pd.concat(rows, ignore_index=True), [table.drop(columns=list(static)) for table in tables]
+    if long.form.id is None or not (isinstance(static, pd.Series | pd.DataFrame) or frames.is_foreign(static)):
+        return static, tables
     frame, _ = frames.to_pandas(static.to_frame() if isinstance(static, pd.Series) else static, "static")
-    frame = frame.set_index(long.form.id) if long.form.id in frame else frame
+    return _by_id(frame, long.form.id, names), tables
+
+
+def _by_id(frame: pd.DataFrame, column: Any, names: list[Any]) -> pd.DataFrame:
+    """Return the row of each of the series `names` of a frame with the column of ids, or with ids as its index."""
+    frame = frame.set_index(column) if column in frame else frame
     lacking = [name for name in names if name not in frame.index]
-    if lacking and long.form.id is not None:
+    if lacking:
         raise GatewiseValueError(
-            f"static lacks {lacking[0]!r}; need a row for each series: give it the column {long.form.id!r}, or such "
-            f"an index."
+            f"static lacks {lacking[0]!r}; need a row for each series: give it the column {column!r}, or such an index."
         )
     if frame.index.has_duplicates:
         twice = frame.index[frame.index.duplicated()][0]
         raise GatewiseValueError(f"static has {twice!r} twice; need one row for each series.")
-    return (frame if long.form.id is None else frame.loc[names]), tables
+    return frame.reindex(names)
 
 
 def _by_id(frame: pd.DataFrame, column: Any, names: list[Any]) -> pd.DataFrame:

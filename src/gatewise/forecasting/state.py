@@ -133,7 +133,7 @@ class State(NamedTuple):
         empty = long.tables[0].iloc[:0]
         at = dict(zip(long.names, long.tables, strict=True))
         tables = [at.get(name, empty) for name in names]
-        X_new = beside_long(form, names, [table.drop(columns=form.target) for table in tables], X_new, "X_new")
+        X_new = beside_long(form, names, tables, X_new, "X_new")
         _, parts = reading.split([table[form.target].rename(name) for name, table in zip(names, tables, strict=True)])
         return parts, X_new
 
