@@ -187,20 +187,6 @@ def _by_id(frame: pd.DataFrame, column: Any, names: list[Any]) -> pd.DataFrame:
     return frame.reindex(names)
 
 
-def _by_id(frame: pd.DataFrame, column: Any, names: list[Any]) -> pd.DataFrame:
-    """Return the row of each of the series `names` of a frame with the column of ids, or with ids as its index."""
-    frame = frame.set_index(column) if column in frame else frame
-    lacking = [name for name in names if name not in frame.index]
-    if lacking:
-        raise GatewiseValueError(
-            f"static lacks {lacking[0]!r}; need a row for each series: give it the column {column!r}, or such an index."
-        )
-    if frame.index.has_duplicates:
-        twice = frame.index[frame.index.duplicated()][0]
-        raise GatewiseValueError(f"static has {twice!r} twice; need one row for each series.")
-    return frame.reindex(names)
-
-
 def form_to_plain(form: LongForm) -> dict[str, Any]:
     """Return a form as JSON can hold it.
 
