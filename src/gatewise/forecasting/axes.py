@@ -57,6 +57,14 @@ class Axis:
 
     def past(self, steps: int) -> Any:
         """The index of the last `steps` steps, the last one included."""
+        return self._whole if steps == self.length else self._past(steps)
+
+    @cached_property
+    def _whole(self) -> Any:
+        """The index of all steps, made once: rolling origins cut it again and again."""
+        return self._past(self.length)
+
+    def _past(self, steps: int) -> Any:
         if self.kind == "numbers":
             step = int(self.frequency)
             return pd.RangeIndex(self.last - (steps - 1) * step, self.last + step, step, name=self.name)

@@ -152,8 +152,14 @@ def tables_like(form: LongForm, names: Sequence[Any], X: Any, what: str) -> list
     _require(frame, [form.time], what)
     _check_ids(frame, form, what)
     stamps, _ = times.read(frame[form.time], what)
-    known, tables = _split(frame, stamps, form, what)
-    return [tables[known.index(name)] if name in known else tables[0].iloc[:0] for name in names]
+    ids, tables = _split(frame, stamps, form, what)
+    return arranged(ids, tables, names)
+
+
+def arranged(ids: Sequence[Any], tables: Sequence[pd.DataFrame], names: Sequence[Any]) -> list[pd.DataFrame]:
+    """Return the tables of `ids` in the order of `names`, one without rows for a name that is not there."""
+    table_of, empty = dict(zip(ids, tables, strict=True)), tables[0].iloc[:0]
+    return [table_of.get(name, empty) for name in names]
 
 
 def static_table(long: Tables, static: Any) -> tuple[Any, list[pd.DataFrame]]:
