@@ -54,19 +54,19 @@ def _from_long(tables: Tables, X: Any, static: Any) -> tuple[LongForm, list[pd.S
     form = tables.form
     static, parts = long.static_table(tables, static)
     y = [part[form.target].rename(name) for name, part in zip(tables.names, parts, strict=True)]
-    beside = [part.drop(columns=form.target) for part in parts]
-    return form, y, beside_long(form, tables.names, beside, X, "X"), static
+    return form, y, beside_long(form, tables.names, parts, X, "X"), static
 
 
-def beside_long(form: LongForm, names: tuple[Any, ...], beside: list[pd.DataFrame], X: Any, what: str) -> Any:
-    """Return the further columns of a long frame, joined with those of X; None if there are none."""
-    has_columns = bool(len(beside[0].columns))
+def beside_long(form: LongForm, names: tuple[Any, ...], parts: list[pd.DataFrame], X: Any, what: str) -> Any:
+    """Return the further columns of the tables of a long frame, joined with those of X; None if there are none."""
+    further = [column for column in parts[0] if column != form.target]
+    beside = [part[further] for part in parts] if further else None
     if X is None:
-        return beside if has_columns else None
+        return beside
     tables = X if isinstance(X, list | tuple) else long.tables_like(form, names, X, what)
-    if not has_columns:
+    if beside is None:
         return list(tables)
-    twice = [column for column in tables[0] if column in beside[0]]
+    twice = [column for column in tables[0] if column in further]
     if twice:
         raise GatewiseValueError(
             f"{what} has the column {twice[0]!r}, and so has the long frame of y; need it once: drop one of them."

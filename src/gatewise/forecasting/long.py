@@ -152,8 +152,14 @@ def tables_like(form: LongForm, names: Sequence[Any], X: Any, what: str) -> list
     _require(frame, [form.time], what)
     _check_ids(frame, form, what)
     stamps, _ = times.read(frame[form.time], what)
-    known, tables = _split(frame, stamps, form, what)
-    return [tables[known.index(name)] if name in known else tables[0].iloc[:0] for name in names]
+    ids, tables = _split(frame, stamps, form, what)
+    return arranged(ids, tables, names)
+
+
+def arranged(ids: Sequence[Any], tables: Sequence[pd.DataFrame], names: Sequence[Any]) -> list[pd.DataFrame]:
+    """Return the tables of `ids` in the order of `names`, one without rows for a name that is not there."""
+    table_of, empty = dict(zip(ids, tables, strict=True)), tables[0].iloc[:0]
+    return [table_of.get(name, empty) for name in names]
 
 
 def static_table(long: Tables, static: Any) -> tuple[Any, list[pd.DataFrame]]:
@@ -162,28 +168,15 @@ def static_table(long: Tables, static: Any) -> tuple[Any, list[pd.DataFrame]]:
     `static` is a frame with the column of ids or with the ids as its index, or a list of columns of the long frame.
     """
     names, tables = list(long.names), long.tables
-    if static is None or (
-        not isinstance(static, list | tuple | pd.DataFrame | pd.Series) and not frames.is_foreign(static)
-    ):
-        return static, tables
-    if isinstance(static, list | tuple):
-        if not all(isinstance(name, str) for name in static):
-            return static, tables
+    static = [static] if isinstance(static, str) else static
+    if isinstance(static, list | tuple) and all(isinstance(name, str) for name in static):
         _require(tables[0], static, "y")
         rows = [_constant(table, static, name) for name, table in zip(names, tables, strict=True)]
         return pd.concat(rows, ignore_index=True), [table.drop(columns=list(static)) for table in tables]
+    if long.form.id is None or not (isinstance(static, pd.Series | pd.DataFrame) or frames.is_foreign(static)):
+        return static, tables
     frame, _ = frames.to_pandas(static.to_frame() if isinstance(static, pd.Series) else static, "static")
-    frame = frame.set_index(long.form.id) if long.form.id in frame else frame
-    lacking = [name for name in names if name not in frame.index]
-    if lacking and long.form.id is not None:
-        raise GatewiseValueError(
-            f"static lacks {lacking[0]!r}; need a row for each series: give it the column {long.form.id!r}, or such "
-            f"an index."
-        )
-    if frame.index.has_duplicates:
-        twice = frame.index[frame.index.duplicated()][0]
-        raise GatewiseValueError(f"static has {twice!r} twice; need one row for each series.")
-    return (frame if long.form.id is None else frame.loc[names]), tables
+    return _by_id(frame, long.form.id, names), tables
 
 
 def _by_id(frame: pd.DataFrame, column: Any, names: list[Any]) -> pd.DataFrame:

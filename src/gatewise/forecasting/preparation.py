@@ -89,7 +89,7 @@ def _calendar(axes: Sequence[Axis], seconds: float | None, named: tuple[int, ...
 
 def _panel(series: Sequence[RegularSeries], covariates: Covariates, static: Array, parts: list[Part]) -> Panel:
     """Lay series end to end, their covariates standardized and the calendar beside them."""
-    dates = [dated_features(parts, one.axis.past(len(one.y)), 0) for one in series]
+    dates = [dated_features(parts, one.axis.stamps(len(one.y)), 0) for one in series]
     known = [np.concatenate([covariates.known_of(one.x), d], axis=1) for one, d in zip(series, dates, strict=True)]
     first = np.array([one.axis.number_of_first(len(one.y)) for one in series])
     return Panel.of([one.y for one in series], known, [covariates.past_of(one.x) for one in series], static, first)

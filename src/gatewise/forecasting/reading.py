@@ -96,13 +96,13 @@ def regular_series(
         raise GatewiseValueError(f"{what} holds no series; need at least one.")
     covariates = _covariates(X, container, parts)
     columns = [str(name) for name in covariates[0]] if covariates else []
-    series = []
+    series: list[RegularSeries] = []
     for i, part in enumerate(parts):
         name = label(container, i, what)
         x = covariates[i] if covariates else pd.DataFrame(index=part.index)
         if [str(column) for column in x] != columns:
             raise GatewiseValueError(f"X of {name} has columns {list(x)}; need those of the first: {columns}.")
-        series.append(_regular(name, part, x))
+        series.append(_regular(name, part, x, series[-1].axis if series else None))
     return series, columns
 
 
@@ -211,8 +211,9 @@ def _covariate_frame(x: Any, part: pd.Series, what: str) -> pd.DataFrame:
     return pd.DataFrame(values, index=part.index, columns=[str(k) for k in range(values.shape[1])])
 
 
-def _regular(name: str, part: pd.Series, x: pd.DataFrame) -> RegularSeries:
-    axis, grid = regular(part.index, name)
+def _regular(name: str, part: pd.Series, x: pd.DataFrame, before: Axis | None) -> RegularSeries:
+    """Lay a series and its covariates on every step; `before` is the axis of the series before it."""
+    axis, grid = regular(part.index, name, before.frequency if before is not None and before.kind == "dates" else None)
     y = np.full(len(grid), np.nan)
     y[place(part.index, grid)] = part.to_numpy()
     rows = x.index.get_indexer(grid) if len(x.columns) else np.zeros(0, int)
@@ -269,23 +270,22 @@ def _check_wide(y: pd.DataFrame, what: str) -> None:
 
 
 def _numbers(part: pd.Series, what: str) -> pd.Series:
-    values = _frame_numbers(part.to_frame("value"), what, named=False)["value"]
-    return pd.Series(values.to_numpy(), part.index, name=part.name)
+    return pd.Series(_column_numbers(part, what), part.index, name=part.name)
 
 
-def _frame_numbers(frame: pd.DataFrame, what: str, named: bool = True) -> pd.DataFrame:
-    parts = {}
-    for name in frame:
-        column = frame[name]
-        where = f"{what} column {name!r}" if named else what
-        if pd.api.types.is_complex_dtype(column.dtype) or not pd.api.types.is_numeric_dtype(column.dtype):
-            raise GatewiseTypeError(
-                f"{where} has dtype {column.dtype}; need numbers: use pd.to_numeric, or pd.get_dummies for categories."
-            )
-        values = column.to_numpy(dtype=float, na_value=np.nan)
-        _refuse_extremes(values[:, None], frame.index, where)
-        parts[str(name)] = values
+def _frame_numbers(frame: pd.DataFrame, what: str) -> pd.DataFrame:
+    parts = {str(name): _column_numbers(frame[name], f"{what} column {name!r}") for name in frame}
     return pd.DataFrame(parts, index=frame.index)
+
+
+def _column_numbers(column: pd.Series, where: str) -> Array:
+    if pd.api.types.is_complex_dtype(column.dtype) or not pd.api.types.is_numeric_dtype(column.dtype):
+        raise GatewiseTypeError(
+            f"{where} has dtype {column.dtype}; need numbers: use pd.to_numeric, or pd.get_dummies for categories."
+        )
+    values: Array = column.to_numpy(dtype=float, na_value=np.nan)
+    _refuse_extremes(values[:, None], column.index, where)
+    return values
 
 
 def _refuse_extremes(values: Array, index: Any, what: str) -> None:

@@ -15,7 +15,7 @@ from gatewise.forecasting.covariates import Covariates
 from gatewise.forecasting.fitted import Fitted
 from gatewise.forecasting.given import beside_long
 from gatewise.forecasting.levels import encoded
-from gatewise.forecasting.long import read, tables_like
+from gatewise.forecasting.long import arranged, read, tables_like
 from gatewise.forecasting.panel import Panel
 from gatewise.forecasting.reading import Container
 from gatewise.printing import listed
@@ -129,13 +129,11 @@ class State(NamedTuple):
         if form is None:
             return self._matching(y_new), X_new
         long = read(y_new, form.names, "y_new")
-        unknown = [] if form.id is None else [name for name in long.names if name not in names]
+        unknown = [] if form.id is None else sorted(set(long.names) - set(names), key=str)
         if unknown:
             raise GatewiseValueError(f"y_new holds {unknown[0]!r}; need series of the fit: {listed(map(repr, names))}.")
-        empty = long.tables[0].iloc[:0]
-        at = dict(zip(long.names, long.tables, strict=True))
-        tables = [at.get(name, empty) for name in names]
-        X_new = beside_long(form, names, [table.drop(columns=form.target) for table in tables], X_new, "X_new")
+        tables = arranged(long.names, long.tables, names)
+        X_new = beside_long(form, names, tables, X_new, "X_new")
         _, parts = reading.split([table[form.target].rename(name) for name, table in zip(names, tables, strict=True)])
         return parts, X_new
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from gatewise.errors import GatewiseTypeError, GatewiseValueError
 from gatewise.forecasting.axes import step_of_numbers
-from gatewise.forecasting.dates import date_range
+from gatewise.forecasting.dates import date_range, keeps
 from gatewise.forecasting.frequency import MOST_STEPS, exact_frequency, steps_between
 
 ISO = {  # formats of dates as text that can be read in one way only
@@ -104,7 +104,9 @@ def on_common_steps(tables: list[pd.DataFrame]) -> list[pd.DataFrame]:
 
     One that does not fit these steps stays as it is.
     """
-    frequencies = [_frequency(table.index) for table in tables]
+    frequencies: list[str | int | None] = []
+    for table in tables:
+        frequencies.append(_frequency(table.index, frequencies[-1] if frequencies else None))
     known = [one for one in frequencies if one is not None]
     if not known:
         return tables
@@ -115,10 +117,12 @@ def on_common_steps(tables: list[pd.DataFrame]) -> list[pd.DataFrame]:
     ]
 
 
-def _frequency(index: Any) -> str | int | None:
-    """The step of dates or numbers; None where there are too few to see it, or they are neither."""
+def _frequency(index: Any, like: str | int | None) -> str | int | None:
+    """The step of dates or numbers, `like` if it fits; None where there are too few to see it, or they are neither."""
     if len(index) < 3:
         return None
+    if isinstance(index, pd.DatetimeIndex) and isinstance(like, str) and keeps(index, like):
+        return like
     try:
         if isinstance(index, pd.DatetimeIndex):
             return exact_frequency(index, "y")
