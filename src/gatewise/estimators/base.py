@@ -18,6 +18,7 @@ from gatewise.estimators.callbacks import CallbackSupportMixin, Epochs, with_cal
 from gatewise.estimators.inspection import Inspection, input_names
 from gatewise.estimators.parameters import CONSTRAINTS, CheckedParameters
 from gatewise.estimators.sequences import Inputs, Sequences, read_sequences
+from gatewise.estimators.streaming import Stepping
 from gatewise.estimators.summaries import Summarized, form_of
 from gatewise.estimators.targets import Targets, weight_per_row, with_weight
 from gatewise.layers import Layer
@@ -31,7 +32,7 @@ _SEEN = ("n_channels_in_", "n_features_in_", "n_steps_in_")
 _TRAINING = ("loss_curve_", "loss_", "n_iter_", "validation_scores_", "best_validation_score_")
 
 
-class RecurrentEstimator(CallbackSupportMixin, Summarized, CheckedParameters, metaclass=ABCMeta):  # type: ignore[misc]
+class RecurrentEstimator(CallbackSupportMixin, Stepping, Summarized, CheckedParameters, metaclass=ABCMeta):  # type: ignore[misc]
     """A recurrent network with scikit-learn's contract; see `RecurrentClassifier` and `RecurrentRegressor`."""
 
     _parameter_constraints = CONSTRAINTS

@@ -10,6 +10,7 @@ import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
 from gatewise.errors import check_number
+from gatewise.estimators.forecast_streaming import ForecastStepping
 from gatewise.estimators.summaries import Summarized, form_of
 from gatewise.forecasting import horizons
 from gatewise.forecasting.anomalies import Watch
@@ -29,7 +30,7 @@ else:
     Forecast, Quantiles = TypeVar("Forecast"), TypeVar("Quantiles")
 
 
-class Forecasts(Summarized, Generic[Forecast, Quantiles]):
+class Forecasts(ForecastStepping, Summarized, Generic[Forecast, Quantiles]):
     """The verbs of a fitted `RecurrentForecaster`, which sets what stands here without a value.
 
     For type checkers it is generic: in the container of forecasts, which is that of the series, and in that of
