@@ -138,6 +138,38 @@ def test_anomalies_are_those_of_the_method(folder):
     assert values(out, "alarm") == expected["alarm"].tolist()
 
 
+@pytest.mark.parametrize("known", [True, False], ids=["of a command", "saved bare"])
+def test_a_classifier_predicts_for_all_rows_so_far(folder, tmp_path, known):
+    X = np.random.default_rng(0).normal(size=(30, 8, 2))
+    y = np.where(X[:, :, 0].sum(axis=1) > 0, "up", "down")
+    classifier = gw.RecurrentClassifier(hidden_size=4, max_iter=2, random_state=0).fit(X, y)
+    columns = [{"name": "u", "kind": "number", "unit": "V"}, {"name": "on", "kind": "yes/no"}]
+    model, state = tmp_path / "classifier.safetensors", tmp_path / "a.state"
+    gw.save(classifier, model, info={"command": "classify", "columns": columns} if known else {})
+    flags = np.round(X[0, :, 1] > 0).astype(float)
+    steps = np.stack([X[0, :, 0], flags], axis=1)
+    lines = ["on,u", *(f"{'yes' if on else 'no'},{u!r} V" for u, on in steps.tolist())]
+    if not known:
+        lines = [f"{u!r},{on}" for u, on in steps.tolist()]
+    parts = stream(model, lines[:5], "--json", "--save-state", state)[1]
+    parts += stream(model, lines, "--json", "--load-state", state, "--from-start")[1]
+    assert len(parts) == 8
+    for t, line in enumerate(parts):
+        prefix = [steps[: t + 1]]
+        answer = json.loads(line)
+        assert answer["predicted"] == classifier.predict(prefix)[0]
+        np.testing.assert_allclose(answer["p(up)"], classifier.predict_proba(prefix)[0, 1], atol=1e-5)
+
+
+def test_a_regressor_predicts_for_all_rows_so_far(tmp_path):
+    X = np.random.default_rng(0).normal(size=(30, 8, 1))
+    regressor = gw.RecurrentRegressor(hidden_size=4, max_iter=2, random_state=0).fit(X, X.sum(axis=(1, 2)))
+    gw.save(regressor, tmp_path / "regressor.safetensors")
+    _, out, _ = stream(tmp_path / "regressor.safetensors", map(repr, X[0, :, 0].tolist()), "--json")
+    expected = [regressor.predict([X[0, : t + 1]])[0] for t in range(8)]
+    np.testing.assert_allclose(values(out, "predicted"), expected, atol=1e-5)
+
+
 def test_times_that_do_not_follow_are_bad_and_gaps_are_filled(folder):
     model = folder / "forecaster.safetensors"
     rows = ["2024-01-07 16:00,10", "2024-01-07 16:00,10", "2024-01-07 16:30,10", "soon,10", "2024-01-07 20:00,"]

@@ -270,7 +270,6 @@ class SequenceStream(Stream):
             values = [v for cell, column in zip(cells, self._columns, strict=True) for v in encoded(cell, column)]
         if len(values) != self._channels:
             raise GatewiseValueError(f"has {len(values)} column(s); the model takes {self._channels}.")
-        _check_filled(values, names if self._columns is None else [c for col in self._columns for c in col.channels])
         predicted = self._stepper.step(np.array(values))
         self._names = names
         if self._classes is None:
