@@ -270,7 +270,6 @@ class SequenceStream(Stream):
             values = [v for cell, column in zip(cells, self._columns, strict=True) for v in encoded(cell, column)]
         if len(values) != self._channels:
             raise GatewiseValueError(f"has {len(values)} column(s); the model takes {self._channels}.")
-        _check_filled(values, names if self._columns is None else [c for col in self._columns for c in col.channels])
         predicted = self._stepper.step(np.array(values))
         self._names = names
         if self._classes is None:
@@ -345,6 +344,8 @@ def open_stream(path: str | os.PathLike[str], anomalies: float | None = None) ->
 
 
 def _stream_of(model: Any, info: Mapping[str, Any], anomalies: float | None) -> Stream:
+    if isinstance(model, Layer) and anomalies is None:
+        return LayerStream(model)
     from gatewise.estimators import RecurrentClassifier, RecurrentForecaster, RecurrentRegressor
 
     if isinstance(model, RecurrentForecaster):
@@ -352,8 +353,6 @@ def _stream_of(model: Any, info: Mapping[str, Any], anomalies: float | None) -> 
         return ForecasterStream(model, roles) if anomalies is None else AnomalyStream(model, anomalies, roles)
     if anomalies is not None:
         raise GatewiseValueError("holds no forecaster; need one to tell what is unusual: leave --anomalies out.")
-    if isinstance(model, Layer):
-        return LayerStream(model)
     if isinstance(model, RecurrentClassifier | RecurrentRegressor):
         return SequenceStream(model, columns_from_json(info["columns"]) if "columns" in info else None)
     raise GatewiseValueError(
