@@ -240,6 +240,18 @@ def test_cross_validation_is_a_long_frame():
     assert wide["cutoff"].tolist() == [MONTHS["north"][-4]] * 3
 
 
+def test_a_page_reads_what_a_long_frame_holds():
+    pytest.importorskip("bokeh")
+    from gatewise.pages.outlook import read_outlook
+
+    frame, _ = beside(sky=np.where(np.arange(len(LONG)) % 3, "clear", "cloudy"))
+    fitted = forecaster(past_covariates=["sky", "price"]).fit(frame)
+    outlook = read_outlook(fitted, frame, None, None, None)
+    assert outlook.names == ["north", "south"]
+    assert [len(one) for one in outlook.observed] == [40, 31]
+    assert outlook.backtest is not None
+
+
 @pytest.mark.parametrize(
     ("frame", "options", "message"),
     [
