@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from gatewise.errors import Array, GatewiseValueError
-from gatewise.forecasting.calibration import growth_power
 from gatewise.forecasting.distribution import Distribution
 from gatewise.forecasting.fitted import Fitted
+from gatewise.forecasting.held import growth_power
 from gatewise.forecasting.panel import Panel
 from gatewise.forecasting.state import State
 
