@@ -142,6 +142,6 @@ def test_ties_of_a_walk_and_of_a_common_level():
 
 
 def test_probabilities_of_paths_are_uniform_and_tied():
-    drawn = dependence.Dependence.of_walk(4).uniforms(20000, 1, 6, np.random.default_rng(0))[:, 0]
+    drawn = dependence.Dependence.of_walk(4).uniforms(20000, 6, np.random.default_rng(0))
     np.testing.assert_allclose(np.quantile(drawn, [0.1, 0.5, 0.9], axis=0).T, [[0.1, 0.5, 0.9]] * 6, atol=0.02)
     assert 0.6 < np.corrcoef(drawn[:, 0], drawn[:, 1])[0, 1] < 0.75

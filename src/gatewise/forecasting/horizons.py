@@ -78,8 +78,11 @@ def paths(state: State, count: int, rng: np.random.Generator, X_future: Any, hor
             "paths from: fit again."
         )
     series, steps = ahead.values.shape[:2]
-    uniforms = state.fitted.calibration.dependence.uniforms(count, series, steps, rng)
-    return np.moveaxis(ahead.at(uniforms), 0, -1)
+    dependence, paths = state.fitted.calibration.dependence, np.empty((series, steps, count))
+    for k in range(series):
+        drawn = dependence.uniforms(count, steps, rng)
+        paths[k] = ahead.of(slice(k, k + 1)).at(drawn[:, None])[:, 0].T
+    return paths
 
 
 def packed(state: State, values: Array, columns: pd.Index) -> Any:
