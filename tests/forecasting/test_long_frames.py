@@ -121,6 +121,16 @@ def test_an_index_of_ids_and_times_is_one_too(listed):
     assert dated.columns.tolist() == ["shop", "sales"]
 
 
+def test_levels_of_an_index_need_no_names():
+    numbered = NAMED.assign(month=NAMED["month"].dt.strftime("%Y-%m")).set_index(["shop", "month"])
+    assert forecaster().fit(numbered).predict().index.names == ["shop", "month"]
+    swapped = forecaster().fit(NAMED.set_index(["month", "shop"])["sales"])
+    assert swapped._state.container.names == ("north", "south")
+    assert swapped.predict().index.names == ["month", "shop"]
+    stacked = pd.DataFrame({"a": np.arange(30.0), "b": 1.0}, pd.RangeIndex(30)).stack().swaplevel()
+    assert forecaster().fit(stacked).predict().loc["b"].tolist() == [1.0, 1.0, 1.0]
+
+
 def test_one_series_needs_no_id(listed):
     one = LONG[LONG["unique_id"] == "north"].drop(columns="unique_id")
     found = forecaster().fit(one).predict()
@@ -238,6 +248,18 @@ def test_cross_validation_is_a_long_frame():
     assert wide["unique_id"].tolist() == ["north"] * 3
     assert wide.columns.tolist()[:5] == ["unique_id", "ds", "cutoff", "y", "model"]
     assert wide["cutoff"].tolist() == [MONTHS["north"][-4]] * 3
+
+
+def test_a_page_reads_what_a_long_frame_holds():
+    pytest.importorskip("bokeh")
+    from gatewise.pages.outlook import read_outlook
+
+    frame, _ = beside(sky=np.where(np.arange(len(LONG)) % 3, "clear", "cloudy"))
+    fitted = forecaster(past_covariates=["sky", "price"]).fit(frame)
+    outlook = read_outlook(fitted, frame, None, None, None)
+    assert outlook.names == ["north", "south"]
+    assert [len(one) for one in outlook.observed] == [40, 31]
+    assert outlook.backtest is not None
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,17 @@ def test_an_unseen_level_is_none_of_them_and_warns():
     ):
         unseen = found.predict(X[80:].assign(sky="fog"))
     pd.testing.assert_series_equal(unseen, missing)
+    several = forecaster().fit([Y[:80], Y[:79]], [X[:80], X[:79]])
+    with pytest.warns(GatewiseWarning) as caught:
+        several.predict([X[79:].assign(sky="fog")] * 2)
+    assert len(caught) == 1
+
+
+def test_text_that_lacks_is_named_as_it_was_given(fitted):
+    with pytest.raises(gw.GatewiseError, match="X_future lacks sky; need the columns sky"):
+        fitted.predict(X[["warm"]][80:])
+    with pytest.raises(gw.GatewiseError, match="X_new lacks sky"):
+        fitted.update(Y[82:], X[["warm"]][82:])
 
 
 def test_text_may_be_known_up_to_now_only():

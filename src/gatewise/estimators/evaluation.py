@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, overload
+from copy import copy
+from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict, Unpack, overload
 
 import pandas as pd
-from sklearn.base import clone
 
 from gatewise.errors import GatewiseWarning
 from gatewise.forecasting.given import Given
@@ -109,8 +109,7 @@ class Evaluated:
         forecasts : DataFrame
             With `return_forecasts`: a row for each step; columns series, window, truth, one a method, one a quantile.
         """
-        given = Given.of(y, X, static, self._names(y, Names(id, time, target)))
-        measured = self._rolled(given, windows=windows, stride=stride, refit=refit)
+        measured = self._rolled(self.apart(y, X, static, Names(id, time, target)), windows, stride, refit)
         return (measured.measures(), measured.forecasts()) if return_forecasts else measured.measures()
 
     @overload
@@ -163,8 +162,8 @@ class Evaluated:
         """
         from gatewise.forecasting.validation import table_of
 
-        given = Given.of(y, X, static, self._names(y, Names(id, time, target)))
-        return table_of(self._rolled(given, windows=windows, stride=stride, refit=refit), given)
+        parts = self.apart(y, X, static, Names(id, time, target))
+        return table_of(self._rolled(parts, windows, stride, refit), parts[1])
 
     def score(self, y: Any, X: Any = None) -> float:
         """Return how well the medians meet y: minus the mean absolute scaled error, at best 0.
@@ -208,6 +207,21 @@ class Evaluated:
         """
         return -mean_scaled_error(self._fitted_state(), y, X)
 
+    def apart(self, y: Any, X: Any = None, static: Any = None, names: Names | None = None) -> tuple[Self, Given]:
+        """Return series and covariates without long frames and text, and a copy that names their columns so.
+
+        Parameters
+        ----------
+        y, X, static
+            As in `fit`.
+        names : Names, optional
+            Columns of a long frame, by default those of the fit.
+        """
+        given = Given.of(y, X, static, self._names(y, names or Names()))
+        other = copy(self)
+        other.past_covariates = channels(self.past_covariates, given.levels)
+        return other, given
+
     def _fitted_state(self) -> State:
         raise NotImplementedError
 
@@ -219,11 +233,11 @@ class Evaluated:
         columns = [*getattr(y, "columns", ()), *getattr(getattr(y, "index", None), "names", ())]
         return form.names if all(name is None or name in columns for name in form.names) else names
 
-    def _rolled(self, given: Given, **options: Any) -> Backtest:
-        """Roll the origins of a copy for series and covariates that are numbers; it needs no advice on its horizon."""
+    def _rolled(self, parts: tuple[Self, Given], windows: int, stride: int | None, refit: bool) -> Backtest:
+        """Roll the origins; a copy that is fitted to less than everything needs no advice on its horizon."""
         from gatewise.forecasting.backtest import backtest
 
-        copy = clone(self).set_params(past_covariates=channels(self.past_covariates, given.levels))
+        other, given = parts
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", GatewiseWarning)
-            return backtest(copy, given.y, given.X, given.static, **options)
+            return backtest(other, given.y, given.X, given.static, windows=windows, stride=stride, refit=refit)

@@ -47,7 +47,8 @@ class Forecasts(Evaluated, ForecastStepping, Summarized, Generic[Forecast, Quant
         Parameters
         ----------
         X_future : DataFrame or array (horizon, columns), or a list of them, optional
-            The covariates known ahead for those steps; needed if there are any.
+            The covariates known ahead for those steps; needed if there are any. Beside a long frame, one with the same
+            columns of ids and times; one without ids is the same for all series.
         horizon : int, optional
             Number of steps; by default those of the fit. Fewer are the first of them. For more, the forecaster takes
             its own medians for observations and goes on from them, again and again; covariates known only up to now
@@ -93,7 +94,8 @@ class Forecasts(Evaluated, ForecastStepping, Summarized, Generic[Forecast, Quant
         -------
         DataFrame, list of them, or array
             For a Series a column a level; for a DataFrame columns (series, level); for a list a DataFrame each; for
-            arrays (horizon, levels) or (horizon, series, levels). Levels never cross.
+            arrays (horizon, levels) or (horizon, series, levels); for a long frame such a frame with a column a level.
+            Levels never cross.
 
         Raises
         ------
@@ -136,7 +138,7 @@ class Forecasts(Evaluated, ForecastStepping, Summarized, Generic[Forecast, Quant
         -------
         DataFrame, list of them, or array
             For a Series a column a path, (horizon, n); for a DataFrame columns (series, path); for a list a DataFrame
-            each; for arrays (horizon, n) or (horizon, series, n).
+            each; for arrays (horizon, n) or (horizon, series, n); for a long frame such a frame with a column a path.
 
         Raises
         ------
@@ -164,7 +166,7 @@ class Forecasts(Evaluated, ForecastStepping, Summarized, Generic[Forecast, Quant
         Parameters
         ----------
         y_new : as y in `fit`
-            The same series, at later steps; steps left out are gaps.
+            The same series, at later steps; steps left out are gaps. A long frame may leave out series.
         X_new : as X in `fit`
             All covariates at those steps; needed if there are any.
 

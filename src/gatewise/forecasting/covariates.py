@@ -78,7 +78,7 @@ class Statics(NamedTuple):
             values = np.asarray(unmasked(static), dtype=float)
         except (TypeError, ValueError) as error:
             raise GatewiseTypeError(
-                f"static holds what is no number ({error}); need numbers: use pd.get_dummies for categories."
+                f"static holds what is no number ({error}); need numbers, or a DataFrame, whose text is encoded."
             ) from error
         values = values[:, None] if values.ndim == 1 else values
         if values.ndim != 2 or len(values) != count:

@@ -14,7 +14,7 @@ LIBRARIES = (PANDAS, "polars", "pyarrow", "modin", "cudf")  # those that narwhal
 
 def is_foreign(frame: Any) -> bool:
     """Whether this is a frame of another library than pandas."""
-    return hasattr(frame, "columns") and not isinstance(frame, pd.DataFrame)
+    return hasattr(type(frame), "columns") and not isinstance(frame, pd.DataFrame)
 
 
 def to_pandas(frame: Any, what: str) -> tuple[pd.DataFrame, str]:

@@ -51,19 +51,18 @@ def encoded(X: Any, levels: Levels, what: str) -> Any:
     """
     if not levels or X is None:
         return X
-    if isinstance(X, list | tuple):
-        return [encoded(one, levels, f"{what}[{k}]") for k, one in enumerate(X)]
-    frame = X.to_frame() if isinstance(X, pd.Series) else X
-    if not isinstance(frame, pd.DataFrame):
-        raise GatewiseValueError(
-            f"{what} is a {type(X).__name__}; need a DataFrame: the columns {', '.join(levels)} of the fit are text."
-        )
-    if not frame.columns.is_unique:
-        return frame
-    parts: dict[Any, pd.Series] = {}
-    for name in frame.columns:
-        parts |= _encoded(frame[name], levels[str(name)], what) if str(name) in levels else {name: frame[name]}
-    return pd.DataFrame(parts, index=frame.index)
+    several = isinstance(X, list | tuple)
+    parts = [part.to_frame() if isinstance(part, pd.Series) else part for part in (X if several else [X])]
+    for part in parts:
+        if not isinstance(part, pd.DataFrame):
+            raise GatewiseValueError(
+                f"{what} is a {type(part).__name__}; need a DataFrame: the columns {', '.join(levels)} of the fit are "
+                f"text."
+            )
+    for name in levels:
+        _warn_of_new([part[name] for part in parts if name in part and part.columns.is_unique], levels[name], what)
+    frames = [_encoded(part, levels) if part.columns.is_unique else part for part in parts]
+    return frames if several else frames[0]
 
 
 def channels(names: Iterable[str], levels: Levels) -> list[str]:
@@ -81,18 +80,28 @@ def _channels(name: str, levels: Levels) -> list[str]:
     return [f"{name}={level}" for level in levels[name]] if name in levels else [name]
 
 
-def _encoded(column: pd.Series, levels: tuple[str, ...], what: str) -> dict[str, pd.Series]:
-    cells = _cells(column)
-    unknown = [level for level in cells.unique() if level not in levels]
-    if unknown:
+def _encoded(frame: pd.DataFrame, levels: Levels) -> pd.DataFrame:
+    parts: dict[Any, Any] = {}
+    for name in frame.columns:
+        column = frame[name]
+        if str(name) in levels:
+            cells = column.astype(object).where(column.isna(), column.astype(str))
+            parts |= {f"{name}={level}": (cells == level).astype(float) for level in levels[str(name)]}
+        else:
+            parts[name] = column
+    return pd.DataFrame(parts, index=frame.index)
+
+
+def _warn_of_new(columns: list[pd.Series], levels: tuple[str, ...], what: str) -> None:
+    """Warn of levels that are not among those of the fit."""
+    new = sorted({cell for column in columns for cell in _cells(column).unique()} - set(levels))
+    if new:
         warnings.warn(
-            f"{what} column {column.name!r} holds {', '.join(map(repr, unknown[:3]))}, which the fit did not see: it "
+            f"{what} column {columns[0].name!r} holds {', '.join(map(repr, new[:3]))}, which the fit did not see: it "
             f"counts as none of {', '.join(map(repr, levels))}.",
             GatewiseWarning,
-            stacklevel=2,
+            stacklevel=6,
         )
-    values = column.astype(object).where(column.isna(), column.astype(str))
-    return {f"{column.name}={level}": (values == level).astype(float) for level in levels}
 
 
 def _text_columns(frame: Any) -> Iterable[tuple[str, pd.Series]]:

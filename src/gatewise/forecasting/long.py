@@ -132,7 +132,9 @@ def read(y: Any, names: Names, what: str = "y") -> Tables:
         )
     frame, library = frames.to_pandas(y.to_frame(names.target or y.name or USUAL["target"]) if is_series else y, what)
     frame, indexed = _without_index(frame, names)
-    form = _form(frame, names, what)._replace(indexed=indexed, library=library, is_series=is_series)
+    form = _form(frame, _with_levels(frame, indexed, names), what)._replace(
+        indexed=indexed, library=library, is_series=is_series
+    )
     _check_ids(frame, form, what)
     stamps, written = times.read(frame[form.time], what)
     form = form._replace(times=written, ids="" if form.id is None else str(frame[form.id].dtype))
@@ -247,6 +249,17 @@ def _without_index(frame: pd.DataFrame, names: Names) -> tuple[pd.DataFrame, tup
     return frame, ()
 
 
+def _with_levels(frame: pd.DataFrame, indexed: tuple[Any, ...], names: Names) -> Names:
+    """Take two levels of an index for ids and times: the second for times, unless only the first is dated."""
+    if len(indexed) < 2:
+        return names
+    first, second = indexed
+    dated = _times_in(frame, Names())
+    swapped = first in (names.time, USUAL["time"]) or second == names.id or (first in dated and second not in dated)
+    ids, stamps = (second, first) if swapped else (first, second)
+    return Names(ids if names.id is None else names.id, stamps if names.time is None else names.time, names.target)
+
+
 def _form(frame: pd.DataFrame, names: Names, what: str) -> LongForm:
     """Find out which column is what; of the form, only that is right."""
     if frame.columns.has_duplicates:
@@ -265,7 +278,7 @@ def _form(frame: pd.DataFrame, names: Names, what: str) -> LongForm:
 
 
 def _times_in(frame: pd.DataFrame, names: Names) -> list[Any]:
-    """Columns that hold dates or periods, or are the last level of what was an index."""
+    """Columns that hold dates or periods and are not named otherwise."""
     kinds = (pd.DatetimeTZDtype, pd.PeriodDtype)
     free = [name for name in frame if name not in names]
     return [name for name in free if frame[name].dtype.kind == "M" or isinstance(frame[name].dtype, kinds)]

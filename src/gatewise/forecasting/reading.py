@@ -263,9 +263,10 @@ def _array(value: Any, what: str) -> Array:
 def _check_wide(y: pd.DataFrame, what: str) -> None:
     odd = [name for name in y if not pd.api.types.is_numeric_dtype(y[name].dtype)]
     if odd:
+        long = ", or a long frame: then name its columns, id=, time= and target=" if what == "y" else ", as in fit"
         raise GatewiseTypeError(
             f"{what} column {odd[0]!r} has dtype {y[odd[0]].dtype}; need a column of numbers for each series (use "
-            f"pd.to_numeric), or a long frame: then name its columns, id=, time= and target=."
+            f"pd.to_numeric){long}."
         )
 
 

@@ -123,7 +123,17 @@ class State(NamedTuple):
         form = self.container.form
         if form is not None and X is not None and not isinstance(X, list | tuple | np.ndarray):
             X = tables_like(form, self.container.names, X, what)
+        self._check_text(X, what)
         return reading.per_series(encoded(X, self.covariates.levels, what), self.container, what)
+
+    def _check_text(self, X: Any, what: str) -> None:
+        """Raise if a frame lacks a column of text: by the name that the user knows."""
+        names = self.covariates.known if what == "X_future" else self.covariates.columns
+        needed = [name for name in self.covariates.as_given(names) if name in self.covariates.levels]
+        for frame in X if isinstance(X, list | tuple) else [X]:
+            lacking = [name for name in needed if isinstance(frame, pd.DataFrame) and name not in frame]
+            if lacking:
+                raise GatewiseValueError(f"{what} lacks {', '.join(lacking)}; need the columns {', '.join(needed)}.")
 
     def _new_parts(self, y_new: Any, X_new: Any) -> tuple[list[pd.Series], Any]:
         """One new Series for each series that was fitted, in their order, and the covariates beside them."""
