@@ -212,13 +212,12 @@ def _forecast(fitted: Any, rolling: Rolling, cut: int) -> Array:
 
 def _measured(rolling: Rolling, model: Array, season: int, levels: tuple[float, ...]) -> list[Measured]:
     """Return the forecasts of the model (windows, series, horizon, levels) beside those of the simple methods."""
-    panels = [rolling.past(window) for window in range(rolling.windows)]
-    simple = quantiles(panels, season, rolling.horizon, levels)
+    simple = quantiles(rolling.past, rolling.windows, season, rolling.horizon, levels)
     both = np.concatenate([model[:, :, None], simple], axis=2)
     measured = []
-    for window, panel in enumerate(panels):
+    for window in range(rolling.windows):
         ahead, _ = rolling.parts(rolling.cut(window), rolling.cut(window) - rolling.horizon)
-        truth, scale = np.stack([part.to_numpy() for part in ahead]), spread(panel, season)
+        truth, scale = np.stack([part.to_numpy() for part in ahead]), spread(rolling.past(window), season)
         steps = [part.index for part in ahead]
         measured.append(Measured(steps, both[window], truth, np.repeat(scale[:, None], rolling.horizon, axis=1)))
     return measured
