@@ -99,12 +99,15 @@ class Backtest:
         Of the series.
     horizon : int
         Steps that each forecast has.
+    season : int
+        Steps of the season that the simple methods have; 1 for none.
     """
 
     windows: list[Measured]
     levels: tuple[float, ...]
     names: list[Any]
     horizon: int
+    season: int
 
     def measures(self, series: Sequence[int] | None = None) -> pd.DataFrame:
         """Return a row for each window and method, then one a method over "all"; of some series, or of all.
@@ -143,7 +146,12 @@ class Backtest:
         rows = self._measured(self.windows, series)
         count = len(self.names) if series is None else len(series)
         by = "mase" if count > 1 and np.isfinite(rows[0]["mase"]) else "mae"
-        return Comparison(dict(zip(METHODS, rows, strict=True)), LABELS, by=by, unit=unit, series=count)
+        methods, names = dict(zip(METHODS, rows, strict=True)), dict(LABELS)
+        if self.season > 1:
+            names["seasonal_naive"] += f" of {self.season} steps"
+        else:  # it is the last value, which has the better name
+            methods["seasonal_naive"] = methods.pop("seasonal_naive")
+        return Comparison(methods, names, by=by, unit=unit, series=count)
 
     def _measured(self, windows: list[Measured], series: Sequence[int] | None) -> list[dict[str, float]]:
         """Return the measures of each method."""
@@ -186,7 +194,7 @@ def backtest(
         forecasts.append(_forecast(fitted, rolling, cut))
     measured = _measured(rolling, np.stack(forecasts), season, levels)
     names = [reading.label(container, i) if name is None else name for i, name in enumerate(container.names)]
-    return Backtest(measured, levels, names, forecaster.horizon)
+    return Backtest(measured, levels, names, forecaster.horizon, season)
 
 
 def _check_lengths(rolling: Rolling) -> None:
