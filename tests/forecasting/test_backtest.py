@@ -39,6 +39,12 @@ def test_seasonal_naive_is_that_of_the_season_named():
     np.testing.assert_array_equal(forecasts["seasonal_naive"], y.iloc[-6 - 168 : -168])
 
 
+def test_without_a_season_the_last_value_has_its_own_name():
+    measured = gw.RecurrentForecaster(2, **FAST).backtest(pd.Series(np.arange(40) % 5 // 4.0), windows=2)
+    assert measured.loc[("all", "naive"), "mae"] == measured.loc[("all", "seasonal_naive"), "mae"]
+    assert measured.attrs["best_simple"] != "seasonal_naive"
+
+
 def test_a_week_is_the_season_of_the_simple_methods_where_it_is_clearly_better_than_the_day_named():
     index = pd.date_range("2024-01-01", periods=600, freq="h")
     y = pd.Series(np.tile(np.random.default_rng(0).normal(size=168), 4)[:600], index)

@@ -25,7 +25,7 @@ def a_backtest(index):
         )
         for k in (0, 3)
     ]
-    return Backtest(windows, (0.1, 0.5, 0.9), ["a", "b"], 3)
+    return Backtest(windows, (0.1, 0.5, 0.9), ["a", "b"], 3, 24)
 
 
 @pytest.mark.parametrize("index", INDEXES, ids=["dates", "zone", "old", "periods", "numbers"])

@@ -99,12 +99,15 @@ class Backtest:
         Of the series.
     horizon : int
         Steps that each forecast has.
+    season : int
+        Steps of the season that the simple methods have; 1 for none.
     """
 
     windows: list[Measured]
     levels: tuple[float, ...]
     names: list[Any]
     horizon: int
+    season: int
 
     def measures(self, series: Sequence[int] | None = None) -> pd.DataFrame:
         """Return a row for each window and method, then one a method over "all"; of some series, or of all.
@@ -143,7 +146,12 @@ class Backtest:
         rows = self._measured(self.windows, series)
         count = len(self.names) if series is None else len(series)
         by = "mase" if count > 1 and np.isfinite(rows[0]["mase"]) else "mae"
-        return Comparison(dict(zip(METHODS, rows, strict=True)), LABELS, by=by, unit=unit, series=count)
+        methods, names = dict(zip(METHODS, rows, strict=True)), dict(LABELS)
+        if self.season > 1:
+            names["seasonal_naive"] += f" of {self.season} steps"
+        else:  # it is the last value, which has the better name
+            methods["seasonal_naive"] = methods.pop("seasonal_naive")
+        return Comparison(methods, names, by=by, unit=unit, series=count)
 
     def _measured(self, windows: list[Measured], series: Sequence[int] | None) -> list[dict[str, float]]:
         """Return the measures of each method."""
@@ -186,7 +194,7 @@ def backtest(
         forecasts.append(_forecast(fitted, rolling, cut))
     measured = _measured(rolling, np.stack(forecasts), season, levels)
     names = [reading.label(container, i) if name is None else name for i, name in enumerate(container.names)]
-    return Backtest(measured, levels, names, forecaster.horizon)
+    return Backtest(measured, levels, names, forecaster.horizon, season)
 
 
 def _check_lengths(rolling: Rolling) -> None:
@@ -212,13 +220,12 @@ def _forecast(fitted: Any, rolling: Rolling, cut: int) -> Array:
 
 def _measured(rolling: Rolling, model: Array, season: int, levels: tuple[float, ...]) -> list[Measured]:
     """Return the forecasts of the model (windows, series, horizon, levels) beside those of the simple methods."""
-    panels = [rolling.past(window) for window in range(rolling.windows)]
-    simple = quantiles(panels, season, rolling.horizon, levels)
+    simple = quantiles(rolling.past, rolling.windows, season, rolling.horizon, levels)
     both = np.concatenate([model[:, :, None], simple], axis=2)
     measured = []
-    for window, panel in enumerate(panels):
+    for window in range(rolling.windows):
         ahead, _ = rolling.parts(rolling.cut(window), rolling.cut(window) - rolling.horizon)
-        truth, scale = np.stack([part.to_numpy() for part in ahead]), spread(panel, season)
+        truth, scale = np.stack([part.to_numpy() for part in ahead]), spread(rolling.past(window), season)
         steps = [part.index for part in ahead]
         measured.append(Measured(steps, both[window], truth, np.repeat(scale[:, None], rolling.horizon, axis=1)))
     return measured

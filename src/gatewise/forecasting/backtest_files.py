@@ -24,6 +24,7 @@ def to_parts(backtest: Backtest) -> tuple[dict[str, Any], dict[str, Array]]:
         "levels": list(backtest.levels),
         "names": [str(name) for name in backtest.names],
         "horizon": backtest.horizon,
+        "season": backtest.season,
         "index": _kind(windows[0].steps[0]),
     }
     return description, arrays
@@ -49,7 +50,7 @@ def from_parts(description: Mapping[str, Any], arrays: Mapping[str, Array]) -> B
         Measured([_index(one, *description["index"]) for one in steps], quantiles, truth, scale)
         for quantiles, truth, scale, steps in every
     ]
-    return Backtest(measured, levels, names, int(horizon))
+    return Backtest(measured, levels, names, int(horizon), int(description["season"]))
 
 
 def _kind(index: Any) -> list[Any]:

@@ -22,41 +22,38 @@ from gatewise.forecasting.smoothing.smoothed import Filtered, Smoothed
 
 MOST_FITS = 1500  # series times windows that smoothing is fitted to; of more, to those of the first window alone
 
-Predict = Callable[[Origins, Array], Array]
-"""(origins of a panel, steps) to forecasts (n, steps)."""
-Method = Callable[[Sequence[Panel], int], list[Predict]]
-"""(panels, season) to what forecasts each; a panel never shows anything to another that ends before it."""
+Predict = Callable[[Panel, Origins, Array], Array]
+"""(panel, origins of it, steps) to forecasts (n, steps)."""
+Method = Callable[[Sequence[Panel], int], Sequence[Predict]]
+"""(last rows of the series before each origin, the earliest first; season) to what forecasts from each origin."""
 
 
 def of_reference(kind: str) -> Method:
     """Return the method of a reference that reads everything before an origin."""
 
-    def method(panels: Sequence[Panel], season: int) -> list[Predict]:
+    def method(recent: Sequence[Panel], season: int) -> Sequence[Predict]:
         reference = Reference(kind, season) if kind == "seasonal" else Reference(kind)
-        return [_predict(reference, panel) for panel in panels]
+        return [lambda panel, origins, steps: reference.forecast(panel, origins, steps, len(panel.y))] * len(recent)
 
     return method
 
 
-def _predict(reference: Reference, panel: Panel) -> Predict:
-    length = int((panel.stop - panel.start).max())
-    return lambda origins, steps: reference.forecast(panel, origins, steps, length)
-
-
 def of_smoothing(forms: Sequence[str]) -> Method:
-    """Return the method of exponential smoothing in the form that suits each series, fitted at the end of each panel.
+    """Return the method of exponential smoothing in the form that suits each series, fitted before each origin.
 
-    It reads the last rows of a series, as many as are fitted to. The panels hold the same series, the earliest first.
+    Of many series it is fitted before the first origin alone, and goes on with those parameters.
     """
 
-    def method(panels: Sequence[Panel], season: int) -> list[Predict]:
-        count = len(panels[0].stop)
-        if count * len(panels) > MOST_FITS:
-            smoothed = _best(panels[0], season, forms)
-            return [smoothed.filtered(panel).forecast for panel in panels]
-        joined = _joined([panel.tail(most_rows(season)) for panel in panels])
+    def method(recent: Sequence[Panel], season: int) -> Sequence[Predict]:
+        earliest, count = recent[0], len(recent[0].stop)
+        if count * len(recent) > MOST_FITS:
+            smoothed = _best(earliest, season, forms)
+            starts = [earliest.start + panel.first - earliest.first for panel in recent]
+            pairs = zip(recent, starts, strict=True)
+            return [_of_last_rows(smoothed.advanced(earliest, start).filtered(panel), 0) for panel, start in pairs]
+        joined = _joined(recent)
         filtered = _best(joined, season, forms).filtered(joined)
-        return [_shifted(filtered, panel, k * count) for k, panel in enumerate(panels)]
+        return [_of_last_rows(filtered, k * count) for k in range(len(recent))]
 
     return method
 
@@ -78,10 +75,10 @@ def plain_panel(y: Sequence[Array], first: Array | None = None) -> Panel:
     return Panel.of(y, none, none, np.zeros((len(y), 0)), np.zeros(len(y), int) if first is None else first)
 
 
-def _shifted(filtered: Filtered, panel: Panel, first: int) -> Predict:
-    """Forecasts of a panel whose series end where those from number `first` on do in what was filtered."""
+def _of_last_rows(filtered: Filtered, first: int) -> Predict:
+    """Forecasts by the series from number `first` on of what was filtered, which end where those of a panel do."""
 
-    def predict(origins: Origins, steps: Array) -> Array:
+    def predict(panel: Panel, origins: Origins, steps: Array) -> Array:
         series = origins.series + first
         row = filtered.panel.stop[series] - (panel.stop[origins.series] - origins.row)
         return filtered.forecast(Origins(row, series), steps)
@@ -107,26 +104,31 @@ LABELS = {
 }
 
 
-def quantiles(panels: Sequence[Panel], season: int, horizon: int, levels: Sequence[float]) -> Array:
-    """Return quantiles (panels, series, methods, horizon, levels) after the end of every series.
+def quantiles(past: Callable[[int], Panel], windows: int, season: int, horizon: int, levels: Sequence[float]) -> Array:
+    """Return quantiles (windows, series, methods, horizon, levels) after the end of every series.
 
-    They are calibrated on the method's own errors in the past of each panel.
+    `past` gives the panel before the origin of each window. They are calibrated on a method's own errors in it.
     """
-    methods = [method(panels, season) for method in SIMPLE.values()]
-    noise = [np.where(unit > 0, unit, 1.0) for unit in (spread(panel, season) for panel in panels)]
+    recent = [past(window).tail(most_rows(season)) for window in range(windows)]
+    methods = [method(recent, season) for method in SIMPLE.values()]
     return np.stack(
         [
-            np.stack([_quantiles(panel, predict, unit, horizon, levels) for predict in of_panel], axis=1)
-            for panel, unit, of_panel in zip(panels, noise, zip(*methods, strict=True), strict=True)
+            _of_window(past(window), [predicts[window] for predicts in methods], season, horizon, levels)
+            for window in range(windows)
         ]
     )
 
 
-def _quantiles(panel: Panel, predict: Predict, noise: Array, horizon: int, levels: Sequence[float]) -> Array:
-    """Quantiles (series, horizon, levels) of one method; `noise` (series,) is the unit of its errors."""
+def _of_window(panel: Panel, methods: Sequence[Predict], season: int, horizon: int, levels: Sequence[float]) -> Array:
+    """Quantiles (series, methods, horizon, levels), the errors in units of the change over a season."""
     steps, origins = np.arange(horizon), panel.origins(panel.start + 1, panel.stop).thinned(MOST_HELD_OUT)
-    truth = panel.y[panel.rows(origins, steps)]
-    error = (truth - predict(origins, steps)) / noise[origins.series][:, None]
-    offsets = intervals.offsets(np.repeat(error[..., None], len(levels), axis=2), levels, intervals.growth(error))
-    median = predict(panel.ends(), steps)
-    return intervals.monotone(median[..., None] + noise[:, None, None] * offsets, levels)
+    change = spread(panel, season)
+    noise = np.where(change > 0, change, 1.0)[:, None]
+    truth, result = panel.y[panel.rows(origins, steps)], []
+    for predict in methods:
+        error = (truth - predict(panel, origins, steps)) / noise[origins.series]
+        each = np.repeat(error[..., None], len(levels), axis=2)
+        offsets = intervals.offsets(each, levels, intervals.growth(error))
+        median = predict(panel, panel.ends(), steps)
+        result.append(intervals.monotone(median[..., None] + noise[..., None] * offsets, levels))
+    return np.stack(result, axis=1)

@@ -120,6 +120,6 @@ def shown(
     backtest, problem = kept(path, description), ""
     if backtest is None:
         backtest, problem = measured(forecaster, grid)
-    units = {str(target): str(unit) for target, unit in description.get("units", {}).items()}
+    units = {str(target): str(unit or "") for target, unit in description.get("units", {}).items()}
     every = {} if backtest is None else comparisons(backtest, roles, units)
     return Kept(backtest, problem, every, roles.targets, units)
