@@ -28,7 +28,7 @@ FLOORS = [
     {"datasets"},
     {"examine"},
     {"interop"},
-    {"forecasting"},
+    {"convolutions", "forecasting"},
     {"estimators"},
     {"files"},
     {"dayahead", "tables"},

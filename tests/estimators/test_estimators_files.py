@@ -128,4 +128,4 @@ def test_files_that_lie_are_refused(tmp_path, name):
 def test_a_file_that_does_not_lie(tmp_path):
     forge(tmp_path / "m", lambda description, arrays: None)
     assert isinstance(gw.load(tmp_path / "m"), gw.RecurrentClassifier)
-    assert {name.split(".")[0] for name in load_file(tmp_path / "m")} == {"inputs", "network"}
+    assert {name.split(".")[0] for name in load_file(tmp_path / "m")} == {"inputs", "network", "ridge"}

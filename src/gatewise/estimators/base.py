@@ -10,38 +10,33 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 
-from gatewise import descriptions
 from gatewise.batches import Samples
-from gatewise.errors import Array, GatewiseValueError, check_number
-from gatewise.estimators import builder, fitting
+from gatewise.errors import Array, GatewiseValueError
+from gatewise.estimators import builder, fitting, mixing
 from gatewise.estimators.callbacks import CallbackSupportMixin, Epochs, with_callbacks
 from gatewise.estimators.inspection import Inspection, input_names
-from gatewise.estimators.parameters import CONSTRAINTS, CheckedParameters
-from gatewise.estimators.sequences import Inputs, Sequences, read_sequences
+from gatewise.estimators.mixing import Mixture
+from gatewise.estimators.parameters import CONSTRAINTS
+from gatewise.estimators.sequences import Inputs, Sequences, downsampled, read_sequences
+from gatewise.estimators.stored import StoredEstimator
 from gatewise.estimators.summaries import Summarized, form_of
 from gatewise.estimators.targets import Targets, weight_per_row, with_weight
 from gatewise.layers import Layer
-from gatewise.layers.layer import prefixed
-from gatewise.layers.registry import cell_name
 from gatewise.losses import Loss
 from gatewise.optimizers import Optimizer
 from gatewise.training import History, train
 
-_SEEN = ("n_channels_in_", "n_features_in_", "n_steps_in_")
-_TRAINING = ("loss_curve_", "loss_", "n_iter_", "validation_scores_", "best_validation_score_")
 
-
-class RecurrentEstimator(CallbackSupportMixin, Summarized, CheckedParameters, metaclass=ABCMeta):  # type: ignore[misc]
+class RecurrentEstimator(CallbackSupportMixin, Summarized, StoredEstimator, metaclass=ABCMeta):  # type: ignore[misc]
     """A recurrent network with scikit-learn's contract; see `RecurrentClassifier` and `RecurrentRegressor`."""
 
     _parameter_constraints = CONSTRAINTS
     _renamed: ClassVar = {"members": "n_networks"}
     _loss: Loss
+    _mixture: ClassVar[Mixture]
     automatic_noise: bool
     """Whether "auto" adds noise to the input in training."""
-    _inputs: Inputs
     _optimizer: Optimizer | None
-    model_: builder.Network
 
     def __init__(
         self,
@@ -68,6 +63,8 @@ class RecurrentEstimator(CallbackSupportMixin, Summarized, CheckedParameters, me
         input_dropout: float | str = "auto",
         noise: float | str = "auto",
         output: str = "last",
+        downsample: int | str = "auto",
+        ridge_share: float | str = "auto",
     ) -> None:
         self.cell = cell
         self.hidden_size = hidden_size
@@ -92,6 +89,8 @@ class RecurrentEstimator(CallbackSupportMixin, Summarized, CheckedParameters, me
         self.input_dropout = input_dropout
         self.noise = noise
         self.output = output
+        self.downsample = downsample
+        self.ridge_share = ridge_share
 
     @with_callbacks
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
@@ -123,15 +122,63 @@ class RecurrentEstimator(CallbackSupportMixin, Summarized, CheckedParameters, me
         sequences, targets = with_weight(sequences, targets)
         if not again:
             self._inputs = Inputs.of(sequences)
-            sizes = (sequences.values.shape[2], self._inputs.size, self._output_count())
-            self.model_ = builder.build(self, *sizes, sequences.lengths, rng)
-            self._optimizer = None
-        samples = Samples(self._inputs.encode(sequences), targets.values, sequences.lengths, targets.weights)
+            self._downsampling = fitting.downsampling(self, sequences.lengths)
+            self._ridge, self._optimizer = None, None
+        full = Samples(self._inputs.encode(sequences), targets.values, sequences.lengths, targets.weights)
+        samples = self._read_by_networks(full)
+        if not again:
+            self.model_ = self._build(samples, rng)
         if once:
             self._train_once(samples, rng)
         else:
+            self._fit_ridge(full, samples, again, rng.spawn(1)[0])
             self._train(samples, rng, X=X, y=y, metadata={"sample_weight": sample_weight})
         return self
+
+    @property
+    def ridge_share_(self) -> float:
+        """Share of the ridge in the answers; that of the networks is what is left of 1."""
+        return 0.0 if self._ridge is None else self._ridge.share
+
+    def _read_by_networks(self, samples: Samples) -> Samples:
+        assert samples.lengths is not None
+        x, lengths = downsampled(samples.x, samples.lengths, self._downsampling)
+        return samples._replace(x=x, lengths=lengths)
+
+    def _build(self, samples: Samples, rng: np.random.Generator, count: int | None = None) -> builder.Network:
+        sizes = (len(self._inputs.mean), self._inputs.size, self._output_count())
+        return builder.build(self, *sizes, samples.lengths, rng, count=count)
+
+    def _fit_ridge(self, full: Samples, samples: Samples, again: bool, rng: np.random.Generator) -> None:
+        """Fit the ridge to sequences of full length, and unless it goes on choose its share."""
+        known = getattr(self, "_ridge", None)
+        if again and known is None:
+            return
+        self._ridge = None
+        if not mixing.wanted(self, len(full.x)):
+            return
+        fit = mixing.RidgeBeside.of(self._mixture, full, len(self._inputs.mean), self._output_count(), rng)
+        share = self.ridge_share if known is None or not again else known.share
+        if share == "auto":
+            share = 1.0 if fit.is_certain() else self._best_share(fit, samples, rng)
+        self._ridge = fit.with_share(float(share)) if share else None
+
+    def _best_share(self, fit: mixing.RidgeBeside, samples: Samples, rng: np.random.Generator) -> float:
+        """Train one network on each of some folds, and return the share that is best where neither has learned."""
+        folds = fit.folds(rng)
+        outputs = np.zeros((len(folds), self._output_count()))
+        for fold in np.unique(folds):
+            rest, held_out = samples.rows(folds != fold), samples.rows(folds == fold)
+            network = self._build(rest, rng, count=1)
+            plan = self._plan(rest, 1)
+            options = {
+                "epochs": plan.epochs,
+                "batch_size": plan.batch_size,
+                "optimizer": fitting.optimizer(self, plan.updates),
+            }
+            self._learn(network, rest, rng, **options)
+            outputs[folds == fold] = builder.outputs(network, held_out.x, held_out.lengths)[0]
+        return fit.best_share(outputs, folds)
 
     @property
     def _per_step(self) -> bool:
@@ -149,7 +196,15 @@ class RecurrentEstimator(CallbackSupportMixin, Summarized, CheckedParameters, me
     def _combined(self, outputs: Array) -> Array:
         """Return one output from those of all networks, (networks, ...)."""
 
-    def _answers(self, x: Array, lengths: Array | None) -> Array:
+    def _answers(self, x: Array, lengths: Array) -> Array:
+        """Return outputs of the networks and of what stands beside them for x (n, time, inputs) of full length."""
+        ridge = self._ridge
+        if ridge is not None and ridge.share == 1:
+            return ridge.outputs(x, lengths)
+        outputs = self._of_networks(*downsampled(x, lengths, self._downsampling))
+        return outputs if ridge is None else self._mixture.mixed(outputs, ridge.outputs(x, lengths), ridge.share)
+
+    def _of_networks(self, x: Array, lengths: Array | None) -> Array:
         return self._combined(builder.outputs(self.model_, x, lengths))
 
     @abstractmethod
@@ -160,15 +215,16 @@ class RecurrentEstimator(CallbackSupportMixin, Summarized, CheckedParameters, me
         held_out = None
         if self.early_stopping:
             samples, held_out = self._split(samples, rng)
-        plan = self._plan(samples)
+        plan = self._plan(samples, len(builder.networks_of(self.model_)))
         scores: list[float] = []
 
         def note_score(record: dict[str, Any], model: Layer) -> None:
             if held_out is not None:
-                scores.append(self._score_outputs(self._answers(held_out.x, held_out.lengths), held_out))
+                scores.append(self._score_outputs(self._of_networks(held_out.x, held_out.lengths), held_out))
 
         epochs = Epochs(self, plan.epochs, **fit_arguments)
         history = self._learn(
+            self.model_,
             samples,
             rng,
             optimizer=fitting.optimizer(self, plan.updates),
@@ -178,6 +234,7 @@ class RecurrentEstimator(CallbackSupportMixin, Summarized, CheckedParameters, me
             patience=self.n_iter_no_change if self.early_stopping else None,
             tol=self.tol,
             callbacks=[note_score, epochs.end],
+            progress=bool(self.verbose),
         )
         self._note_history(history, scores if self.early_stopping else None)
         epochs.close()
@@ -186,32 +243,38 @@ class RecurrentEstimator(CallbackSupportMixin, Summarized, CheckedParameters, me
         """One pass at a constant rate with the optimizer of the pass before."""
         if self._optimizer is None:
             self._optimizer = fitting.optimizer(self, None)
-        batch_size = self._plan(samples).batch_size
-        history = self._learn(samples, rng, optimizer=self._optimizer, epochs=1, batch_size=batch_size)
+        batch_size = self._plan(samples, 1).batch_size
+        history = self._learn(
+            self.model_,
+            samples,
+            rng,
+            optimizer=self._optimizer,
+            epochs=1,
+            batch_size=batch_size,
+            progress=bool(self.verbose),
+        )
         history[:0] = [{"loss": loss} for loss in getattr(self, "loss_curve_", [])]
         self._note_history(history, None)
 
-    def _learn(self, samples: Samples, rng: np.random.Generator, **options: Any) -> History:
+    def _learn(self, model: builder.Network, samples: Samples, rng: np.random.Generator, **options: Any) -> History:
         return train(
-            self.model_,
+            model,
             samples.x,
             samples.y,
             lengths=samples.lengths,
             weights=samples.weights,
-            loss=self._training_loss(samples),
+            loss=self._training_loss(samples, len(builder.networks_of(model))),
             clip=1.0,
             rng=rng,
-            progress=bool(self.verbose),
             **options,
         )
 
-    def _plan(self, samples: Samples) -> fitting.Plan:
+    def _plan(self, samples: Samples, count: int) -> fitting.Plan:
         assert samples.lengths is not None
-        count = len(builder.networks_of(self.model_))
         return fitting.plan(self, len(samples.x), count * int(samples.lengths.sum()))
 
-    def _training_loss(self, samples: Samples) -> Loss:
-        loss, count = self._loss, len(builder.networks_of(self.model_))
+    def _training_loss(self, samples: Samples, count: int) -> Loss:
+        loss = self._loss
         if count > 1:
             loss = fitting.LossOverNetworks(loss, count)
         if samples.weights is None:
@@ -292,9 +355,11 @@ class RecurrentEstimator(CallbackSupportMixin, Summarized, CheckedParameters, me
         """
         sequences, outputs = self._outputs(X)
         target = None if y is None else self._targets(y, sequences, None, reset=False).values
+        x, steps = downsampled(self._inputs.encode(sequences), sequences.lengths, self._downsampling)
         return Inspection(
             networks=builder.networks_of(self.model_),
-            x=self._inputs.encode(sequences),
+            x=x,
+            steps=steps,
             features=input_names(self, self._inputs.gaps),
             values=sequences.values,
             lengths=sequences.lengths,
@@ -316,7 +381,14 @@ class RecurrentEstimator(CallbackSupportMixin, Summarized, CheckedParameters, me
     def _parts_for_summary(self) -> tuple[tuple[Layer, ...], tuple[str, ...]]:
         self._check_fitted()
         networks = builder.networks_of(self.model_)
-        return networks, (f"{type(self).__name__}: {form_of(networks)}",)
+        notes = [f"{type(self).__name__}: {form_of(networks)}"]
+        if self._ridge is not None:
+            notes.append(
+                f"a ridge on {self._ridge.path.center.size:,} features has {self.ridge_share_:.0%} of the answer"
+            )
+        if self._downsampling > 1:
+            notes.append(f"the networks read means over {self._downsampling} steps")
+        return networks, tuple(notes)
 
     def _check_fitted(self) -> None:
         if not hasattr(self, "model_"):
@@ -328,49 +400,3 @@ class RecurrentEstimator(CallbackSupportMixin, Summarized, CheckedParameters, me
         tags.input_tags.three_d_array = True
         tags.input_tags.allow_nan = True
         return tags
-
-    def _to_parts(self) -> tuple[dict[str, Any], dict[str, Array]]:
-        if not hasattr(self, "model_"):
-            raise GatewiseValueError(f"this {type(self).__name__} is not fitted, so there is nothing to save: fit it.")
-        names = getattr(self, "feature_names_in_", None)
-        targets, arrays = self._target_parts()
-        params = self.get_params(deep=False) | {"cell": cell_name(self.cell)}
-        description = {
-            "params": descriptions.params_to_json(params),
-            "network": descriptions.describe(self.model_),
-            "seen": {name: getattr(self, name) for name in _SEEN if hasattr(self, name)},
-            "names": None if names is None else descriptions.values_to_json(names),
-            "training": {name: getattr(self, name) for name in _TRAINING},
-            "targets": targets,
-        }
-        arrays = prefixed("targets", arrays) | prefixed("inputs", self._inputs._asdict())
-        return description, arrays | prefixed("network", self.model_.params)
-
-    @classmethod
-    def _from_parts(cls, description: dict[str, Any], arrays: dict[str, Array]) -> Self:
-        model = descriptions.rebuild(description["network"], descriptions.under("network.", arrays))
-        self = cls(**descriptions.params_from_json(cls._with_new_names(description["params"]), cls))
-        self._check_parameters()
-        self._inputs = Inputs.checked(descriptions.under("inputs.", arrays))
-        self._restore_targets(description["targets"], descriptions.under("targets.", arrays))
-        self.model_ = builder.checked(model, self._inputs.size, self._output_count(), self._per_step)
-        self._optimizer = None
-        for name in _SEEN:
-            if name in description["seen"]:
-                check_number(name, description["seen"][name], 1, integer=True)
-                setattr(self, name, description["seen"][name])
-        if self.n_channels_in_ != len(self._inputs.mean):
-            raise GatewiseValueError(f"it has {self.n_channels_in_} channels and means of {len(self._inputs.mean)}.")
-        if description["names"] is not None:
-            self.feature_names_in_ = descriptions.values_from_json(description["names"])
-        for name in _TRAINING:
-            setattr(self, name, description["training"][name])
-        return self
-
-    @abstractmethod
-    def _target_parts(self) -> tuple[dict[str, Any], dict[str, Array]]:
-        """Return what turns outputs of the network into predictions, for a file."""
-
-    @abstractmethod
-    def _restore_targets(self, described: dict[str, Any], arrays: dict[str, Array]) -> None:
-        """Take back what `_target_parts` gave; it may be hostile."""

@@ -23,11 +23,22 @@ ROWS_AT_ONCE = 512
 
 
 def build(
-    estimator: Any, channels: int, inputs: int, outputs: int, lengths: Array, rng: np.random.Generator
+    estimator: Any,
+    channels: int,
+    inputs: int,
+    outputs: int,
+    lengths: Any,
+    rng: np.random.Generator,
+    *,
+    count: int | None = None,
 ) -> Network:
-    """Return the networks of an estimator for sequences of these lengths, side by side if there are several."""
+    """Return the networks of an estimator for sequences of these lengths, side by side if there are several.
+
+    There are `count` of them, or if that is None as many as the estimator is to have.
+    """
     noise = input_noise(estimator, channels, len(lengths))
-    count = network_count(estimator, len(lengths), int(lengths.sum()))
+    if count is None:
+        count = network_count(estimator, len(lengths), int(lengths.sum()))
     networks = [_network(estimator, inputs, outputs, noise, rng) for _ in range(count)]
     return Parallel(*networks) if count > 1 else networks[0]
 

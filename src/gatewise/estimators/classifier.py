@@ -18,6 +18,7 @@ from gatewise import descriptions, losses
 from gatewise.batches import Samples
 from gatewise.errors import Array, GatewiseValueError
 from gatewise.estimators.base import RecurrentEstimator
+from gatewise.estimators.mixing import OfClasses
 from gatewise.estimators.parameters import CONSTRAINTS
 from gatewise.estimators.sequences import Sequences
 from gatewise.estimators.targets import (
@@ -134,6 +135,7 @@ class RecurrentClassifier(ClassifierMixin, RecurrentEstimator):  # type: ignore[
 
     _parameter_constraints: ClassVar = CONSTRAINTS | {"class_weight": [dict, StrOptions({"balanced"}), None]}
     automatic_noise = True
+    _mixture = OfClasses()
     _loss = staticmethod(losses.cross_entropy)
 
     def __init__(
@@ -162,6 +164,8 @@ class RecurrentClassifier(ClassifierMixin, RecurrentEstimator):  # type: ignore[
         noise: float | str = "auto",
         class_weight: Any = None,
         output: str = "last",
+        downsample: int | str = "auto",
+        ridge_share: float | str = "auto",
     ) -> None:
         super().__init__(
             cell,
@@ -187,6 +191,8 @@ class RecurrentClassifier(ClassifierMixin, RecurrentEstimator):  # type: ignore[
             input_dropout,
             noise,
             output,
+            downsample,
+            ridge_share,
         )
         self.class_weight = class_weight
 

@@ -18,6 +18,22 @@ WORK = 20_000_000
 """Steps of sequences to train on, all networks and epochs together, before there are fewer of those."""
 
 
+MOST_STEPS = 128
+FEW = 1500
+"""Up to so many sequences "auto" averages steps, so that the networks read at most MOST_STEPS."""
+
+
+def downsampling(estimator: Any, lengths: Array) -> int:
+    """Return how many steps are averaged to one that the networks read, for training sequences of these lengths."""
+    if estimator.output == "all":
+        return 1
+    if estimator.downsample != "auto":
+        return int(estimator.downsample)
+    if len(lengths) > FEW:
+        return 1
+    return math.ceil(int(lengths.max()) / MOST_STEPS)
+
+
 class Plan(NamedTuple):
     """How long to train and in what portions."""
 

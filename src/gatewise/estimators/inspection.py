@@ -20,15 +20,20 @@ class Inspection:
     networks: tuple[Sequential, ...]
     """The networks whose answers are averaged."""
     x: Array
-    """What they read, float32 (n, time, inputs); 0 past each end."""
+    """What they read, float32 (n, time, inputs), 0 past each end; means over steps where `downsample` makes them."""
+    steps: Array
+    """Steps of x that each sequence has, (n,)."""
     features: tuple[str, ...]
     """Names of the inputs."""
     values: Array
     """The sequences as they came, (n, time, channels), NaN where there is no value."""
     lengths: Array
-    """Steps of each sequence, (n,)."""
+    """Steps of each sequence as it came, (n,)."""
     outputs: Array
-    """The networks' outputs, averaged, float64 (n, outputs): logarithms of probabilities, or standardized targets."""
+    """Outputs of the estimator, float64 (n, outputs): logarithms of probabilities, or standardized targets.
+
+    They are those of the networks, averaged, mixed with those of the ridge by `ridge_share_`.
+    """
     prediction: Array
     """What they mean: probabilities (n, classes), or values in the unit of y (n, targets)."""
     loss: Loss

@@ -45,6 +45,8 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "input_dropout": [SHARE, AUTO],
     "noise": [NOT_NEGATIVE, AUTO],
     "output": [StrOptions({"last", "all"})],
+    "downsample": [COUNT, AUTO],
+    "ridge_share": [SHARE, AUTO],
 }
 """scikit-learn's declaration of what classifier and regressor take."""
 

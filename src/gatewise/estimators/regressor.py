@@ -16,6 +16,7 @@ from gatewise.batches import Samples
 from gatewise.errors import Array, GatewiseValueError, check_names
 from gatewise.errors import check_array as check_exact
 from gatewise.estimators.base import RecurrentEstimator
+from gatewise.estimators.mixing import OfNumbers
 from gatewise.estimators.sequences import Sequences
 from gatewise.estimators.targets import Targets, by_step, row_weights, targets_per_sequence, targets_per_step
 
@@ -117,6 +118,7 @@ class RecurrentRegressor(RegressorMixin, RecurrentEstimator):  # type: ignore[mi
     """
 
     automatic_noise = False
+    _mixture = OfNumbers()
     _loss = staticmethod(losses.mse)
     _single: bool
     _mean: Array

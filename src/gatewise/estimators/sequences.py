@@ -298,3 +298,26 @@ class Inputs(NamedTuple):
         since = np.log1p(t - last).astype(np.float32)
         said = np.concatenate([seen[:, :, self.gaps], since[:, :, self.gaps]], axis=2) * inside
         return np.concatenate([x, said.astype(np.float32)], axis=2)
+
+
+def downsampled(x: Array, lengths: Array, factor: int) -> tuple[Array, Array]:
+    """Return means over blocks of `factor` steps of x (n, time, inputs), 0 past each end, and each row's blocks.
+
+    The last block of a sequence is the mean of the steps that it has.
+
+    Examples
+    --------
+    >>> x, lengths = downsampled(np.array([[[1.0], [3.0], [5.0]]]), np.array([3]), 2)
+    >>> x.ravel(), lengths
+    (array([2., 5.]), array([2]))
+    """
+    if factor == 1:
+        return x, lengths
+    n, T, size = x.shape
+    blocks = -(-T // factor)
+    total = np.zeros((n, blocks, size), x.dtype)
+    for k in range(factor):
+        steps = x[:, k::factor]
+        total[:, : steps.shape[1]] += steps
+    count = np.clip(lengths[:, None] - factor * np.arange(blocks), 1, factor)
+    return total / count[:, :, None].astype(x.dtype), -(-lengths // factor)

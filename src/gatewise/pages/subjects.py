@@ -18,7 +18,7 @@ from gatewise.pages.classes import Classified
 from gatewise.pages.content import Results, Section
 from gatewise.pages.inside import Inside, recurrent_layers
 from gatewise.pages.values import Predicted
-from gatewise.pages.words import count
+from gatewise.pages.words import count, percent
 
 HARDEST, TYPICAL = 4, 4
 CARDS = 8
@@ -233,16 +233,18 @@ def _of_sequences(model: Any, x: Any, y: Any, compare: Any, measured: Any, chann
     number_of, network, steps = len(seen.networks), seen.networks[0], seen.lengths
     features = examples.feature_names(seen.features, _channels(measured) if channels is None else channels)
     facts = {"Networks": f"{number_of}, averaged; the first is shown here"} if number_of > 1 else {}
+    if model.ridge_share_:
+        facts["Beside them"] = f"a ridge on random convolutions, with {percent(model.ridge_share_)} of the answer"
     history = [{"epoch": k + 1, "loss": loss} for k, loss in enumerate(model.loss_curve_)]
     known: dict[str, Any] = {"title": type(model).__name__, "history": history, "facts": _settings(model) | facts}
     if y is None:
         first = slice(CARDS)
-        inside = Inside(network, seen.x[first], steps[first], features=features, compare=compare)
+        inside = Inside(network, seen.x[first], seen.steps[first], features=features, compare=compare)
         return Outcome(headline=_layer_headline(model.model_), lede=_layer_lede(seen.x, steps), inside=inside, **known)
     result = _estimated(model, seen)
     rows = examples.worth_a_look(_row_errors(result, steps, len(steps)), HARDEST, TYPICAL)
     target = {"loss": seen.loss, "target": seen.target[rows], "compare": compare}
-    inside = Inside(network, seen.x[rows], steps[rows], _names(result, rows), features, **target)
+    inside = Inside(network, seen.x[rows], seen.steps[rows], _names(result, rows), features, **target)
     comparison = None if measured is None else measured.comparison
     return Outcome(**_reached(result, seen.values, steps, rows, comparison, features), inside=inside, **known)
 

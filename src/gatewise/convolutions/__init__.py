@@ -1,0 +1,1 @@
+"""Random convolutions and ridge regression: what stands beside the networks where sequences are few and long."""

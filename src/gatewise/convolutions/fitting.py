@@ -1,0 +1,116 @@
+"""The fit of a ridge on features of few sequences: what each kind of feature counts, and how strong the ridge is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+
+from gatewise.convolutions.features import blocks_of
+from gatewise.convolutions.kernels import Convolutions
+from gatewise.convolutions.path import RidgePath
+from gatewise.convolutions.ridge import STRENGTHS, Spectrum
+from gatewise.errors import Array
+
+SIZE = 10_000
+"""Thresholds of the convolutions, about; Dempster et al. take as many."""
+MIXES = tuple((1.0, highest, levels) for highest in (0.0, 1.0) for levels in (0.0, 0.3, 1.0, 3.0))
+"""What shares, highest outputs and levels count in the products of rows; each of these mixes is tried."""
+ROWS_TO_CHOOSE = 400
+"""Rows from which the mix is chosen, where there are more."""
+SAYS_NOTHING = 1e-5
+"""Standard deviation, in units of a mean beyond 1, below which a feature is left out."""
+
+Loss = Callable[[Array, Any], float]
+"""(predictions of held-out rows (n, outputs), their indices or a slice) -> how bad they are."""
+
+
+class TrainingFeatures(NamedTuple):
+    """Standardized features of the training rows, block by block, with the products of the rows."""
+
+    convolutions: Convolutions
+    blocks: tuple[Array, ...]
+    """float32 (n, features of the block) each."""
+    center: Array
+    spread: Array
+    """(features,): infinite where a feature says nothing."""
+    grams: Array
+    """(blocks, n, n): the mean of a block's diagonal is about 1."""
+    weights: Array
+    """(n,)."""
+
+    @classmethod
+    def of(cls, x: Array, lengths: Array, channels: int, weights: Array, rng: np.random.Generator) -> Self:
+        """Draw convolutions of the first `channels` inputs of x (n, time, inputs), and take all features."""
+        convolutions = Convolutions.draw(x[:, :, :channels], lengths, SIZE, rng)
+        found = [_standardized(block, weights) for block in blocks_of(convolutions, x, lengths)]
+        blocks, centers, spreads = zip(*found, strict=True)
+        grams = np.stack([(block @ block.T).astype(np.float64) / block.shape[1] for block in blocks])
+        return cls(convolutions, blocks, np.concatenate(centers), np.concatenate(spreads), grams, weights)
+
+    def spectrum(self, mix: tuple[float, ...], rows: Any = slice(None)) -> Spectrum:
+        """Return the spectrum of some rows, with blocks that count as `mix` says."""
+        return Spectrum.of(np.tensordot(mix, self.grams[:, rows][:, :, rows], axes=1), self.weights[rows])
+
+
+class RidgeFit(NamedTuple):
+    """Features, and the mix and strength whose predictions of held-out rows are best."""
+
+    features: TrainingFeatures
+    mix: tuple[float, ...]
+    strength: float
+    y: Array
+    """(n, outputs)."""
+
+    @classmethod
+    def chosen(cls, features: TrainingFeatures, y: Array, loss: Loss, rng: np.random.Generator) -> Self:
+        """Return the fit of y (n, outputs) whose predictions of each row from the others have the lowest loss."""
+        rows = rng.permutation(len(y))[:ROWS_TO_CHOOSE]
+        mix, strength, _ = min(_losses(features, y, loss, MIXES, rows), key=lambda tried: tried[2])
+        if len(rows) < len(y):
+            _, strength, _ = min(_losses(features, y, loss, (mix,), slice(None)), key=lambda tried: tried[2])
+        return cls(features, mix, strength, y)
+
+    def left_out(self) -> Array:
+        """Return what is predicted for each row from all others, (n, outputs)."""
+        return self.features.spectrum(self.mix).left_out(self.y, self.strength)
+
+    def by_folds(self, folds: Array) -> Array:
+        """Return what is predicted for the rows of each fold from those of the other folds, (n, outputs)."""
+        gram = np.tensordot(self.mix, self.features.grams, axes=1)
+        predicted = np.empty_like(self.y)
+        for fold in np.unique(folds):
+            rest, held_out = folds != fold, folds == fold
+            spectrum = Spectrum.of(gram[np.ix_(rest, rest)], self.features.weights[rest])
+            products = gram[np.ix_(held_out, rest)]
+            predicted[held_out] = spectrum.predicted(products, self.y[rest], self.strength)
+        return predicted
+
+    def path(self) -> RidgePath:
+        """Return the ridge as coefficients of the features."""
+        spectrum, known = self.features.spectrum(self.mix), self.features
+        rows = spectrum.coefficients(self.y, self.strength)
+        blocks = zip(self.mix, known.blocks, strict=True)
+        weights = np.concatenate([share / block.shape[1] * (block.T @ rows) for share, block in blocks])
+        coefficients = np.ascontiguousarray((weights / known.spread[:, None]).T, np.float32)
+        return RidgePath(known.convolutions, known.center, coefficients, spectrum.mean(self.y))
+
+
+def _losses(
+    features: TrainingFeatures, y: Array, loss: Loss, mixes: Iterable[tuple[float, ...]], rows: Any
+) -> Iterable[tuple[tuple[float, ...], float, float]]:
+    """Yield mix, strength and loss of the predictions of each row from the others."""
+    for mix in mixes:
+        spectrum = features.spectrum(mix, rows)
+        for strength in STRENGTHS:
+            yield mix, float(strength), loss(spectrum.left_out(y[rows], float(strength)), rows)
+
+
+def _standardized(block: Array, weights: Array) -> tuple[Array, Array, Array]:
+    """Features in units of their spread, their means, and the spreads."""
+    center = np.average(block, axis=0, weights=weights).astype(np.float32)
+    deviation = block - center
+    spread = np.sqrt(np.average(deviation**2, axis=0, weights=weights))
+    spread = np.where(spread > SAYS_NOTHING * np.maximum(1, np.abs(center)), spread, np.inf)
+    return (deviation / spread).astype(np.float32), center, spread

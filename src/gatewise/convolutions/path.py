@@ -1,0 +1,53 @@
+"""A fitted ridge on features of sequences: what answers beside the networks where sequences are few."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Self
+
+import numpy as np
+
+from gatewise.convolutions.features import blocks_of
+from gatewise.convolutions.kernels import Convolutions
+from gatewise.convolutions.segments import segments
+from gatewise.errors import Array, check_array, check_names
+
+ROWS_AT_ONCE = 256
+_OWN = ("center", "coefficients", "intercept")
+
+
+class RidgePath(NamedTuple):
+    """A ridge whose outputs are intercept + Σ coefficient · (feature - center)."""
+
+    convolutions: Convolutions
+    center: Array
+    """Mean of each feature in the fit, float32 (features,)."""
+    coefficients: Array
+    """float32 (outputs, features)."""
+    intercept: Array
+    """float64 (outputs,)."""
+
+    def outputs(self, x: Array, lengths: Array) -> Array:
+        """Return float64 (n, outputs) for x (n, time, inputs); those of one sequence do not depend on the others."""
+        found = np.empty((len(x), len(self.intercept)))
+        coefficients = self.coefficients.astype(np.float64)
+        for start in range(0, len(x), ROWS_AT_ONCE):
+            some = slice(start, start + ROWS_AT_ONCE)
+            features = np.concatenate(blocks_of(self.convolutions, x[some], lengths[some]), axis=1)
+            # BLAS would sum in another order for another number of rows.
+            found[some] = np.einsum("np,op->no", (features - self.center).astype(np.float64), coefficients)
+        return np.asarray(found + self.intercept)
+
+    def to_arrays(self) -> dict[str, Array]:
+        """Return all there is to it, for a file."""
+        return {**self.convolutions._asdict(), **{name: getattr(self, name) for name in _OWN}}
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, Array], channels: int, inputs: int, outputs: int) -> Self:
+        """Return the ridge of a file; raise unless its arrays fit together and these numbers."""
+        check_names("its ridge", arrays, (*Convolutions._fields, *_OWN))
+        convolutions = Convolutions.checked({name: arrays[name] for name in Convolutions._fields}, channels)
+        width = sum(convolutions.sizes) + segments(np.zeros((1, 1, inputs)), np.ones(1, int)).shape[1]
+        check_array("center", arrays["center"], (width,), np.float32)
+        check_array("coefficients", arrays["coefficients"], (outputs, width), np.float32)
+        check_array("intercept", arrays["intercept"], (outputs,), np.float64)
+        return cls(convolutions, *(arrays[name] for name in _OWN))

@@ -1,0 +1,95 @@
+"""Classifiers and regressors as descriptions and arrays, for files."""
+
+from __future__ import annotations
+
+from abc import ABCMeta, abstractmethod
+from typing import Any, Self
+
+from gatewise import descriptions
+from gatewise.arrays import LARGEST
+from gatewise.convolutions.path import RidgePath
+from gatewise.errors import Array, GatewiseValueError, check_number
+from gatewise.estimators import builder
+from gatewise.estimators.mixing import Ridge
+from gatewise.estimators.parameters import CheckedParameters
+from gatewise.estimators.sequences import Inputs
+from gatewise.layers.layer import prefixed
+from gatewise.layers.registry import cell_name
+
+_SEEN = ("n_channels_in_", "n_features_in_", "n_steps_in_")
+_TRAINING = ("loss_curve_", "loss_", "n_iter_", "validation_scores_", "best_validation_score_")
+
+
+class StoredEstimator(CheckedParameters, metaclass=ABCMeta):
+    """An estimator whose fit can be written to a file and read from it."""
+
+    model_: builder.Network
+    n_channels_in_: int
+    cell: Any
+    _inputs: Inputs
+    _ridge: Ridge | None
+    _downsampling: int
+    _optimizer: Any
+
+    def _to_parts(self) -> tuple[dict[str, Any], dict[str, Array]]:
+        if not hasattr(self, "model_"):
+            raise GatewiseValueError(f"this {type(self).__name__} is not fitted, so there is nothing to save: fit it.")
+        names = getattr(self, "feature_names_in_", None)
+        targets, arrays = self._target_parts()
+        params = self.get_params(deep=False) | {"cell": cell_name(self.cell)}
+        description = {
+            "params": descriptions.params_to_json(params),
+            "network": descriptions.describe(self.model_),
+            "seen": {name: getattr(self, name) for name in _SEEN if hasattr(self, name)},
+            "names": None if names is None else descriptions.values_to_json(names),
+            "training": {name: getattr(self, name) for name in _TRAINING},
+            "targets": targets,
+            "downsampling": self._downsampling,
+            "ridge": None if self._ridge is None else {"share": self._ridge.share, "scale": self._ridge.scale},
+        }
+        arrays = prefixed("targets", arrays) | prefixed("inputs", self._inputs._asdict())
+        if self._ridge is not None:
+            arrays |= prefixed("ridge", self._ridge.path.to_arrays())
+        return description, arrays | prefixed("network", self.model_.params)
+
+    @classmethod
+    def _from_parts(cls, description: dict[str, Any], arrays: dict[str, Array]) -> Self:
+        model = descriptions.rebuild(description["network"], descriptions.under("network.", arrays))
+        self = cls(**descriptions.params_from_json(cls._with_new_names(description["params"]), cls))
+        self._check_parameters()
+        self._inputs = Inputs.checked(descriptions.under("inputs.", arrays))
+        self._restore_targets(description["targets"], descriptions.under("targets.", arrays))
+        self.model_ = builder.checked(model, self._inputs.size, self._output_count(), self._per_step)
+        self._optimizer = None
+        self._restore_beside(description, descriptions.under("ridge.", arrays))
+        for name in _SEEN:
+            if name in description["seen"]:
+                check_number(name, description["seen"][name], 1, integer=True)
+                setattr(self, name, description["seen"][name])
+        if self.n_channels_in_ != len(self._inputs.mean):
+            raise GatewiseValueError(f"it has {self.n_channels_in_} channels and means of {len(self._inputs.mean)}.")
+        if description["names"] is not None:
+            self.feature_names_in_ = descriptions.values_from_json(description["names"])
+        for name in _TRAINING:
+            setattr(self, name, description["training"][name])
+        return self
+
+    def _restore_beside(self, description: dict[str, Any], arrays: dict[str, Array]) -> None:
+        """Take back the ridge and the downsampling, which files of older versions do not have."""
+        self._downsampling, self._ridge = description.get("downsampling", 1), None
+        check_number("downsampling", self._downsampling, 1, integer=True)
+        described = description.get("ridge")
+        if described is None:
+            return
+        for name, most in (("share", 1), ("scale", LARGEST)):
+            check_number(name, described[name], 0, most)
+        sizes = (len(self._inputs.mean), self._inputs.size, self._output_count())
+        self._ridge = Ridge(RidgePath.from_arrays(arrays, *sizes), float(described["share"]), float(described["scale"]))
+
+    @abstractmethod
+    def _target_parts(self) -> tuple[dict[str, Any], dict[str, Array]]:
+        """Return what turns outputs of the network into predictions, for a file."""
+
+    @abstractmethod
+    def _restore_targets(self, described: dict[str, Any], arrays: dict[str, Array]) -> None:
+        """Take back what `_target_parts` gave; it may be hostile."""
