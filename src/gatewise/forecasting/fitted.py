@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from gatewise.errors import Array
 from gatewise.forecasting import intervals, recurrent
+from gatewise.forecasting.combination import Combination
 from gatewise.forecasting.linear import Linear
 from gatewise.forecasting.panel import Origins, Panel
 from gatewise.forecasting.plan import Plan
@@ -44,6 +45,7 @@ class Fitted:
     networks: tuple[Sequential, ...] = ()
     network_share: float = 0.0
     own_spread: bool = False
+    combination: Combination | None = None
 
     @classmethod
     def reference_only(cls, plan: Plan, levels: tuple[float, ...]) -> Fitted:
@@ -51,10 +53,28 @@ class Fitted:
         return cls(plan, levels, np.zeros((plan.horizon, len(levels))))
 
     def base(self, windows: Windows) -> Array:
+        """Reference, linear path and simple methods (n, horizon), in the unit of the data."""
+        path = self.path(windows)
+        return path if self.combination is None else self.combination.forecast(windows, path)
+
+    def path(self, windows: Windows) -> Array:
         """Reference and linear path (n, horizon), in the unit of the data."""
         if self.linear is None or not self.linear_share:
             return windows.reference
         return np.asarray(windows.reference + self.linear_share * windows.noise * self.linear.forecast(windows))
+
+    @property
+    def reference(self) -> str:
+        """What is forecast without networks, in words."""
+        if self.combination is None:
+            return str(self.plan.reference)
+        path = f"{self.plan.reference}{' with a linear path' if self.linear_share else ''}"
+        return self.combination.words(path)
+
+    def advanced(self, panel: Panel, rows: Array) -> Fitted:
+        """The same for a panel that begins at the flat rows `rows` (series,) of this one."""
+        combination = self.combination
+        return self if combination is None else replace(self, combination=combination.advanced(panel, rows))
 
     def uncalibrated(self, windows: Windows, base: Array) -> Array:
         """Quantiles (n, horizon, levels) without offsets, in units of noise from `base`."""
