@@ -5,7 +5,7 @@ from sklearn.exceptions import DataConversionWarning
 import gatewise as gw
 from gatewise.estimators import builder, fitting
 
-SMALL = {"hidden_size": 8, "max_iter": 3, "n_networks": 2, "random_state": 0}
+SMALL = {"hidden_size": 8, "max_iter": 3, "n_networks": 2, "ridge_share": 0, "random_state": 0}
 
 
 def gestures(n=150, noise=0.5, seed=0):

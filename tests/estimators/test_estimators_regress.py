@@ -4,7 +4,7 @@ from sklearn.metrics import r2_score
 
 import gatewise as gw
 
-SMALL = {"hidden_size": 8, "max_iter": 3, "n_networks": 2, "random_state": 0}
+SMALL = {"hidden_size": 8, "max_iter": 3, "n_networks": 2, "ridge_share": 0, "random_state": 0}
 LEARNS = {"hidden_size": 16, "max_iter": 40, "n_networks": 1, "random_state": 0}
 
 

@@ -32,9 +32,10 @@ class RidgePath(NamedTuple):
         coefficients = self.coefficients.astype(np.float64)
         for start in range(0, len(x), ROWS_AT_ONCE):
             some = slice(start, start + ROWS_AT_ONCE)
-            features = np.concatenate(blocks_of(self.convolutions, x[some], lengths[some]), axis=1)
-            # BLAS would sum in another order for another number of rows.
-            found[some] = np.einsum("np,op->no", (features - self.center).astype(np.float64), coefficients)
+            features = np.concatenate(blocks_of(self.convolutions, x[some], lengths[some]), axis=1) - self.center
+            for into, row in zip(found[some], features.astype(np.float64), strict=True):
+                # Row by row, for all rows at once are summed in another order if there are others.
+                into[:] = np.einsum("op,p->o", coefficients, row)
         return np.asarray(found + self.intercept)
 
     def to_arrays(self) -> dict[str, Array]:

@@ -42,10 +42,10 @@ class Plan(NamedTuple):
     updates: int
 
 
-def plan(estimator: Any, rows: int, work: int) -> Plan:
+def plan(estimator: Any, rows: int, work: int, *, briefly: bool = False) -> Plan:
     """Return the plan for a number of training sequences; small sets get more epochs, large ones larger batches.
 
-    `work` counts the steps of an epoch, all networks together; much of it makes fewer epochs.
+    `work` counts the steps of an epoch, all networks together; much of it makes fewer epochs, and `briefly` the fewest.
     """
     batch = estimator.batch_size
     if batch == "auto":
@@ -55,7 +55,7 @@ def plan(estimator: Any, rows: int, work: int) -> Plan:
     epochs = estimator.max_iter
     if epochs is None:
         most = np.clip(WORK // max(work, 1), LEAST_EPOCHS, MOST_EPOCHS)
-        epochs = int(np.clip(math.ceil(UPDATES / a_pass), LEAST_EPOCHS, most))
+        epochs = LEAST_EPOCHS if briefly else int(np.clip(math.ceil(UPDATES / a_pass), LEAST_EPOCHS, most))
     return Plan(epochs, batch, epochs * a_pass)
 
 

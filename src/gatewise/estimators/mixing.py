@@ -18,8 +18,10 @@ FEWEST, FEW = 10, 1500
 """Training sequences from which and up to which "auto" fits a ridge: its time grows with the cube of their number."""
 FOLDS = 3
 SHARES = np.linspace(0, 1, 21)
-CERTAIN = 0.02
-"""Loss of the ridge on rows that were held out, below which no networks are trained on folds to compete with it."""
+CERTAIN = 0.005
+"""Share of wrong rows on folds, up to which no networks are trained on the folds to compete with the ridge."""
+AHEAD = 0.1
+"""Lead of the ridge in the share of wrong rows on the folds so far, from which on no more folds are needed."""
 
 
 class Ridge(NamedTuple):
@@ -51,17 +53,16 @@ class Mixture(ABC):
         """Return the mean error of outputs (n, outputs)."""
 
     @abstractmethod
+    def wrong(self, outputs: Array, y: Array, weights: Array) -> float:
+        """Return the share of rows, or of the targets' variance, that outputs (n, outputs) get wrong."""
+
+    @abstractmethod
     def mixed(self, networks: Array, ridge: Array, share: float) -> Array:
         """Return outputs (n, outputs) of both, of which `share` is the ridge's."""
 
     @abstractmethod
     def folds(self, y: Array, rng: np.random.Generator) -> Array:
         """Return the number of the fold of each row, (n,)."""
-
-    def best_share(self, networks: Array, ridge: Array, y: Array, weights: Array) -> float:
-        """Return the share of the ridge with the lowest error on rows that both have not seen."""
-        errors = [self.error(self.mixed(networks, ridge, share), y, weights) for share in SHARES]
-        return float(SHARES[len(SHARES) - 1 - int(np.argmin(errors[::-1]))])
 
 
 class OfClasses(Mixture):
@@ -87,6 +88,9 @@ class OfClasses(Mixture):
     def error(self, outputs: Array, y: Array, weights: Array) -> float:
         """Return the log loss."""
         return -float(np.average(_of_class(log_softmax(outputs, axis=1), y), weights=weights))
+
+    def wrong(self, outputs: Array, y: Array, weights: Array) -> float:  # noqa: D102
+        return float(np.average(outputs.argmax(axis=1) != y, weights=weights))
 
     def mixed(self, networks: Array, ridge: Array, share: float) -> Array:
         """Return logarithms of the mixed probabilities."""
@@ -116,6 +120,9 @@ class OfNumbers(Mixture):
         """Return the mean squared error."""
         return float(np.average(np.mean((outputs - y) ** 2, axis=1), weights=weights))
 
+    def wrong(self, outputs: Array, y: Array, weights: Array) -> float:  # noqa: D102
+        return self.error(outputs, y, weights)
+
     def mixed(self, networks: Array, ridge: Array, share: float) -> Array:  # noqa: D102
         return (1 - share) * networks + share * ridge
 
@@ -135,11 +142,13 @@ class RidgeBeside(NamedTuple):
 
     mixture: Mixture
     fit: RidgeFit
-    left_out: Array
-    """What it predicts for each row from the others, times `scale`, (n, outputs)."""
     scale: float
     y: Array
     weights: Array
+    folds: Array
+    """Number of the fold of each row, (n,)."""
+    by_folds: Array
+    """What it predicts for the rows of each fold from those of the others, times `scale`, (n, outputs)."""
 
     @classmethod
     def of(cls, mixture: Mixture, samples: Samples, channels: int, outputs: int, rng: np.random.Generator) -> Self:
@@ -154,22 +163,28 @@ class RidgeBeside(NamedTuple):
 
         features = TrainingFeatures.of(x, lengths, channels, weights, rng)
         fit = RidgeFit.chosen(features, mixture.targets(y, outputs), loss, rng)
-        left_out = fit.left_out()
-        scale = mixture.scale(left_out, y, weights)
-        return cls(mixture, fit, scale * left_out, scale, y, weights)
+        scale, folds = mixture.scale(fit.left_out(), y, weights), mixture.folds(y, rng)
+        return cls(mixture, fit, scale, y, weights, folds, scale * fit.by_folds(folds))
 
     def is_certain(self) -> bool:
         """Whether nothing that stands beside it could be better by much."""
-        return self.mixture.error(self.left_out, self.y, self.weights) < CERTAIN
+        return self.mixture.wrong(self.by_folds, self.y, self.weights) <= CERTAIN
 
-    def folds(self, rng: np.random.Generator) -> Array:
-        """Return the number of the fold of each row, (n,)."""
-        return self.mixture.folds(self.y, rng)
+    def is_ahead(self, networks: Array, rows: Array) -> bool:
+        """Whether it is far ahead of outputs of networks for some rows."""
+        y, weights = self.y[rows], self.weights[rows]
+        wrong = [self.mixture.wrong(outputs[rows], y, weights) for outputs in (networks, self.by_folds)]
+        return wrong[0] - wrong[1] > AHEAD and self.best_share(networks, rows) == 1
 
-    def best_share(self, networks: Array, folds: Array) -> float:
-        """Return the best share beside outputs (n, outputs) of networks trained on the other folds."""
-        predicted = self.scale * self.fit.by_folds(folds)
-        return self.mixture.best_share(networks, predicted, self.y, self.weights)
+    def best_share(self, networks: Array, rows: Array) -> float:
+        """Return the share with the lowest error on some rows, beside networks trained on the other folds.
+
+        Of shares that are equally good it is the highest.
+        """
+        ridge, y, weights = self.by_folds[rows], self.y[rows], self.weights[rows]
+        mixtures = [self.mixture.mixed(networks[rows], ridge, share) for share in SHARES]
+        errors = [self.mixture.error(outputs, y, weights) for outputs in mixtures]
+        return float(SHARES[len(SHARES) - 1 - int(np.argmin(errors[::-1]))])
 
     def with_share(self, share: float) -> Ridge:
         """Return the ridge with its share."""

@@ -29,7 +29,6 @@ class StoredEstimator(CheckedParameters, metaclass=ABCMeta):
     _inputs: Inputs
     _ridge: Ridge | None
     _downsampling: int
-    _optimizer: Any
 
     def _to_parts(self) -> tuple[dict[str, Any], dict[str, Array]]:
         if not hasattr(self, "model_"):
