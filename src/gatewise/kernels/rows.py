@@ -11,6 +11,7 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
+from gatewise.kernels import arithmetic  # noqa: F401  what Vectors can do
 from gatewise.kernels.products import FLAGS
 from gatewise.kernels.vectors import BYTES, I32, I64, Vector, constant, emit_load, fma, lane_mask, load, store
 

@@ -1,7 +1,7 @@
 """Single steps of a stack of layers, compiled whole, for callers that keep the state.
 
-The weights are read where they lie, so that whatever has been written there counts from the next step on. `table` holds
-addresses and sizes, so that a call has but few arguments: Numba takes some 50 ns for each array.
+The weights are read where they lie, so that whatever has been written there counts from the next step on. A call takes
+the address of a table instead of the arrays in it, because Numba needs some 40 ns for each.
 
     table    address of memory, its elements, B, H, layers; then for each layer D and the addresses of W, U, b, c
     memory   states (layers, S, B, H_p), then what a step works with, of `Places`
@@ -15,7 +15,7 @@ Letters: `sizes.py`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache, partial
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -42,7 +42,7 @@ from gatewise.kernels.equations import (
 from gatewise.kernels.products import FLAGS, STAGE, ZERO, copy
 from gatewise.kernels.rows import times_vector
 from gatewise.kernels.sizes import padded
-from gatewise.kernels.vectors import BYTES, at_address, load, store
+from gatewise.kernels.vectors import BYTES, at_address, load, number_at, store
 
 HEAD, ROW = 5, 5  # entries of `table` before the layers, and of each layer
 
@@ -81,13 +81,13 @@ def finite(x):
 @njit(**STAGE)
 def layer_at(cell, table, k, like):
     """Layer k of the stack."""
-    at, H = HEAD + k * ROW, table[3]
-    D, G, Q = table[at], np.int64(gate_count(cell)), np.int64(first_products(cell) + last_products(cell))
+    at, H = HEAD + k * ROW, number_at(table, 3)
+    D, G, Q = number_at(table, at), np.int64(gate_count(cell)), np.int64(first_products(cell) + last_products(cell))
     return Layer(
-        at_address(table[at + 1], G * H * D, like),
-        at_address(table[at + 2], Q * H * H, like),
-        at_address(table[at + 3], G * H, like),
-        at_address(table[at + 4], Q * H, like),
+        at_address(number_at(table, at + 1), G * H * D, like),
+        at_address(number_at(table, at + 2), Q * H * H, like),
+        at_address(number_at(table, at + 3), G * H, like),
+        at_address(number_at(table, at + 4), Q * H, like),
         D,
         H,
     )
@@ -128,8 +128,8 @@ def run_steps(cell, table, x, out):
     """Take all steps in x; return whether x is finite, and do nothing if it is not."""
     if not finite(x):
         return False
-    memory = at_address(table[0], table[1], out)
-    B, H, layers, D = table[2], table[3], table[4], table[HEAD]
+    memory = at_address(number_at(table, 0), number_at(table, 1), out)
+    B, H, layers, D = number_at(table, 2), number_at(table, 3), number_at(table, 4), number_at(table, HEAD)
     L, S = BYTES // memory.itemsize, np.int64(state_count(cell))
     H_p, T = padded(H, L), x.size // (B * D)
     x_at = layers * S * B * H_p
@@ -149,7 +149,11 @@ def run_steps(cell, table, x, out):
 
 
 class Streams:
-    """The states of B streams through a stack of layers, and the compiled steps that change them."""
+    """The states of B streams through a stack of layers, and what compiled steps of them take.
+
+    `run(*arguments, x, out)` takes all steps in x (B·T·D,), writes (B·T·H,) to out, and returns whether x is finite; if
+    not, it does nothing. It checks no more than that x and out are arrays of one axis with items of the right size.
+    """
 
     def __init__(self, kernel: Kernel, B: int, layers: int, D: int, H: int, dtype: np.dtype[Any]) -> None:
         S, G = len(kernel.cell.states), len(kernel.cell.gates)
@@ -160,17 +164,15 @@ class Streams:
         states = self._memory[: layers * S * B * H_p].reshape(layers, S, B, H_p)
         self.state: Array = states[..., :H].swapaxes(0, 1)
         """(S, layers, B, H), a view: what is written there counts."""
+        self.run = entry(kernel, dtype)
 
-    def runner(self, weights: Sequence[tuple[Array, ...]]) -> Callable[[Array, Array], bool]:
-        """Return `run(x, out)`: take all steps in x (B·T·D,), write (B·T·H,) to out, return whether x is finite.
-
-        `weights`, W, U, b, c of each layer, are read at every call and have to outlive it; so does this object. Numba
-        checks no more than the dtypes of x and out.
-        """
+    def read(self, weights: Sequence[tuple[Array, ...]]) -> None:
+        """Let steps read these arrays, W, U, b, c of each layer, contiguous, from now on."""
         table = [self._memory.ctypes.data, self._memory.size, *self._sizes]
         for layer in weights:
             table += [layer[0].shape[1], *(array.ctypes.data for array in layer)]
-        return partial(entry(self._kernel, self._memory.dtype), self._kernel.tag, np.array(table, np.int64))
+        self._weights, self._table = weights, np.array(table, np.int64)  # kept as long as their addresses are
+        self.arguments = self._kernel.tag, self._table.ctypes.data
 
 
 @cache
@@ -178,7 +180,7 @@ def entry(kernel: Kernel, dtype: np.dtype[Any]) -> Callable[..., bool]:
     """Return `run_steps` compiled for a cell, without the choice among types that a call would make: 0.1 µs less."""
     number = types.float32 if dtype == np.float32 else types.float64
     x, out = types.Array(number, 1, "A"), types.Array(number, 1, "C")
-    signature = (typeof(kernel.tag), types.Array(types.int64, 1, "C"), x, out)
+    signature = (typeof(kernel.tag), types.int64, x, out)
     run_steps.compile(signature)
     found: Callable[..., bool] = run_steps.overloads[signature].entry_point
     return found

@@ -150,6 +150,16 @@ def at_address(typingctx, address, count, like):
     return kind(types.int64, types.int64, like), codegen
 
 
+@intrinsic
+def number_at(typingctx, address, index):
+    """The integer `index` of those of 64 bits at an address."""
+
+    def codegen(context, builder, sig, args):
+        return builder.load(builder.gep(builder.inttoptr(args[0], I64.as_pointer()), [args[1]]))
+
+    return types.int64(types.int64, types.int64), codegen
+
+
 def _flat_array(context, builder, kind, pointer, count):
     """An array of `count` elements in memory that it does not own."""
     from numba.np.arrayobj import populate_array  # later than our zeros_like, so that Numba tries ours first

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy import empty, ndarray
 
 from gatewise import kernels, recurrence
 from gatewise.errors import Array, GatewiseValueError, check_array, check_finite
@@ -41,12 +42,14 @@ class RecurrentStepper(Stepper):
         layer, held = self.layer, self.__dict__.get("_states")
         self._params = layer.params
         self._weights = [layer._weights(k, 0, copy=False) for k in range(layer.num_layers)]
-        self._run: Callable[[Array, Array], bool] | None = None
+        self._run: Callable[..., bool] | None = None
         kernel = kernels.find(layer.cell)
         if kernel and self._rows < MANY and all(w.flags.c_contiguous for layer in self._weights for w in layer):
             sizes = (layer.num_layers, layer.input_size, layer.hidden_size)
-            streams = kernels.streams(kernel, self._rows, *sizes, layer.dtype)
-            self._run, self._states = streams.runner(self._weights), streams.state
+            self._streams = kernels.streams(kernel, self._rows, *sizes, layer.dtype)
+            self._streams.read(self._weights)
+            self._run, self._states = self._streams.run, self._streams.state
+            self._tag, self._table = self._streams.arguments
         else:
             shape = (len(layer.cell.states), layer.num_layers, self._rows, layer.hidden_size)
             self._states = np.zeros(shape, layer.dtype)
@@ -55,19 +58,20 @@ class RecurrentStepper(Stepper):
 
     def step(self, x: Array, out: Array | None = None) -> Array:  # noqa: D102
         dtype = self._dtype
-        if type(x) is not np.ndarray or x.shape != self._x_shape or x.dtype is not dtype:  # the usual case is quick
+        if type(x) is not ndarray or x.shape != self._x_shape or x.dtype is not dtype:  # the usual case is quick
             check_array("x", x, self._x_shape, dtype)
         if out is None:
-            out = np.empty(self._y_shape, dtype)
-        elif (
-            type(out) is not np.ndarray or out.shape != self._y_shape or out.dtype is not dtype or not out.flags.carray
-        ):
+            out = empty(self._y_shape, dtype)
+        elif type(out) is not ndarray or out.shape != self._y_shape or out.dtype is not dtype or not out.flags.carray:
             self._checked_out(out, self._y_shape, dtype)
         if self._params is not self.layer.params:
             self._take_weights()
         if self._run is None:
             out[...] = self._pass(x.reshape(self._rows, 1, -1)).reshape(self._y_shape)
-        elif not (self._run(x, out) if self.batch is None else self._run(x.reshape(-1), out.reshape(-1))):
+        elif self.batch is None:
+            if not self._run(self._tag, self._table, x, out):
+                check_finite("x", x)
+        elif not self._run(self._tag, self._table, x.reshape(-1), out.reshape(-1)):
             check_finite("x", x)
         return out
 
