@@ -9,21 +9,23 @@ import numpy as np
 from scipy.special import ndtri, stdtrit
 
 from gatewise.errors import Array
-from gatewise.forecasting import dependence
+from gatewise.forecasting import dependence, volatility
 from gatewise.forecasting.dependence import Dependence
 from gatewise.forecasting.distribution import GRID
+from gatewise.forecasting.held import Held, series_widths, widths
+from gatewise.forecasting.panel import Panel
 from gatewise.forecasting.plan import Plan
 from gatewise.forecasting.windows import Windows
 
 # All chosen on generated series and on single series of statistics packages.
 ENOUGH = 400  # errors of a step: with fewer it borrows those of its neighbors
-PRIOR = 4.0  # independent windows that the shape of a t distribution counts as
+PRIOR = 8.0  # independent windows that the shape of a t distribution counts as
 FREEDOM = 5.0  # its degrees of freedom
-MIRRORED = 10.0  # independent windows at which a mirrored error counts half: few errors do not show a skew
-OWN_STEP = 30.0  # independent windows at which a step's own width counts as much as the curve over the steps
-GROWTH = 4.0  # independent windows that growth by the square root counts as
+MIRRORED = 100.0  # independent windows at which a mirrored error counts half: few errors do not show a skew
 APART = 0.01  # of a width that two levels are apart at least, times the difference of their normal scores
-LEAST = 0.02  # of the usual width that a step has at least
+COMPARED = (0.05, 0.25, 0.75, 0.95)  # levels by whose loss calibrations are compared
+POWERS = (0.0, 0.5, 1.0)  # of recent changes, tried on held-out windows
+USUAL_POWER = 0.02  # of the loss for a distance of 1 from the power 1/2
 
 T_MEAN = 0.9490  # mean absolute value of the t distribution with 5 degrees of freedom
 SHAPE = stdtrit(FREEDOM, (np.arange(99) + 0.5) / 99) / T_MEAN  # of mean absolute value 1
@@ -43,6 +45,8 @@ class Calibration(NamedTuple):
         What no value is below: 0 or −∞.
     dependence : Dependence
         Of the errors of a forecast's steps.
+    recent : float
+        From 0 to 1: the power with which recent changes beside the usual ones widen or narrow all intervals.
     has_tails : bool
         Whether levels beyond those are known too. Files of before lack that; their offsets are added to the quantiles
         of the networks, level by level.
@@ -53,6 +57,7 @@ class Calibration(NamedTuple):
     scale: Array
     lowest: Array
     dependence: Dependence
+    recent: float = 0.0
     has_tails: bool = True
 
     @classmethod
@@ -66,54 +71,6 @@ class Calibration(NamedTuple):
             np.full(count, -np.inf),
             Dependence.of_walk(plan.horizon),
         )
-
-
-class Held(NamedTuple):
-    """Errors of held-out forecasts, in the unit that makes them alike.
-
-    Attributes
-    ----------
-    error : float64 (n, horizon)
-        NaN where nothing was observed.
-    series, fold, row : int (n,)
-    weight : float64 (n,)
-    """
-
-    error: Array
-    series: Array
-    fold: Array
-    row: Array
-    weight: Array
-
-    @classmethod
-    def of(
-        cls, windows: Sequence[Windows], medians: Sequence[Array], spreads: Sequence[Array] | None, weight: Array | None
-    ) -> Held:
-        """Collect the windows of all folds."""
-        misses = [some.targets(median) for some, median in zip(windows, medians, strict=True)]
-        if spreads is not None:
-            misses = [relative(miss, spread) for miss, spread in zip(misses, spreads, strict=True)]
-        count = [len(some) for some in windows]
-        return cls(
-            np.concatenate(misses),
-            np.concatenate([some.origins.series for some in windows]),
-            np.repeat(np.arange(len(windows)), count),
-            np.concatenate([some.origins.row for some in windows]),
-            np.ones(sum(count)) if weight is None else weight,
-        )
-
-    @property
-    def independent(self) -> Array:
-        """How many independent windows (horizon,) the errors of each step are worth: n / √h, they overlap."""
-        steps = 1 + np.arange(self.error.shape[1])
-        seen = np.isfinite(self.error) * self.weight[:, None]
-        count = seen.sum(axis=0) ** 2 / np.maximum((seen**2).sum(axis=0), 1e-300)
-        return np.asarray(count / steps**0.5)
-
-
-def relative(errors: Array, spread: Array) -> Array:
-    """Errors (n, horizon) in units of the spread (n, horizon, 2) of their side of the median."""
-    return np.asarray(errors / np.where(errors < 0, spread[..., 0], spread[..., 1]))
 
 
 def calibrate(
@@ -135,21 +92,35 @@ def calibrate(
     weight : float64 (n,), optional
         Of the windows of all folds.
     """
-    plan = windows[0].plan
-    held = Held.of(windows, medians, spreads, weight)
+    units = [volatility.changes(some) for some in windows]
+    powers = POWERS if spreads is None else (0.0,)
+    held = [Held.of(windows, medians, _sides(units, power, spreads), weight) for power in powers]
+    tried = [_calibrated(one, windows[0].plan) for one in held]
+    losses = [loss * (1 + USUAL_POWER * abs(power - 0.5)) for (_, loss), power in zip(tried, powers, strict=True)]
+    best = int(np.argmin(losses))
+    ties = dependence.estimated(held[best].error, held[best].independent)
+    calibration = tried[best][0]._replace(recent=powers[best], lowest=lowest_of(windows[0].panel), dependence=ties)
+    return calibration, tried[best][1]
+
+
+def _sides(units: Sequence[tuple[Array, Array]], power: float, spreads: Sequence[Array] | None) -> list[Array]:
+    """What a unit is below and above the median (n, horizon or 1, 2), of each fold."""
+    plain = [np.repeat((usual ** (1 - power) * recent**power)[:, None, None], 2, axis=2) for usual, recent in units]
+    return plain if spreads is None else [one * spread for one, spread in zip(plain, spreads, strict=True)]
+
+
+def _calibrated(held: Held, plan: Plan) -> tuple[Calibration, float]:
+    """The calibration by these errors, and its mean pinball loss."""
+    of_others, scale = series_widths(held, len(plan.noise))
+    held = held.scaled(of_others)
     offsets = offsets_of(held)
-    calibration = Calibration.none(plan)._replace(
-        offsets=offsets, lowest=lowest_of(windows), dependence=dependence.estimated(held.error, held.independent)
-    )
-    sides = 1.0 if spreads is None else np.concatenate(list(spreads))
-    return calibration, loss(held.error, offsets, sides)
+    return Calibration.none(plan)._replace(offsets=offsets, scale=scale), mean_loss(held.error, offsets, held.sides)
 
 
-def lowest_of(windows: Sequence[Windows]) -> Array:
+def lowest_of(panel: Panel) -> Array:
     """What no value (series,) is below: 0 for series that never were, −∞ for others."""
-    panel = windows[0].panel
-    least = [np.nanmin(panel.y[a:b]) for a, b in zip(panel.start, panel.stop, strict=True)]
-    return np.where(np.array(least) >= 0, 0.0, -np.inf)
+    least = np.minimum.reduceat(np.where(np.isfinite(panel.y), panel.y, np.inf), panel.start)
+    return np.where(least >= 0, 0.0, -np.inf)
 
 
 def offsets_of(held: Held) -> Array:
@@ -161,33 +132,6 @@ def offsets_of(held: Held) -> Array:
         errors, weights = _around(scaled, held.weight, h)
         result[h] = width[h] * _quantiles(errors, weights, float(independent))
     return result
-
-
-def widths(held: Held) -> Array:
-    """Mean absolute error of each step (horizon,): a power of the step where errors are few, its own where many."""
-    steps = 1.0 + np.arange(held.error.shape[1])
-    independent = held.independent
-    seen = np.isfinite(held.error) * held.weight[:, None]
-    total = seen.sum(axis=0)
-    mean = np.where(total > 0, np.nansum(np.abs(held.error) * seen, axis=0), 0) / np.where(total > 0, total, 1)
-    if not (mean > 0).any():
-        return np.full(len(steps), 1e-12)
-    usable = mean > 0
-    level, power = growth_power(steps[usable], mean[usable], independent[usable])
-    curve = level * steps**power
-    share = independent / (independent + OWN_STEP)
-    own = np.where(usable, mean, curve)
-    return np.asarray(np.maximum(np.exp(share * np.log(own) + (1 - share) * np.log(curve)), LEAST * curve))
-
-
-def growth_power(steps: Array, widths: Array, weight: Array) -> tuple[float, float]:
-    """Level and power, from 0 to 1, of the growth of widths with the step; little weight shrinks the power to 1/2."""
-    steps, widths, weight = np.log(steps), np.log(widths), np.maximum(weight, 1e-12)
-    center, middle = np.average(steps, weights=weight), np.average(widths, weights=weight)
-    spread = float(np.sum(weight * (steps - center) ** 2))
-    along = float(np.sum(weight * (steps - center) * (widths - middle)))
-    power = float(np.clip((along + GROWTH * 0.5) / (spread + GROWTH), 0, 1))
-    return float(np.exp(middle - power * center)), power
 
 
 def _around(scaled: Array, weights: Array, step: int) -> tuple[Array, Array]:
@@ -229,11 +173,11 @@ def _inside_out(quantiles: Array) -> Array:
     return np.concatenate([-lower[:0:-1], upper])
 
 
-def loss(error: Array, offsets: Array, unit: Array | float) -> float:
-    """Mean pinball loss over all levels of errors (n, horizon) relative to `unit`, (n, horizon, 2) or 1."""
-    total, level = 0.0, np.asarray(GRID)
-    for k, below in enumerate(level):
-        distance = error - offsets[:, k]
-        side = unit if isinstance(unit, float) else unit[..., int(below > 0.5)]
+def mean_loss(error: Array, offsets: Array, sides: Array) -> float:
+    """Mean pinball loss over `COMPARED` of errors (n, horizon) in units (n, horizon or 1, 2) of their side."""
+    total = 0.0
+    for below in COMPARED:
+        distance = error - offsets[:, GRID.index(below)]
+        side = sides[..., int(below > 0.5)]
         total += float(np.nanmean(side * np.maximum(below * distance, (below - 1) * distance)))
-    return total / len(level)
+    return total / len(COMPARED)

@@ -35,14 +35,14 @@ class Dependence(NamedTuple):
         """That of a random walk: √(h / (h + 1)) between step h and the next."""
         return cls(0.0, walk_ties(horizon))
 
-    def uniforms(self, count: int, series: int, horizon: int, rng: np.random.Generator) -> Array:
-        """Draw probabilities (count, series, horizon), uniform in each step; the last tie holds beyond the horizon."""
+    def uniforms(self, count: int, horizon: int, rng: np.random.Generator) -> Array:
+        """Draw probabilities (count, horizon), uniform in each step; the last tie holds beyond the horizon."""
         ties = np.append(self.ties, np.full(max(0, horizon - 1 - len(self.ties)), self.last))
-        noise = rng.standard_normal((count, series, horizon))
+        noise = rng.standard_normal((count, horizon))
         chain = noise.copy()
         for h in range(1, horizon):
-            chain[..., h] = ties[h - 1] * chain[..., h - 1] + (1 - ties[h - 1] ** 2) ** 0.5 * noise[..., h]
-        common = rng.standard_normal((count, series, 1))
+            chain[:, h] = ties[h - 1] * chain[:, h - 1] + (1 - ties[h - 1] ** 2) ** 0.5 * noise[:, h]
+        common = rng.standard_normal((count, 1))
         return np.asarray(ndtr(self.common**0.5 * common + (1 - self.common) ** 0.5 * chain))
 
     @property

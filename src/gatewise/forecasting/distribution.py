@@ -54,6 +54,11 @@ class Distribution:
         """The median (n, horizon)."""
         return np.asarray(self.values[..., self.levels.index(0.5)])
 
+    def of(self, forecasts: slice) -> Distribution:
+        """The distribution of some forecasts."""
+        lowest = np.broadcast_to(self.lowest, len(self.values))
+        return replace(self, values=self.values[forecasts], lowest=lowest[forecasts])
+
     def steps(self, part: slice) -> Distribution:
         """The distribution of some steps."""
         return replace(self, values=self.values[:, part])

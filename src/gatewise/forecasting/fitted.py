@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from gatewise.errors import Array
-from gatewise.forecasting import intervals, recurrent
-from gatewise.forecasting.calibration import Calibration
+from gatewise.forecasting import intervals, recurrent, volatility
+from gatewise.forecasting.calibration import Calibration, lowest_of
 from gatewise.forecasting.distribution import Distribution
 from gatewise.forecasting.linear import Linear
 from gatewise.forecasting.panel import Origins, Panel
@@ -78,8 +78,8 @@ class Fitted:
         base = self.base(windows)
         parts = recurrent.forecast(self.networks, windows, base) if self.networks else None
         calibration, series = self.calibration, origins.series
-        values = base[..., None] + windows.noise[..., None] * self._deviations(parts, series)
-        lowest = calibration.lowest[series]
+        values = base[..., None] + windows.noise[..., None] * self._deviations(parts, windows)
+        lowest = np.minimum(calibration.lowest, lowest_of(panel))[series]
         values = np.maximum(intervals.monotone(values, calibration.levels), lowest[:, None, None])
         return Distribution(calibration.levels, values, calibration.has_tails, lowest)
 
@@ -87,14 +87,17 @@ class Fitted:
         """Quantiles (n, horizon, levels) in the unit of the data, in order."""
         return self.distribution(panel, origins).quantile(self.levels)
 
-    def _deviations(self, parts: Array | None, series: Array) -> Array:
+    def _deviations(self, parts: Array | None, windows: Windows) -> Array:
         """Distances (n, horizon, levels) from the base in units of noise; `parts` are the networks' quantiles."""
         calibration = self.calibration
         if not calibration.has_tails:
-            zeros = np.zeros((len(series), *calibration.offsets.shape))
+            zeros = np.zeros((len(windows), *calibration.offsets.shape))
             own = zeros if parts is None else shrunk(parts, self.network_share, self.own_spread, self.learned)
             return own + calibration.offsets
-        offsets = calibration.scale[series][:, None, None] * calibration.offsets
+        unit = calibration.scale[windows.origins.series]
+        if calibration.recent:
+            unit = unit * volatility.changes(windows)[1] ** calibration.recent
+        offsets = unit[:, None, None] * calibration.offsets
         if parts is None:
             return offsets
         if self.own_spread:

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from gatewise.errors import Array, GatewiseValueError
-from gatewise.forecasting.calibration import growth_power
 from gatewise.forecasting.distribution import Distribution
 from gatewise.forecasting.fitted import Fitted
+from gatewise.forecasting.held import growth_power
 from gatewise.forecasting.panel import Panel
 from gatewise.forecasting.state import State
 
@@ -78,8 +78,11 @@ def paths(state: State, count: int, rng: np.random.Generator, X_future: Any, hor
             "paths from: fit again."
         )
     series, steps = ahead.values.shape[:2]
-    uniforms = state.fitted.calibration.dependence.uniforms(count, series, steps, rng)
-    return np.moveaxis(ahead.at(uniforms), 0, -1)
+    dependence, paths = state.fitted.calibration.dependence, np.empty((series, steps, count))
+    for k in range(series):
+        drawn = dependence.uniforms(count, steps, rng)
+        paths[k] = ahead.of(slice(k, k + 1)).at(drawn[:, None])[:, 0].T
+    return paths
 
 
 def packed(state: State, values: Array, columns: pd.Index) -> Any:

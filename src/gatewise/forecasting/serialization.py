@@ -41,6 +41,7 @@ def to_parts(state: State) -> tuple[dict[str, Any], dict[str, Array]]:
         "learned": list(fitted.learned),
         "calibrated": list(fitted.calibration.levels),
         "has_tails": fitted.calibration.has_tails,
+        "recent": fitted.calibration.recent,
         "common": fitted.calibration.dependence.common,
         "networks": [descriptions.describe(one) for one in fitted.networks],
         "axes": [_axis_to_plain(axis) for axis in state.axes],
@@ -118,13 +119,15 @@ def _calibration(described: dict[str, Any], arrays: dict[str, Array], plan: Plan
     if "calibrated" not in described:
         bare = Calibration.none(plan)
         return bare._replace(levels=tuple(map(float, described["levels"])), offsets=arrays["offsets"], has_tails=False)
-    check_number("common", described["common"], 0, 1)
+    for name in ("common", "recent"):
+        check_number(name, described[name], 0, 1)
     return Calibration(
         levels=tuple(map(float, described["calibrated"])),
         offsets=arrays["offsets"],
         scale=arrays["spread"],
         lowest=arrays["lowest"],
         dependence=Dependence(float(described["common"]), arrays["ties"]),
+        recent=float(described["recent"]),
         has_tails=bool(described["has_tails"]),
     )
 
