@@ -9,7 +9,7 @@ from scipy.special import ndtr
 
 import gatewise as gw
 from gatewise.forecasting.alarms import Alarms
-from gatewise.forecasting.anomalies import Watch
+from gatewise.forecasting.anomalies import Watch, looked_back
 
 FITTED, STEPS = 400, 1600
 
@@ -102,6 +102,21 @@ def test_several_series_and_arrays():
 
 def test_no_values_give_no_rows(forecaster):
     assert len(forecaster.anomalies(clean()[FITTED:FITTED])) == 0
+
+
+def test_looking_back_is_looking_on_from_there():
+    index = pd.date_range("2024-01-01", periods=300, freq="h")
+    frame = pd.DataFrame({"a": clean(1, 300), "b": clean(2, 300)}).set_axis(index)
+    X = pd.DataFrame({"drive": np.sin(np.arange(300.0)), "seen": np.cos(np.arange(300.0))}, index)
+    options = {"season": 24, "context": 24, "max_updates": 2, "n_networks": 1, "hidden_size": 4, "random_state": 0}
+    forecaster = gw.RecurrentForecaster(2, past_covariates=["seen"], **options).fit(frame[:200], X[:200])
+    expected = forecaster.anomalies(frame[200:], X[200:])
+    forecaster.update(frame[200:], X[200:])
+    found = looked_back(forecaster._state, frame, X, most=100)
+    for name, part in zip(frame, found, strict=True):
+        pd.testing.assert_frame_equal(part, expected[name], check_names=False, check_freq=False)
+    assert looked_back(forecaster._state, frame[:250], X[:250]) == []
+    assert looked_back(forecaster._state, frame) == []
 
 
 @pytest.mark.parametrize("rate", [0, 0.6, True])

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 
 from gatewise.errors import Array, GatewiseValueError, check_names, check_number
+from gatewise.forecasting import reading
 from gatewise.forecasting.alarms import RULES, Alarms
 from gatewise.forecasting.panel import Origins, Panel
+from gatewise.forecasting.reading import Container
 from gatewise.forecasting.state import State
 
 ROWS_AT_ONCE = 1000  # forecasts that stand in memory at once
 HIGHEST = 0.5
+TARGET = object()  # the column of y, whose name no covariate has
 COLUMNS = ("value", "forecast", "score", "p_value", "alarm", "kind")
 
 
@@ -142,3 +146,59 @@ def _packed(state: State, frames: list[pd.DataFrame]) -> Any:
     if state.container.kind in ("array", "matrix"):
         return frames[0] if state.container.kind == "array" else frames
     return state.container.pack_levels(frames, of="measure")
+
+
+def looked_back(state: State, y: Any, X: Any = None, *, rate: float = 0.01, most: int = 2000) -> list[pd.DataFrame]:
+    """Look at the last values of the series that a forecaster was fitted to, as if they came now.
+
+    Parameters
+    ----------
+    state : State
+        Of the fitted forecaster.
+    y, X
+        All that it was fitted to, and updated with.
+    rate : float
+        As in `RecurrentForecaster.anomalies`.
+    most : int
+        Values of each series at the most; at the most half of them.
+
+    Returns
+    -------
+    list of DataFrame
+        One a series, in the order of the forecaster; none if y does not end where the forecaster does, or the
+        forecaster knows no whole distribution.
+    """
+    container, parts = reading.split(y)
+    series, columns = reading.regular_series(container, parts, X)
+    ends = [one.axis.last for one in series] == [axis.last for axis in state.axes]
+    if not ends or sorted(columns) != sorted(state.covariates.columns) or not state.fitted.calibration.has_tails:
+        return []
+    frames = [
+        pd.DataFrame({TARGET: one.y} | dict(zip(columns, one.x.T, strict=True)), one.axis.past(len(one.y)))
+        for one in series
+    ]
+    new = [min(most, len(frame) // 2) for frame in frames]
+    begin = _rewound(state, np.array([len(frame) for frame in frames]))
+    cuts = [len(frame) - count for frame, count in zip(frames, new, strict=True)]
+    watch = Watch(begin.continued(*_split_off(frames, [slice(cut) for cut in cuts], columns)), rate)
+    result: list[pd.DataFrame] = watch.update(*_split_off(frames, [slice(cut, None) for cut in cuts], columns))
+    return result
+
+
+def _split_off(frames: list[pd.DataFrame], rows: list[slice], columns: list[str]) -> tuple[Any, Any]:
+    """Rows of each frame as y and X of a list of series."""
+    some = [frame.iloc[part] for frame, part in zip(frames, rows, strict=True)]
+    return [frame[TARGET] for frame in some], [frame[columns] for frame in some] if columns else None
+
+
+def _rewound(state: State, lengths: Array) -> State:
+    """The state before the first of `lengths` values of each series, in a list."""
+    axes = [
+        replace(axis, last=axis.past(int(count) + 1)[0], length=axis.length - int(count))
+        for axis, count in zip(state.axes, lengths, strict=True)
+    ]
+    panel, count = state.panel, len(lengths)
+    known, past = ([np.zeros((0, part.shape[1]))] * count for part in (panel.known, panel.past))
+    first = panel.first + (panel.stop - panel.start) - lengths
+    empty = Panel.of([np.zeros(0)] * count, known, past, panel.static, first)
+    return state._replace(panel=empty, axes=tuple(axes), container=Container("list", (None,) * count))

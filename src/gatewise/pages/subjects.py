@@ -208,6 +208,7 @@ def of_estimator(
 def _of_series(model: Any, y: Any, X: Any, compare: Any, ahead: Any, measured: Any = None) -> Outcome:
     """Return what is known of a forecaster: what comes next, and the backtest on the last part of y."""
     from gatewise.pages import series
+    from gatewise.pages.alarms import alarm_sections
     from gatewise.pages.backtests import backtest_sections
     from gatewise.pages.outlook import read_outlook
     from gatewise.pages.upcoming import upcoming_sections
@@ -218,7 +219,7 @@ def _of_series(model: Any, y: Any, X: Any, compare: Any, ahead: Any, measured: A
         headline=series.headline(outlook),
         lede=series.lede(outlook),
         warning=series.warning(outlook),
-        sections=[*upcoming_sections(outlook), *backtest_sections(outlook)],
+        sections=[*upcoming_sections(outlook), *backtest_sections(outlook), *alarm_sections(outlook, y, X)],
         history=model.history_,
         facts=series.facts(model) | _settings(model),
         inside=series.looked_into(model, compare),
