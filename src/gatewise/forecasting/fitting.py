@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from gatewise.forecasting import intervals, linear, recurrent
+from gatewise.forecasting import calibration, linear, recurrent
 from gatewise.forecasting.combination import Methods, methods_for, prior_weights
 from gatewise.forecasting.fitted import Fitted
 from gatewise.forecasting.folds import first_rows, make_folds, training_windows
@@ -22,7 +22,7 @@ from gatewise.forecasting.selection import (
     select_phases,
     training_rows,
 )
-from gatewise.forecasting.settings import Settings
+from gatewise.forecasting.settings import LEARNED, Settings
 from gatewise.forecasting.windows import Windows
 from gatewise.threads import single_threaded_blas
 from gatewise.training import History
@@ -51,9 +51,7 @@ def fit_reference(panel: Panel, plan: Plan, settings: Settings) -> Fitted:
     windows = Windows(panel, plan, panel.origins(panel.start + 1, panel.stop))
     if not len(windows):
         return fitted
-    error = windows.targets(fitted.base(windows))
-    zeros = np.zeros((*error.shape, len(fitted.levels)))
-    return replace(fitted, offsets=intervals.calibrated(error, zeros, fitted.levels))
+    return replace(fitted, calibration=calibration.calibrate([windows], [windows.reference])[0])
 
 
 def fit_again(
@@ -72,7 +70,7 @@ def fit_again(
     if not (fitted.network_share or fitted.own_spread):
         return final
     networks = [
-        recurrent.fit(training_rows(final, windows, rng), settings.levels, settings.network, rng, progress=progress)
+        recurrent.fit(training_rows(final, windows, rng), LEARNED, settings.network, rng, progress=progress)
         for _ in range(settings.n_networks)
     ]
     return replace(final, networks=tuple(network for network, _ in networks))

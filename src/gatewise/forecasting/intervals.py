@@ -41,19 +41,6 @@ def offsets(errors: Array, levels: Sequence[float], unit: Array, weights: Array 
     return added
 
 
-def calibrated(truth: Array, quantiles: Array, levels: Sequence[float], weights: Array | None = None) -> Array:
-    """Return the offsets (horizon, levels) that calibrate `quantiles` (n, horizon, levels) on `truth` (n, horizon)."""
-    errors = truth[..., None] - quantiles
-    return offsets(errors, levels, growth(errors[..., levels.index(0.5)]), weights)
-
-
-def calibrated_loss(truth: Array, quantiles: Array, levels: Sequence[float]) -> float:
-    """Mean pinball loss after calibration on the very same windows."""
-    error = truth[..., None] - quantiles - calibrated(truth, quantiles, levels)
-    level = np.asarray(levels)
-    return float(np.nanmean(np.maximum(level * error, (level - 1) * error)))
-
-
 def _around(scaled: Array, weights: Array, step: int) -> tuple[Array, Array]:
     """Errors and weights (n,) of a step, and of as many neighbors as make them enough."""
     for reach in range(scaled.shape[1]):

@@ -10,15 +10,15 @@ import numpy as np
 
 from gatewise.batches import Samples
 from gatewise.errors import Array
-from gatewise.forecasting import design, intervals, linear, recurrent
+from gatewise.forecasting import calibration, design, linear, recurrent
 from gatewise.forecasting.combination import Method, Methods, methods_for, prior_weights
-from gatewise.forecasting.fitted import Fitted, shrunk
+from gatewise.forecasting.fitted import Fitted, own_spread
 from gatewise.forecasting.folds import MOST_HELD_OUT, Fold, recency
 from gatewise.forecasting.linear import PENALTIES, SHRINKAGES
 from gatewise.forecasting.panel import Panel
 from gatewise.forecasting.plan import Plan, deviation, memory_of, spread
 from gatewise.forecasting.references import Reference, candidates, ranked, shortlist
-from gatewise.forecasting.settings import Settings
+from gatewise.forecasting.settings import LEARNED, Settings
 from gatewise.forecasting.shares import best_share, shrinkage
 from gatewise.forecasting.weighing import mean_of_seen, panel_weights, series_weights
 from gatewise.forecasting.windows import Windows
@@ -53,6 +53,8 @@ class Selection(NamedTuple):
         Methods beside the path.
     weights : float64 (series, 2 + members)
         Of the path, the likely forms of exponential smoothing, and each method.
+    alike : tuple of Fitted
+        The folds with the panel's weights for every series.
     """
 
     folds: list[Fitted]
@@ -61,6 +63,7 @@ class Selection(NamedTuple):
     shrinkage: float | None = None
     members: tuple[Method, ...] = ()
     weights: Array | None = None
+    alike: tuple[Fitted, ...] = ()
 
     @property
     def plan(self) -> Plan:
@@ -165,11 +168,11 @@ def select_combination(selection: Selection, folds: list[Fold]) -> Selection:
     held = [_HeldOut.of(*parts) for parts in zip(selection.folds, folds, methods, strict=True)]
     usual = panel_weights(*_points(held), prior_weights(members), sum(one.windows for one in held))
     weights = series_weights(usual, _series_errors(held, len(panel.stop)))
-    fitted = [
-        replace(one, combination=of_fold.weighed(weights))
-        for one, of_fold in zip(selection.folds, methods, strict=True)
-    ]
-    return selection._replace(folds=fitted, members=members, weights=weights)
+    fitted, alike = (
+        [replace(one, combination=of_fold.weighed(some)) for one, of_fold in zip(selection.folds, methods, strict=True)]
+        for some in (weights, np.tile(usual, (len(weights), 1)))
+    )
+    return selection._replace(folds=fitted, members=members, weights=weights, alike=tuple(alike))
 
 
 class _HeldOut(NamedTuple):
@@ -223,12 +226,13 @@ def _series_errors(held: list[_HeldOut], count: int) -> Array:
 def select_networks(
     selection: Selection, folds: list[Fold], settings: Settings, rng: np.random.Generator, progress: bool
 ) -> tuple[Fitted, History]:
-    """Train networks in each fold; return their share, spread and offsets, and how the last one was trained.
+    """Train networks in each fold; return their share, what calibrates them, and how the last one was trained.
 
     Where series are short, one is trained for a moment at first: if it does not help at all, no other is.
     """
+    weight = recency(folds, settings.horizon)
     if len(folds) > 1 and not _promising(selection.folds[-1], folds[-1], settings, rng):
-        return _without_networks(selection, folds, settings), History()
+        return _calibrated(selection, folds, weight), History()
     truths, parts = [], []
     for fitted, fold in zip(selection.folds, folds, strict=True):
         networks, history = _train_in(fold, fitted, settings, max(1, settings.n_networks // len(folds)), rng, progress)
@@ -236,15 +240,34 @@ def select_networks(
         base = fitted.base(measured)
         truths.append(measured.targets(base))
         parts.append(recurrent.forecast(networks, measured, base))
-    truth, quantiles, levels = np.concatenate(truths), np.concatenate(parts), settings.levels
-    median = quantiles[..., levels.index(0.5)]
+    truth, median = np.concatenate(truths), np.concatenate(parts)[..., LEARNED.index(0.5)]
     share, _ = best_share(truth, median)
     share *= shrinkage(truth, share * median)
-    spreads = {own: shrunk(quantiles, share, own, levels) for own in (False, True)}
-    losses = {own: intervals.calibrated_loss(truth, values, levels) for own, values in spreads.items()}
-    own_spread = losses[True] < losses[False]
-    offsets = intervals.calibrated(truth, spreads[own_spread], levels, recency(folds, settings.horizon))
-    return replace(selection.folds[-1], network_share=share, own_spread=own_spread, offsets=offsets), history
+    return _calibrated(selection, folds, weight, parts, share), history
+
+
+def _calibrated(
+    selection: Selection,
+    folds: list[Fold],
+    weight: Array | None,
+    parts: Sequence[Array] | None = None,
+    share: float = 0.0,
+) -> Fitted:
+    """The path and methods of the last fold, calibrated by the errors of all; `parts` are the networks' quantiles.
+
+    Errors are those of methods weighed alike for all series: the weights of each were chosen by its own errors, which
+    would look smaller than they are.
+    """
+    windows = [fold.measured(selection.plan) for fold in folds]
+    medians = [one.base(some) for one, some in zip(selection.alike or selection.folds, windows, strict=True)]
+    if parts is None:
+        return replace(selection.folds[-1], calibration=calibration.calibrate(windows, medians, weight=weight)[0])
+    moves = [share * some.noise * part[..., LEARNED.index(0.5)] for some, part in zip(windows, parts, strict=True)]
+    medians = [median + move for median, move in zip(medians, moves, strict=True)]
+    plain, loss = calibration.calibrate(windows, medians, weight=weight)
+    own, own_loss = calibration.calibrate(windows, medians, [own_spread(part, LEARNED) for part in parts], weight)
+    wider = own_loss < loss
+    return replace(selection.folds[-1], network_share=share, own_spread=wider, calibration=own if wider else plain)
 
 
 def _promising(fitted: Fitted, fold: Fold, settings: Settings, rng: np.random.Generator) -> bool:
@@ -255,23 +278,11 @@ def _promising(fitted: Fitted, fold: Fold, settings: Settings, rng: np.random.Ge
     rows = training_rows(fitted, fold.training(fitted.plan), rng)
     if rows.weights is None or not rows.weights.any():
         return False
-    model, _ = recurrent.fit(rows, settings.levels, network, rng)
+    model, _ = recurrent.fit(rows, LEARNED, network, rng)
     truth = measured.targets(base)
-    median = recurrent.forecast([model], measured, base)[..., settings.levels.index(0.5)]
+    median = recurrent.forecast([model], measured, base)[..., LEARNED.index(0.5)]
     _, error = best_share(truth, median)
     return error < PROMISE * float(np.nanmean(np.abs(truth)))
-
-
-def _without_networks(selection: Selection, folds: list[Fold], settings: Settings) -> Fitted:
-    """The path and methods of the last fold, with offsets from the errors of all folds."""
-    truths = []
-    for fitted, fold in zip(selection.folds, folds, strict=True):
-        measured = fold.measured(fitted.plan)
-        truths.append(measured.targets(fitted.base(measured)))
-    truth = np.concatenate(truths)
-    zeros = np.zeros((*truth.shape, len(settings.levels)))
-    offsets = intervals.calibrated(truth, zeros, settings.levels, recency(folds, settings.horizon))
-    return replace(selection.folds[-1], offsets=offsets)
 
 
 def _train_in(
@@ -282,9 +293,7 @@ def _train_in(
     validation = recurrent.samples(some, fitted.base(some))
     training = fold.training(fitted.plan)
     trained = [
-        recurrent.fit(
-            training_rows(fitted, training, rng), settings.levels, settings.network, rng, validation, progress
-        )
+        recurrent.fit(training_rows(fitted, training, rng), LEARNED, settings.network, rng, validation, progress)
         for _ in range(count)
     ]
     return [network for network, _ in trained], trained[-1][1]
