@@ -104,7 +104,8 @@ class Evaluated:
         Returns
         -------
         measures : DataFrame
-            Rows (window, method): windows from 1 on and "all"; methods model, seasonal_naive, naive, drift, mean.
+            Rows (window, method): windows from 1 on and "all"; methods "model" and the simple ones, "seasonal_naive"
+            first.
             Columns mae, rmse, mase, smape, pinball, and coverage of the outermost quantiles.
         forecasts : DataFrame
             With `return_forecasts`: a row for each step; columns series, window, truth, one a method, one a quantile.
