@@ -105,7 +105,7 @@ class Convolutions(NamedTuple):
         for start in range(0, n, rows):
             some = slice(start, start + rows)
             channels = _by_time(x[some], lengths[some])
-            fold = Fold(T, len(lengths[some]))
+            fold = Fold(max(1, min(KERNELS, rows // len(lengths[some]))), T, len(lengths[some]))
             for group in range(groups):
                 above, highest[some, group] = self._summed_up(group, channels, fold)
                 shares[some, group] = above / self._outputs_of(group, lengths[some])[:, None, None]
@@ -117,10 +117,10 @@ class Convolutions(NamedTuple):
         n = channels.shape[2]
         above = np.empty((*thresholds.shape, n), np.int32)
         highest = np.empty((KERNELS, n), np.float32)
-        for kernel, output in enumerate(_outputs(self._taps(group, channels))):
-            for k, threshold in enumerate(thresholds[kernel]):
-                above[kernel, k] = fold.count_above(output, threshold)
-            highest[kernel] = fold.highest(output)
+        for some, outputs in _outputs(self._taps(group, channels), fold.kernels):
+            for k in range(thresholds.shape[1]):
+                above[some, k] = fold.count_above(outputs, thresholds[some, k])
+            highest[some] = fold.highest(outputs)
         return above.transpose(2, 0, 1), np.nan_to_num(highest.T)
 
     def _outputs_of(self, group: int, lengths: Array) -> Array:
@@ -159,19 +159,20 @@ def _by_time(x: Array, lengths: Array) -> Array:
     return channels
 
 
-def _outputs(taps: list[Array]) -> Iterator[Array]:
-    """Yield the outputs (time, n) of the 84 kernels one after the other, in the same memory."""
+def _outputs(taps: list[Array], kernels: int) -> Iterator[tuple[slice, Array]]:
+    """Yield so many kernels at a time with their outputs (kernels, time, n)."""
     total = taps[0].copy()
     for tap in taps[1:]:
         total += tap
-    threefold = [3 * tap for tap in taps]
-    one, two, three = (np.empty_like(total) for _ in range(3))
-    for i in range(TAPS - 2):
-        np.subtract(threefold[i], total, out=one)
-        for j in range(i + 1, TAPS - 1):
-            np.add(one, threefold[j], out=two)
-            for k in range(j + 1, TAPS):
-                yield np.add(two, threefold[k], out=three)
+    threefold = np.stack([3 * tap for tap in taps])
+    for start in range(0, KERNELS, kernels):
+        some = slice(start, start + kernels)
+        first, second, third = TRIPLES[some].T
+        outputs = threefold[first]
+        outputs -= total
+        outputs += threefold[second]
+        outputs += threefold[third]
+        yield some, outputs
 
 
 def _dilations(length: int, channels: int, size: int) -> tuple[Array, int]:

@@ -18,6 +18,8 @@ FEWEST, FEW = 10, 1500
 """Training sequences from which and up to which "auto" fits a ridge: its time grows with the cube of their number."""
 FOLDS = 3
 SHARES = np.linspace(0, 1, 21)
+ALMOST_ALL = 0.9
+"""Share of the ridge from which the networks are not worth their training."""
 CERTAIN = 0.005
 """Share of wrong rows on folds, up to which no networks are trained on the folds to compete with the ridge."""
 AHEAD = 0.1
@@ -179,12 +181,13 @@ class RidgeBeside(NamedTuple):
     def best_share(self, networks: Array, rows: Array) -> float:
         """Return the share with the lowest error on some rows, beside networks trained on the other folds.
 
-        Of shares that are equally good it is the highest.
+        Of shares that are equally good it is the highest, and what is almost 1 is 1.
         """
         ridge, y, weights = self.by_folds[rows], self.y[rows], self.weights[rows]
         mixtures = [self.mixture.mixed(networks[rows], ridge, share) for share in SHARES]
         errors = [self.mixture.error(outputs, y, weights) for outputs in mixtures]
-        return float(SHARES[len(SHARES) - 1 - int(np.argmin(errors[::-1]))])
+        share = float(SHARES[len(SHARES) - 1 - int(np.argmin(errors[::-1]))])
+        return 1.0 if share >= ALMOST_ALL else share
 
     def with_share(self, share: float) -> Ridge:
         """Return the ridge with its share."""
