@@ -262,7 +262,7 @@ class RecurrentForecaster(Forecasts[Forecast, Quantiles], CheckedParameters):
         """Keep a fitted state, and show what it holds."""
         fitted, columns = state.fitted, state.covariates.columns
         self._state, self.history_ = state, history
-        self.reference_ = str(fitted.plan.reference)
+        self.reference_ = fitted.reference
         self.seasons_ = state.seasons
         self.context_ = fitted.plan.context
         self.shares_ = {"linear": fitted.linear_share, "network": fitted.network_share}

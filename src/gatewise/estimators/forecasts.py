@@ -319,7 +319,7 @@ class Forecasts(ForecastStepping, Summarized, Generic[Forecast, Quantiles]):
 
     def _parts_for_summary(self) -> tuple[Sequence[Layer], tuple[str, ...]]:
         fitted = self._fitted_state().fitted
-        terms = [f"reference: {fitted.plan.reference}"]
+        terms = [f"reference: {fitted.reference}"]
         if fitted.linear is not None and fitted.linear_share:
             terms.append(f"{fitted.linear_share:.2f} of a ridge regression")
         if fitted.networks:

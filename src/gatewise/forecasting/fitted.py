@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from gatewise.errors import Array
 from gatewise.forecasting import intervals, recurrent, volatility
 from gatewise.forecasting.calibration import Calibration, lowest_of
+from gatewise.forecasting.combination import Combination
 from gatewise.forecasting.distribution import Distribution
 from gatewise.forecasting.linear import Linear
 from gatewise.forecasting.panel import Origins, Panel
@@ -53,6 +54,7 @@ class Fitted:
     network_share: float = 0.0
     own_spread: bool = False
     learned: tuple[float, ...] = LEARNED
+    combination: Combination | None = None
 
     @classmethod
     def reference_only(cls, plan: Plan, levels: tuple[float, ...]) -> Fitted:
@@ -60,10 +62,28 @@ class Fitted:
         return cls(plan, levels, Calibration.none(plan))
 
     def base(self, windows: Windows) -> Array:
+        """Reference, linear path and simple methods (n, horizon), in the unit of the data."""
+        path = self.path(windows)
+        return path if self.combination is None else self.combination.forecast(windows, path)
+
+    def path(self, windows: Windows) -> Array:
         """Reference and linear path (n, horizon), in the unit of the data."""
         if self.linear is None or not self.linear_share:
             return windows.reference
         return np.asarray(windows.reference + self.linear_share * windows.noise * self.linear.forecast(windows))
+
+    @property
+    def reference(self) -> str:
+        """What is forecast without networks, in words."""
+        if self.combination is None:
+            return str(self.plan.reference)
+        path = f"{self.plan.reference}{' with a linear path' if self.linear_share else ''}"
+        return self.combination.words(path)
+
+    def advanced(self, panel: Panel, rows: Array) -> Fitted:
+        """The same for a panel that begins at the flat rows `rows` (series,) of this one."""
+        combination = self.combination
+        return self if combination is None else replace(self, combination=combination.advanced(panel, rows))
 
     def distribution(self, panel: Panel, origins: Origins) -> Distribution:
         """The distribution of each step after each origin, in the unit of the data.

@@ -70,10 +70,17 @@ def make_folds(panel: Panel, plan: Plan) -> list[Fold]:
         before = panel.hidden(cut)
         first = np.minimum(first_rows(panel, plan), cut)
         train = training_windows(before, plan, before.origins(first, cut)).origins
-        held_out = Windows(panel, plan, panel.origins(cut, end).thinned(MOST_HELD_OUT)).with_targets().origins
+        held_out = Windows(panel, plan, spaced(panel.origins(cut, end), cut)).with_targets().origins
         if len(train.row) >= FEWEST_TRAINING and len(held_out.row):
             folds.append(Fold(before, train, panel, held_out))
     return folds
+
+
+def spaced(origins: Origins, cut: Array) -> Origins:
+    """At most `MOST_HELD_OUT` origins, each series' first after its `cut` (series,) and those at even steps from it."""
+    stride = -(-len(origins.row) // MOST_HELD_OUT)
+    kept = (origins.row - cut[origins.series]) % stride == 0
+    return origins.at(kept).thinned(MOST_HELD_OUT)
 
 
 def first_rows(panel: Panel, plan: Plan) -> Array:

@@ -122,7 +122,8 @@ def fit(
     head = len(model.layers) - 1
     model.params[f"{head}.weight"][...] = 0
     assert rows.weights is not None
-    model.params[f"{head}.bias"][...] = np.quantile(rows.y[rows.weights > 0], levels)
+    seen = rows.y[rows.weights > 0]
+    model.params[f"{head}.bias"][...] = np.quantile(seen, levels) if len(seen) else 0
     batches = -(-len(rows.x) // settings.batch_size)
     epochs = max(1, round(settings.max_updates / batches))
     if settings.max_iter is not None:

@@ -12,6 +12,7 @@ from gatewise.errors import Array, GatewiseValueError, check_choice, check_numbe
 from gatewise.forecasting import calendar, design, recurrent
 from gatewise.forecasting.axes import Axis
 from gatewise.forecasting.calibration import Calibration
+from gatewise.forecasting.combination import Combination, Method, Methods
 from gatewise.forecasting.covariates import Covariates
 from gatewise.forecasting.dependence import Dependence
 from gatewise.forecasting.distribution import GRID
@@ -22,6 +23,8 @@ from gatewise.forecasting.plan import Plan
 from gatewise.forecasting.reading import KINDS, Container
 from gatewise.forecasting.references import KINDS as REFERENCES
 from gatewise.forecasting.references import Reference
+from gatewise.forecasting.smoothing.forms import FORMS
+from gatewise.forecasting.smoothing.smoothed import Smoothed
 from gatewise.forecasting.state import State
 from gatewise.layers import Sequential
 from gatewise.layers.layer import prefixed
@@ -60,6 +63,13 @@ def to_parts(state: State) -> tuple[dict[str, Any], dict[str, Array]]:
     arrays |= prefixed("panel", {name: getattr(state.panel, name) for name in Panel.__dataclass_fields__})
     for k, one in enumerate(fitted.networks):
         arrays |= prefixed(f"network{k}", one.params)
+    if fitted.combination is not None:
+        methods = fitted.combination.methods
+        description["methods"] = [list(method) for method in methods.members]
+        arrays["weights"] = fitted.combination.weights
+        for k, method in enumerate(methods.members):
+            if method in methods.smoothed:
+                arrays |= prefixed(f"smoothed{k}", methods.smoothed[method].arrays())
     return description, arrays
 
 
@@ -88,6 +98,7 @@ def from_parts(description: dict[str, Any], arrays: dict[str, Array]) -> State:
         network_share=shares[1],
         own_spread=bool(description["own_spread"]),
         learned=tuple(map(float, description.get("learned", levels))),
+        combination=_combination(description.get("methods", []), arrays, len(panel.stop)),
     )
     axes = tuple(_axis_from_plain(axis) for axis in description["axes"])
     parts = [(str(name), int(size)) for name, size in description["features"]]
@@ -130,6 +141,30 @@ def _calibration(described: dict[str, Any], arrays: dict[str, Array], plan: Plan
         recent=float(described["recent"]),
         has_tails=bool(described["has_tails"]),
     )
+
+
+def _combination(described: list[Any], arrays: dict[str, Array], count: int) -> Combination | None:
+    """The methods beside the path; none in files that were saved before there were any."""
+    if not described:
+        return None
+    members = tuple(_method(*one) for one in described)
+    smoothed = {
+        method: Smoothed.from_arrays(descriptions.under(f"smoothed{k}.", arrays))
+        for k, method in enumerate(members)
+        if method.reference is None
+    }
+    weights = arrays["weights"]
+    fits = weights.shape == (count, 1 + len(members)) and all(len(one.alpha) == count for one in smoothed.values())
+    if not fits:
+        raise GatewiseValueError("its simple methods do not fit its series: the file is damaged.")
+    return Combination(Methods(members, smoothed), weights)
+
+
+def _method(name: str, season: int, count: int) -> Method:
+    check_choice("method", name, (*REFERENCES, *FORMS))
+    check_number("season", season, 1, LONGEST, integer=True)
+    check_number("season", count, 1, LONGEST, integer=True)
+    return Method(name, season, count)
 
 
 def _check_panel(panel: Panel) -> None:

@@ -76,7 +76,9 @@ class State(NamedTuple):
 
     def trimmed(self) -> State:
         """The state with no more rows than the next forecast reads."""
-        return self._replace(panel=self.panel.tail(self.fitted.plan.memory))
+        tail = self.panel.tail(self.fitted.plan.memory)
+        begun = self.panel.stop - (tail.stop - tail.start)
+        return self._replace(fitted=self.fitted.advanced(self.panel, begun), panel=tail)
 
     def _check_future(self, X_future: Any, horizon: int) -> None:
         known = self.covariates.known
