@@ -114,7 +114,10 @@ def test_looking_back_is_looking_on_from_there():
     forecaster.update(frame[200:], X[200:])
     found = looked_back(forecaster._state, frame, X, most=100)
     for name, part in zip(frame, found, strict=True):
-        pd.testing.assert_frame_equal(part, expected[name], check_names=False, check_freq=False)
+        assert part["alarm"].equals(expected[name, "alarm"])
+        # Smoothing starts at the first row here, and how much the series usually changes is taken from more rows.
+        np.testing.assert_allclose(part["forecast"], expected[name, "forecast"], rtol=1e-4)
+        np.testing.assert_allclose(part["score"], expected[name, "score"], atol=0.01)
     assert looked_back(forecaster._state, frame[:250], X[:250]) == []
     assert looked_back(forecaster._state, frame) == []
 
