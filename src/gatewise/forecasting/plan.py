@@ -65,6 +65,13 @@ def memory_of(horizon: int, context: int, seasons: tuple[int, ...]) -> int:
     return max(LEAST_MEMORY, context + (max(SEASONS) + 1 + -(-horizon // longest)) * longest)
 
 
+def scales(panel: Panel, reference: Reference) -> tuple[Array, Array]:
+    """Unit of the level of each series (series,), and of its deviation from a reference."""
+    noise = spread(panel, reference.season)
+    wide = noise if reference.kind in ("naive", "drift") else deviation(panel)
+    return np.where(wide > 0, wide, 1.0), np.where(noise > 0, noise, np.finfo(float).tiny ** 0.5)
+
+
 def spread(panel: Panel, lag: int) -> Array:
     """Mean absolute change over `lag` steps of each series (series,); 0 if it never changes or has one observation."""
     return np.array([_mean_change(panel.y[a:b], lag) for a, b in zip(panel.start, panel.stop, strict=True)], float)

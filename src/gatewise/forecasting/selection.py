@@ -16,7 +16,7 @@ from gatewise.forecasting.fitted import Fitted, own_spread
 from gatewise.forecasting.folds import MOST_HELD_OUT, Fold, recency
 from gatewise.forecasting.linear import PENALTIES, SHRINKAGES
 from gatewise.forecasting.panel import Panel
-from gatewise.forecasting.plan import Plan, deviation, memory_of, spread
+from gatewise.forecasting.plan import Plan, memory_of, scales, spread
 from gatewise.forecasting.references import Reference, candidates, ranked, shortlist
 from gatewise.forecasting.settings import LEARNED, Settings
 from gatewise.forecasting.shares import best_share, shrinkage
@@ -90,8 +90,7 @@ def make_plans(panel: Panel, settings: Settings) -> list[Plan]:
 
 def _plan(panel: Panel, settings: Settings, memory: int, lags: int, reference: Reference) -> Plan:
     """Sizes, scales and one reference."""
-    noise = spread(panel, reference.season)
-    wide = noise if reference.kind in ("naive", "drift") else deviation(panel)
+    size, noise = scales(panel, reference)
     return Plan(
         settings.horizon,
         settings.context,
@@ -100,8 +99,8 @@ def _plan(panel: Panel, settings: Settings, memory: int, lags: int, reference: R
         settings.seasons,
         reference,
         settings.drivers,
-        size=np.where(wide > 0, wide, 1.0),
-        noise=np.where(noise > 0, noise, np.finfo(float).tiny ** 0.5),
+        size=size,
+        noise=noise,
     )
 
 
@@ -132,10 +131,10 @@ def linear_rows(windows: Windows) -> tuple[Windows, Array]:
 def _truth(plan: Plan, folds: list[Fold]) -> tuple[Array, Array]:
     """What the reference misses (n, horizon), and weights (n, 1) that bring it to units that all references share."""
     unit = spread(folds[0].after, min(plan.seasons, default=1))
-    weight = plan.noise / np.where(unit > 0, unit, np.inf)
+    unit = np.where(unit > 0, unit, np.inf)
     measured = [fold.measured(plan) for fold in folds]
     truth = np.concatenate([windows.targets(windows.reference) for windows in measured])
-    return truth, np.concatenate([weight[windows.origins.series] for windows in measured])[:, None]
+    return truth, np.concatenate([windows.noise / unit[windows.origins.series][:, None] for windows in measured])
 
 
 def select_phases(selection: Selection, folds: list[Fold]) -> Selection:
