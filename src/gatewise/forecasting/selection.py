@@ -16,7 +16,7 @@ from gatewise.forecasting.fitted import Fitted, own_spread
 from gatewise.forecasting.folds import MOST_HELD_OUT, Fold, recency
 from gatewise.forecasting.linear import PENALTIES, SHRINKAGES
 from gatewise.forecasting.panel import Panel
-from gatewise.forecasting.plan import Plan, memory_of, scales, spread
+from gatewise.forecasting.plan import LEAST_NOISE, Plan, memory_of, scales, spread
 from gatewise.forecasting.references import Reference, candidates, ranked, shortlist
 from gatewise.forecasting.settings import LEARNED, Settings
 from gatewise.forecasting.shares import best_share, shrinkage
@@ -230,6 +230,8 @@ def select_networks(
     Where series are short, one is trained for a moment at first: if it does not help at all, no other is.
     """
     weight = recency(folds, settings.horizon)
+    if (selection.plan.noise <= LEAST_NOISE).all():  # constant series leave nothing to learn
+        return _calibrated(selection, folds, weight), History()
     if len(folds) > 1:
         promising, history = _probe(selection.folds[-1], folds[-1], settings, rng)
         if not promising:
