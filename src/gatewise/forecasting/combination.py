@@ -20,11 +20,11 @@ LEVELS = ("ANN", "AAN", "AAdN")
 SEASONAL = ("ANA", "AAA", "AAdA", "MNM", "MAM", "MAdM")
 OF_LONGER = ("ANA", "AAdA")  # forms of the seasons beyond the shortest
 LONGEST_SEASON = 400  # steps of a season that is smoothed: beyond, the first indices alone take as long as the rest
-PATH, LIKELY = 3.0, 4.0  # what the path and the likely forms count before anything was held out
-PRIORS = {"theta": 1.5, "AAdN": 0.4, "AAdA": 0.4, "MAdM": 0.4}
+PATH = 3.0  # what the path counts before anything was held out; these priors were chosen on real and generated series
 YEAR = 12  # months: of longer seasons, exponential smoothing knows the less, the longer they are
 USUAL_ROWS, BOUNDS = 150, (0.3, 1.5)  # the path counts by the rows that it is fitted to, within bounds
-OTHERS = 0.2  # of all other methods; these priors were chosen on real and generated series
+WITH_SEASON = {"likely": 4.0, "theta": 1.5, "AAdN": 0.4, "AAdA": 0.4, "MAdM": 0.4, "other": 0.2}
+WITHOUT_SEASON = {"likely": 2.0, "theta": 2.0, "AAdN": 1.0, "other": 0.5}
 LEAST = 0.005  # mean weight below which a method is left out
 FARTHEST, FARTHER = 8.0, 2.0  # units of a series that a method may go from the last observation, and more a step
 
@@ -62,7 +62,9 @@ def prior_weights(members: tuple[Method, ...], rows: int) -> Array:
     """Return the weights (2 + members,) of path, likely forms and methods before any of `rows` was held out."""
     longest = max(method.season for method in members)
     path = PATH * max(1.0, longest / YEAR) * float(np.clip(rows / USUAL_ROWS, *BOUNDS))
-    weights = np.array([path, LIKELY, *(PRIORS.get(method.name, OTHERS) for method in members)])
+    priors = WITH_SEASON if longest > 1 else WITHOUT_SEASON
+    names = ("likely", *(method.name for method in members))
+    weights = np.array([path, *(priors.get(name, priors["other"]) for name in names)])
     return np.asarray(weights / weights.sum())
 
 
