@@ -228,7 +228,7 @@ class Stepper(ABC):
 
 
 class StatelessStepper(Stepper):
-    """A layer that keeps nothing between steps: dense, embedding, dropout, noise, and the last of what there is."""
+    """A layer that keeps nothing between steps: embedding, dropout, noise, and the last of what there is."""
 
     def __init__(self, layer: Layer, batch: int | None) -> None:
         super().__init__(layer, batch)
