@@ -10,7 +10,7 @@ from numpy import empty, ndarray
 
 from gatewise import kernels, recurrence
 from gatewise.errors import Array, GatewiseValueError, check_array, check_finite
-from gatewise.layers.stepper import Stepper
+from gatewise.layers.stepper import Stepper, checked_rows
 
 if TYPE_CHECKING:
     from gatewise.layers.stack import Recurrent
@@ -24,7 +24,7 @@ class RecurrentStepper(Stepper):
     """Steps of a stack of recurrent layers."""
 
     layer: Recurrent
-    _states: Array | None = None  # (S, layers, rows, H), of which steps write every element
+    _states: Array  # (S, layers, rows, H)
 
     def __init__(self, layer: Recurrent, batch: int | None) -> None:
         super().__init__(layer, batch)
@@ -40,7 +40,8 @@ class RecurrentStepper(Stepper):
 
     def _take_weights(self) -> None:
         """Look up the arrays of the layer's weights, whose values are read at every step."""
-        layer, held, arguments = self.layer, self._states, (None, None, None)
+        layer, held = self.layer, getattr(self, "_states", None)
+        arguments: tuple[Any, Any, Any] = (None, None, None)
         self._weights = [layer._weights(k, 0, copy=False) for k in range(layer.num_layers)]
         kernel = kernels.find(layer.cell)
         if kernel and self._rows < MANY and all(w.flags.c_contiguous for layer in self._weights for w in layer):
@@ -97,7 +98,7 @@ class RecurrentStepper(Stepper):
         self._states[:] = self.layer._checked_state(state, self._rows)
 
     def reset(self, rows: Any = None) -> None:  # noqa: D102
-        self._states[:, :, self._checked_rows(rows)] = 0
+        self._states[:, :, checked_rows(rows, self._rows)] = 0
 
     def state_dict(self) -> dict[str, Array]:  # noqa: D102
         return dict(zip(self.layer.cell.states, np.array(self._states), strict=True))
