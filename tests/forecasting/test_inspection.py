@@ -6,7 +6,7 @@ import pytest
 
 import gatewise as gw
 
-OPTIONS = {"n_networks": 1, "hidden_size": 4, "context": 8, "random_state": 0}
+OPTIONS = {"n_networks": 1, "hidden_size": 16, "context": 8, "random_state": 0}
 
 
 def logistic(length):

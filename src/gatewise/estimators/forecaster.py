@@ -11,14 +11,14 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 
 from gatewise import descriptions
-from gatewise.errors import Array, GatewiseTypeError, GatewiseValueError, check_number
+from gatewise.errors import Array, GatewiseValueError, check_number
 from gatewise.estimators.forecasts import Forecast, Forecasts, Quantiles
 from gatewise.estimators.parameters import CONSTRAINTS, COUNT, CheckedParameters
 from gatewise.forecasting import fitting
 from gatewise.forecasting.preparation import Prepared, prepare
 from gatewise.forecasting.recurrent import NetworkSettings
 from gatewise.forecasting.serialization import from_parts, to_parts
-from gatewise.forecasting.settings import Settings, levels_of
+from gatewise.forecasting.settings import Settings, checked_levels, levels_of
 from gatewise.forecasting.state import State
 from gatewise.layers.registry import cell_name
 from gatewise.training import History
@@ -60,7 +60,7 @@ class RecurrentForecaster(Forecasts[Forecast, Quantiles], CheckedParameters):
         Highest number of updates of the weights of each network, rounded to whole epochs.
     max_iter : int, optional
         Highest number of epochs of each network, which are passes over its training windows; None for as many as
-        `max_updates` allows. The bound that is reached first ends the training.
+        `max_updates` allows, up to 100. The bound that is reached first ends the training.
     learning_rate_init : float
         Highest rate of the one-cycle schedule.
     batch_size : int
@@ -248,12 +248,7 @@ class RecurrentForecaster(Forecasts[Forecast, Quantiles], CheckedParameters):
         self._check_parameters()
         for season in _seasons(self.season):
             check_number("season", season, 1, integer=True)
-        if not len(self.quantiles):
-            raise GatewiseTypeError(f"quantiles is {self.quantiles!r}; need levels such as (0.1, 0.5, 0.9).")
-        for level in self.quantiles:
-            check_number("quantiles", level, 0, open_low=True)
-            if level >= 1:
-                raise GatewiseValueError(f"quantiles holds {level}; need levels between 0 and 1.")
+        checked_levels("quantiles", self.quantiles)
 
     def _settings(self, data: Prepared) -> Settings:
         context = self.context or max(LEAST_CONTEXT, min(max(DAY, self.horizon), WEEK, data.length // 3))
@@ -267,7 +262,7 @@ class RecurrentForecaster(Forecasts[Forecast, Quantiles], CheckedParameters):
         """Keep a fitted state, and show what it holds."""
         fitted, columns = state.fitted, state.covariates.columns
         self._state, self.history_ = state, history
-        self.reference_ = str(fitted.plan.reference)
+        self.reference_ = fitted.reference
         self.seasons_ = state.seasons
         self.context_ = fitted.plan.context
         self.shares_ = {"linear": fitted.linear_share, "network": fitted.network_share}

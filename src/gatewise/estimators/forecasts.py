@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, overload
 
+import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
 from gatewise.errors import check_number
 from gatewise.estimators.forecast_streaming import ForecastStepping
 from gatewise.estimators.summaries import Summarized, form_of
+from gatewise.forecasting import horizons
 from gatewise.forecasting.inspection import ForecasterInspection, inspect
+from gatewise.forecasting.settings import checked_levels
 from gatewise.forecasting.state import State
 from gatewise.layers import Layer
 
@@ -37,45 +40,122 @@ class Forecasts(ForecastStepping, Summarized, Generic[Forecast, Quantiles]):
     quantiles: Sequence[float]
     _state: State
 
-    def predict(self, X_future: Any = None) -> Forecast:
-        """Return the median of the next `horizon` steps, in the container that y came in.
+    def predict(self, X_future: Any = None, *, horizon: int | None = None) -> Forecast:
+        """Return the median of the next steps, in the container that y came in.
 
         Parameters
         ----------
         X_future : DataFrame or array (horizon, columns), or a list of them, optional
             The covariates known ahead for those steps; needed if there are any.
+        horizon : int, optional
+            Number of steps; by default those of the fit. Fewer are the first of them. For more, the forecaster takes
+            its own medians for observations and goes on from them, again and again; covariates known only up to now
+            are at their mean then.
+
+        Raises
+        ------
+        GatewiseError
+            If `horizon` is no whole number from 1 on, or X_future does not hold so many steps.
+
+        Examples
+        --------
+        >>> import numpy as np, gatewise as gw
+        >>> y = np.tile([1.0, 2.0, 4.0, 3.0], 20)
+        >>> forecaster = gw.RecurrentForecaster(4, season=4, max_updates=20, random_state=0).fit(y)
+        >>> forecaster.predict(horizon=6).round(2).tolist()
+        [1.0, 2.0, 4.0, 3.0, 1.0, 2.0]
         """
         state = self._fitted_state()
-        values = state.forecast(X_future)[..., state.fitted.levels.index(0.5)]
+        values = horizons.distribution(state, X_future, _checked_horizon(horizon)).median
         forecast: Forecast = state.container.pack(
-            [pd.Series(row, index=axis.future(self.horizon)) for row, axis in zip(values, state.axes, strict=True)]
+            [pd.Series(row, index=axis.future(len(row))) for row, axis in zip(values, state.axes, strict=True)]
         )
         return forecast
 
-    def predict_quantiles(self, X_future: Any = None) -> Quantiles:
-        """Return every level of `quantiles` for the next `horizon` steps.
+    def predict_quantiles(
+        self, X_future: Any = None, *, levels: Sequence[float] | None = None, horizon: int | None = None
+    ) -> Quantiles:
+        """Return quantiles of the next steps.
 
         Parameters
         ----------
         X_future : DataFrame or array (horizon, columns), or a list of them, optional
             As in `predict`.
+        levels : sequence of float, optional
+            Any between 0 and 1; by default `quantiles`. A fit with these as its `quantiles` gives the same numbers.
+            Levels below 0.005 and above 0.995 lie on exponential tails.
+        horizon : int, optional
+            As in `predict`. Beyond the fitted horizon H the distances from the median are those of step H times
+            (h / H)^p at step h, where p, from 0 to 1, is the power by which they grew up to H.
 
         Returns
         -------
         DataFrame, list of them, or array
             For a Series a column a level; for a DataFrame columns (series, level); for a list a DataFrame each; for
             arrays (horizon, levels) or (horizon, series, levels). Levels never cross.
+
+        Raises
+        ------
+        GatewiseError
+            If a level is not between 0 and 1, or lies beyond those of a forecaster that an earlier version saved; or
+            as `predict` does.
+
+        Examples
+        --------
+        >>> import numpy as np, gatewise as gw
+        >>> y = np.random.default_rng(0).normal(size=200).cumsum()
+        >>> forecaster = gw.RecurrentForecaster(3, max_updates=20, random_state=0).fit(y)
+        >>> forecaster.predict_quantiles(levels=(0.05, 0.95), horizon=5).shape
+        (5, 2)
         """
         state = self._fitted_state()
-        names = [float(level) for level in self.quantiles]
-        values = state.forecast(X_future)[..., [state.fitted.levels.index(level) for level in names]]
-        quantiles: Quantiles = state.container.pack_levels(
-            [
-                pd.DataFrame(part, index=axis.future(self.horizon), columns=pd.Index(names, name="quantile"))
-                for part, axis in zip(values, state.axes, strict=True)
-            ]
-        )
+        names = checked_levels("levels", levels) if levels is not None else [float(level) for level in self.quantiles]
+        values = horizons.distribution(state, X_future, _checked_horizon(horizon)).quantile(names)
+        quantiles: Quantiles = horizons.packed(state, values, pd.Index(names, name="quantile"))
         return quantiles
+
+    def sample(self, n: int, rng: Any = None, X_future: Any = None, *, horizon: int | None = None) -> Quantiles:
+        """Draw paths of the next steps: each step as `predict_quantiles` has it, and steps tied as past errors were.
+
+        Sums, maxima and times of crossing over the horizon have their distribution over the paths. The ties between
+        steps are a Gaussian copula, whose correlations are those of the held-out errors' ranks. Paths of several series
+        are drawn apart.
+
+        Parameters
+        ----------
+        n : int
+            Number of paths.
+        rng : int or Generator, optional
+        X_future : DataFrame or array (horizon, columns), or a list of them, optional
+            As in `predict`.
+        horizon : int, optional
+            As in `predict_quantiles`.
+
+        Returns
+        -------
+        DataFrame, list of them, or array
+            For a Series a column a path, (horizon, n); for a DataFrame columns (series, path); for a list a DataFrame
+            each; for arrays (horizon, n) or (horizon, series, n).
+
+        Raises
+        ------
+        GatewiseError
+            If an earlier version saved this forecaster, which knows a few levels only; or as `predict` does.
+
+        Examples
+        --------
+        >>> import numpy as np, gatewise as gw
+        >>> y = np.random.default_rng(0).normal(size=200).cumsum()
+        >>> forecaster = gw.RecurrentForecaster(5, max_updates=20, random_state=0).fit(y)
+        >>> total = forecaster.sample(1000, rng=0).sum(axis=0)
+        >>> total.shape
+        (1000,)
+        """
+        check_number("n", n, 1, integer=True)
+        state = self._fitted_state()
+        values = horizons.paths(state, n, np.random.default_rng(rng), X_future, _checked_horizon(horizon))
+        drawn: Quantiles = horizons.packed(state, values, pd.RangeIndex(n, name="path"))
+        return drawn
 
     def update(self, y_new: Any, X_new: Any = None) -> Self:
         """Take new observations, without fitting again: the next forecast starts after them.
@@ -187,10 +267,16 @@ class Forecasts(ForecastStepping, Summarized, Generic[Forecast, Quantiles]):
 
     def _parts_for_summary(self) -> tuple[Sequence[Layer], tuple[str, ...]]:
         fitted = self._fitted_state().fitted
-        terms = [f"reference: {fitted.plan.reference}"]
+        terms = [f"reference: {fitted.reference}"]
         if fitted.linear is not None and fitted.linear_share:
             terms.append(f"{fitted.linear_share:.2f} of a ridge regression")
         if fitted.networks:
             terms.append(f"{fitted.network_share:.2f} of {form_of(fitted.networks)}")
         steps = f"{self.horizon} steps ahead, the networks read {fitted.plan.context} steps back"
         return fitted.networks, (f"{type(self).__name__}: {steps}", " + ".join(terms))
+
+
+def _checked_horizon(horizon: int | None) -> int | None:
+    if horizon is not None:
+        check_number("horizon", horizon, 1, integer=True)
+    return horizon

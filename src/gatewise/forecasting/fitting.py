@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from gatewise.forecasting import intervals, linear, recurrent
+from gatewise.forecasting import calibration, linear, recurrent
+from gatewise.forecasting.combination import Methods, methods_for, prior_weights
 from gatewise.forecasting.fitted import Fitted
 from gatewise.forecasting.folds import first_rows, make_folds, training_windows
 from gatewise.forecasting.panel import Panel
@@ -15,12 +16,13 @@ from gatewise.forecasting.selection import (
     Selection,
     linear_rows,
     make_plans,
+    select_combination,
     select_linear,
     select_networks,
     select_phases,
     training_rows,
 )
-from gatewise.forecasting.settings import Settings
+from gatewise.forecasting.settings import LEARNED, Settings
 from gatewise.forecasting.windows import Windows
 from gatewise.threads import single_threaded_blas
 from gatewise.training import History
@@ -35,19 +37,21 @@ def fit(panel: Panel, settings: Settings, rng: np.random.Generator, progress: bo
             return fit_reference(panel, plans[0], settings), History()
         selection = min((select_linear(plan, settings.levels, folds) for plan in plans), key=lambda tried: tried.error)
         selection = select_phases(selection, folds)
+        selection = select_combination(selection, folds)
         fitted, history = select_networks(selection, folds, settings, rng, progress)
         return fit_again(fitted, selection, panel, settings, rng, progress), history
 
 
 def fit_reference(panel: Panel, plan: Plan, settings: Settings) -> Fitted:
-    """What too few observations leave: the reference, and intervals from its own errors."""
-    fitted = Fitted.reference_only(plan, settings.levels)
+    """What too few observations leave: simple methods weighed as usual, and intervals from their own errors."""
+    members = methods_for(plan.seasons, int(np.median(panel.stop - panel.start)))
+    weights = np.tile(prior_weights(members, len(panel.y)), (len(panel.stop), 1))
+    combination = Methods.fit(panel, members).weighed(weights)
+    fitted = replace(Fitted.reference_only(plan, settings.levels), combination=combination)
     windows = Windows(panel, plan, panel.origins(panel.start + 1, panel.stop))
     if not len(windows):
         return fitted
-    error = windows.targets(windows.reference)
-    zeros = np.zeros((*error.shape, len(fitted.levels)))
-    return replace(fitted, offsets=intervals.calibrated(error, zeros, fitted.levels))
+    return replace(fitted, calibration=calibration.calibrate([windows], [windows.reference])[0])
 
 
 def fit_again(
@@ -60,11 +64,13 @@ def fit_again(
     path = linear.solve(rows, targets, np.array([selection.penalty]))
     if selection.shrinkage is not None:
         (path,) = linear.by_phase(rows, targets, path, [selection.shrinkage])
-    final = replace(fitted, linear=path)
+    assert selection.weights is not None
+    combination = Methods.fit(panel, selection.members).weighed(selection.weights)
+    final = replace(fitted, linear=path, combination=combination)
     if not (fitted.network_share or fitted.own_spread):
         return final
     networks = [
-        recurrent.fit(training_rows(final, windows, rng), settings.levels, settings.network, rng, progress=progress)
+        recurrent.fit(training_rows(final, windows, rng), LEARNED, settings.network, rng, progress=progress)
         for _ in range(settings.n_networks)
     ]
     return replace(final, networks=tuple(network for network, _ in networks))

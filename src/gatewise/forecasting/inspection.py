@@ -76,7 +76,7 @@ def inspect(state: State, X_future: Any, most_windows: int) -> ForecasterInspect
         window_series=series,
         window_starts=starts,
         features=_feature_names(state),
-        reference=str(fitted.plan.reference),
+        reference=fitted.reference,
         shares={"linear": fitted.linear_share, "network": fitted.network_share},
         seasons=state.seasons,
     )

@@ -1,4 +1,4 @@
-"""Quantiles that keep their promise: split conformal calibration of each level and step ahead."""
+"""Quantiles of simple methods, calibrated level by level and step by step, and the order of quantiles."""
 
 from __future__ import annotations
 
@@ -39,19 +39,6 @@ def offsets(errors: Array, levels: Sequence[float], unit: Array, weights: Array 
                 share = level * outward if level > 0.5 else 1 - (1 - level) * outward
                 added[h, k] = unit[h] * _quantile(*_around(scaled[:, :, k], weights, h), share)
     return added
-
-
-def calibrated(truth: Array, quantiles: Array, levels: Sequence[float], weights: Array | None = None) -> Array:
-    """Return the offsets (horizon, levels) that calibrate `quantiles` (n, horizon, levels) on `truth` (n, horizon)."""
-    errors = truth[..., None] - quantiles
-    return offsets(errors, levels, growth(errors[..., levels.index(0.5)]), weights)
-
-
-def calibrated_loss(truth: Array, quantiles: Array, levels: Sequence[float]) -> float:
-    """Mean pinball loss after calibration on the very same windows."""
-    error = truth[..., None] - quantiles - calibrated(truth, quantiles, levels)
-    level = np.asarray(levels)
-    return float(np.nanmean(np.maximum(level * error, (level - 1) * error)))
 
 
 def _around(scaled: Array, weights: Array, step: int) -> tuple[Array, Array]:

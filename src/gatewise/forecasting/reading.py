@@ -31,8 +31,8 @@ class Container(NamedTuple):
             return [part.rename(name) for part, name in zip(parts, self.names, strict=True)]
         return parts[0].to_numpy() if self.kind == "array" else np.stack([p.to_numpy() for p in parts], axis=1)
 
-    def pack_levels(self, parts: Sequence[pd.DataFrame]) -> Any:
-        """Put one DataFrame with a column a level for each series into such a container.
+    def pack_levels(self, parts: Sequence[pd.DataFrame], of: str = "quantile") -> Any:
+        """Put one DataFrame with a column a level (or whatever `of` names) for each series into such a container.
 
         Of a DataFrame: columns (series, level). Of arrays: (time, levels) and (time, series, levels).
         """
@@ -42,7 +42,7 @@ class Container(NamedTuple):
             return list(parts)
         if self.kind == "frame":
             pairs = [(name, level) for name, part in zip(self.names, parts, strict=True) for level in part]
-            columns = pd.MultiIndex.from_tuples(pairs, names=["series", "quantile"])
+            columns = pd.MultiIndex.from_tuples(pairs, names=["series", of])
             return pd.concat(parts, axis=1).set_axis(columns, axis=1)
         return parts[0].to_numpy() if self.kind == "array" else np.stack([p.to_numpy() for p in parts], axis=1)
 

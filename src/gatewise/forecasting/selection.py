@@ -10,15 +10,17 @@ import numpy as np
 
 from gatewise.batches import Samples
 from gatewise.errors import Array
-from gatewise.forecasting import design, intervals, linear, recurrent
-from gatewise.forecasting.fitted import Fitted, shrunk
+from gatewise.forecasting import calibration, design, linear, recurrent
+from gatewise.forecasting.combination import Method, Methods, methods_for, prior_weights
+from gatewise.forecasting.fitted import Fitted, own_spread
 from gatewise.forecasting.folds import MOST_HELD_OUT, Fold, recency
 from gatewise.forecasting.linear import PENALTIES, SHRINKAGES
 from gatewise.forecasting.panel import Panel
-from gatewise.forecasting.plan import Plan, deviation, memory_of, spread
+from gatewise.forecasting.plan import LEAST_NOISE, Plan, memory_of, scales, spread
 from gatewise.forecasting.references import Reference, candidates, ranked, shortlist
-from gatewise.forecasting.settings import Settings
+from gatewise.forecasting.settings import LEARNED, Settings
 from gatewise.forecasting.shares import best_share, shrinkage
+from gatewise.forecasting.weighing import mean_of_seen, panel_weights, series_weights
 from gatewise.forecasting.windows import Windows
 from gatewise.layers import Sequential
 from gatewise.training import History
@@ -28,6 +30,9 @@ FEWEST_LAGS = 2
 ROWS_A_LAG = 5  # rows of a series for each lag; chosen on generated series
 FEWEST_SEASONS = 20  # seasons in a series before each phase gets weights of its own; chosen on generated series
 PHASE_GAIN = 0.99  # of the error, which phases must get below to be worth their weights; chosen on generated series
+MOST_WEIGHED = 6000  # held-out windows of a fold by which methods are weighed
+PROBED_UPDATES = 80  # of a network by which series are judged that are too short to tell much
+PROMISE = 0.95  # of the error, which such a network must get below; both chosen on generated and real series
 MOST_VALIDATION = 512  # held-out windows whose loss a training shows
 
 
@@ -44,12 +49,21 @@ class Selection(NamedTuple):
         Mean absolute error in units that all references share.
     shrinkage : float or None
         Of each phase's weights towards those of all phases; None if phases are not told apart.
+    members : tuple of Method
+        Methods beside the path.
+    weights : float64 (series, 2 + members)
+        Of the path, the likely forms of exponential smoothing, and each method.
+    alike : tuple of Fitted
+        The folds with the panel's weights for every series.
     """
 
     folds: list[Fitted]
     penalty: float
     error: float
     shrinkage: float | None = None
+    members: tuple[Method, ...] = ()
+    weights: Array | None = None
+    alike: tuple[Fitted, ...] = ()
 
     @property
     def plan(self) -> Plan:
@@ -76,8 +90,7 @@ def make_plans(panel: Panel, settings: Settings) -> list[Plan]:
 
 def _plan(panel: Panel, settings: Settings, memory: int, lags: int, reference: Reference) -> Plan:
     """Sizes, scales and one reference."""
-    noise = spread(panel, reference.season)
-    wide = noise if reference.kind in ("naive", "drift") else deviation(panel)
+    size, noise = scales(panel, reference)
     return Plan(
         settings.horizon,
         settings.context,
@@ -86,8 +99,8 @@ def _plan(panel: Panel, settings: Settings, memory: int, lags: int, reference: R
         settings.seasons,
         reference,
         settings.drivers,
-        size=np.where(wide > 0, wide, 1.0),
-        noise=np.where(noise > 0, noise, np.finfo(float).tiny ** 0.5),
+        size=size,
+        noise=noise,
     )
 
 
@@ -118,10 +131,10 @@ def linear_rows(windows: Windows) -> tuple[Windows, Array]:
 def _truth(plan: Plan, folds: list[Fold]) -> tuple[Array, Array]:
     """What the reference misses (n, horizon), and weights (n, 1) that bring it to units that all references share."""
     unit = spread(folds[0].after, min(plan.seasons, default=1))
-    weight = plan.noise / np.where(unit > 0, unit, np.inf)
+    unit = np.where(unit > 0, unit, np.inf)
     measured = [fold.measured(plan) for fold in folds]
     truth = np.concatenate([windows.targets(windows.reference) for windows in measured])
-    return truth, np.concatenate([weight[windows.origins.series] for windows in measured])[:, None]
+    return truth, np.concatenate([windows.noise / unit[windows.origins.series][:, None] for windows in measured])
 
 
 def select_phases(selection: Selection, folds: list[Fold]) -> Selection:
@@ -146,10 +159,83 @@ def select_phases(selection: Selection, folds: list[Fold]) -> Selection:
     return Selection(fitted_again, selection.penalty, errors[best], SHRINKAGES[best])
 
 
+def select_combination(selection: Selection, folds: list[Fold]) -> Selection:
+    """Weigh the path of each fold and simple methods, fitted before its cut, by their errors after it."""
+    panel = folds[0].after
+    members = methods_for(selection.plan.seasons, int(np.median(panel.stop - panel.start)))
+    methods = [Methods.fit(fold.before, members) for fold in folds]
+    held = [_HeldOut.of(*parts) for parts in zip(selection.folds, folds, methods, strict=True)]
+    usual = panel_weights(*_points(held), prior_weights(members, len(panel.y)), sum(one.windows for one in held))
+    weights = series_weights(usual, _series_errors(held, len(panel.stop)))
+    fitted, alike = (
+        [replace(one, combination=of_fold.weighed(some)) for one, of_fold in zip(selection.folds, methods, strict=True)]
+        for some in (weights, np.tile(usual, (len(weights), 1)))
+    )
+    return selection._replace(folds=fitted, members=members, weights=weights, alike=tuple(alike))
+
+
+class _HeldOut(NamedTuple):
+    """Forecasts (k, n, horizon) of path and methods, and the truth (n, horizon), in units all series share."""
+
+    truth: Array
+    forecasts: Array
+    series: Array
+    windows: float
+
+    @classmethod
+    def of(cls, fitted: Fitted, fold: Fold, methods: Methods) -> _HeldOut:
+        windows = fold.measured(fitted.plan).thinned(MOST_WEIGHED)
+        seasonal, plain = (spread(fold.after, lag) for lag in (min(fitted.plan.seasons, default=1), 1))
+        unit = np.where(seasonal > 0, seasonal, np.where(plain > 0, plain, 1.0))[windows.origins.series][:, None]
+        each = methods.forecast(windows)
+        likely = np.einsum("nk,knh->nh", methods.likely[windows.origins.series], each)
+        forecasts = np.concatenate([[fitted.path(windows), likely], each])
+        truth = windows.panel.y[windows.ahead]
+        seen = np.isfinite(truth).sum() / truth.shape[1]
+        independent = max(seen / truth.shape[1], len(np.unique(windows.origins.series)))
+        return cls(truth / unit, forecasts / unit, windows.origins.series, independent)
+
+
+def _points(held: list[_HeldOut]) -> tuple[Array, Array, Array]:
+    """Truth (points,), forecasts (k, points) and weights (points,) where something was observed.
+
+    Each step ahead counts the same: near the end of a series the far ones are rarely observed.
+    """
+    truth = np.concatenate([one.truth for one in held])
+    forecasts = np.concatenate([one.forecasts for one in held], axis=1)
+    seen = np.isfinite(truth)
+    weight = np.broadcast_to(1 / np.maximum(seen.sum(axis=0), 1), truth.shape)
+    return truth[seen], forecasts[:, seen], weight[seen]
+
+
+def _series_errors(held: list[_HeldOut], count: int) -> Array:
+    """Mean absolute error (series, k) over all steps ahead, each counting the same; NaN of series not held out."""
+    horizon = held[0].truth.shape[1]
+    total, number = np.zeros((count, horizon, len(held[0].forecasts))), np.zeros((count, horizon, 1))
+    for one in held:
+        seen = np.isfinite(one.truth)[..., None]
+        error = np.abs(one.forecasts - one.truth).transpose(1, 2, 0)
+        np.add.at(total, one.series, np.where(seen, error, 0))
+        np.add.at(number, one.series, seen)
+    with np.errstate(invalid="ignore"):
+        mean = total / np.where(number > 0, number, np.nan)
+    return mean_of_seen(mean, 1)
+
+
 def select_networks(
     selection: Selection, folds: list[Fold], settings: Settings, rng: np.random.Generator, progress: bool
 ) -> tuple[Fitted, History]:
-    """Train networks in each fold; return their share, spread and offsets, and how the last one was trained."""
+    """Train networks in each fold; return their share, what calibrates them, and how the last one was trained.
+
+    Where series are short, one is trained for a moment at first: if it does not help at all, no other is.
+    """
+    weight = recency(folds, settings.horizon)
+    if (selection.plan.noise <= LEAST_NOISE).all():  # constant series leave nothing to learn
+        return _calibrated(selection, folds, weight), History()
+    if len(folds) > 1:
+        promising, history = _probe(selection.folds[-1], folds[-1], settings, rng)
+        if not promising:
+            return _calibrated(selection, folds, weight), history
     truths, parts = [], []
     for fitted, fold in zip(selection.folds, folds, strict=True):
         networks, history = _train_in(fold, fitted, settings, max(1, settings.n_networks // len(folds)), rng, progress)
@@ -157,15 +243,45 @@ def select_networks(
         base = fitted.base(measured)
         truths.append(measured.targets(base))
         parts.append(recurrent.forecast(networks, measured, base))
-    truth, quantiles, levels = np.concatenate(truths), np.concatenate(parts), settings.levels
-    median = quantiles[..., levels.index(0.5)]
+    truth, median = np.concatenate(truths), np.concatenate(parts)[..., LEARNED.index(0.5)]
     share, _ = best_share(truth, median)
     share *= shrinkage(truth, share * median)
-    spreads = {own: shrunk(quantiles, share, own, levels) for own in (False, True)}
-    losses = {own: intervals.calibrated_loss(truth, values, levels) for own, values in spreads.items()}
-    own_spread = losses[True] < losses[False]
-    offsets = intervals.calibrated(truth, spreads[own_spread], levels, recency(folds, settings.horizon))
-    return replace(selection.folds[-1], network_share=share, own_spread=own_spread, offsets=offsets), history
+    return _calibrated(selection, folds, weight, parts, share), history
+
+
+def _calibrated(
+    selection: Selection,
+    folds: list[Fold],
+    weight: Array | None,
+    parts: Sequence[Array] | None = None,
+    share: float = 0.0,
+) -> Fitted:
+    """The path and methods of the last fold, calibrated by the errors of all; `parts` are the networks' quantiles.
+
+    Errors are those of methods weighed alike for all series: the weights of each were chosen by its own errors, which
+    would look smaller than they are.
+    """
+    windows = [fold.measured(selection.plan) for fold in folds]
+    medians = [one.base(some) for one, some in zip(selection.alike or selection.folds, windows, strict=True)]
+    if parts is None:
+        return replace(selection.folds[-1], calibration=calibration.calibrate(windows, medians, weight=weight)[0])
+    moves = [share * some.noise * part[..., LEARNED.index(0.5)] for some, part in zip(windows, parts, strict=True)]
+    medians = [median + move for median, move in zip(medians, moves, strict=True)]
+    plain, loss = calibration.calibrate(windows, medians, weight=weight)
+    own, own_loss = calibration.calibrate(windows, medians, [own_spread(part, LEARNED) for part in parts], weight)
+    wider = own_loss < loss
+    return replace(selection.folds[-1], network_share=share, own_spread=wider, calibration=own if wider else plain)
+
+
+def _probe(fitted: Fitted, fold: Fold, settings: Settings, rng: np.random.Generator) -> tuple[bool, History]:
+    """Whether a network trained before the cut for a moment clearly lessens the error after it, and its training."""
+    brief = settings.network._replace(max_updates=min(PROBED_UPDATES, settings.network.max_updates))
+    (network,), history = _train_in(fold, fitted, replace(settings, network=brief), 1, rng, False)
+    measured = fold.measured(fitted.plan)
+    base = fitted.base(measured)
+    truth = measured.targets(base)
+    _, error = best_share(truth, recurrent.forecast([network], measured, base)[..., LEARNED.index(0.5)])
+    return error < PROMISE * float(np.nanmean(np.abs(truth))), history
 
 
 def _train_in(
@@ -176,9 +292,7 @@ def _train_in(
     validation = recurrent.samples(some, fitted.base(some))
     training = fold.training(fitted.plan)
     trained = [
-        recurrent.fit(
-            training_rows(fitted, training, rng), settings.levels, settings.network, rng, validation, progress
-        )
+        recurrent.fit(training_rows(fitted, training, rng), LEARNED, settings.network, rng, validation, progress)
         for _ in range(count)
     ]
     return [network for network, _ in trained], trained[-1][1]

@@ -11,7 +11,11 @@ from gatewise import descriptions
 from gatewise.errors import Array, GatewiseValueError, check_choice, check_number
 from gatewise.forecasting import calendar, design, recurrent
 from gatewise.forecasting.axes import Axis
+from gatewise.forecasting.calibration import Calibration
+from gatewise.forecasting.combination import Combination, Method, Methods
 from gatewise.forecasting.covariates import Covariates
+from gatewise.forecasting.dependence import Dependence
+from gatewise.forecasting.distribution import GRID
 from gatewise.forecasting.fitted import Fitted
 from gatewise.forecasting.linear import Linear
 from gatewise.forecasting.panel import Panel
@@ -19,6 +23,8 @@ from gatewise.forecasting.plan import Plan
 from gatewise.forecasting.reading import KINDS, Container
 from gatewise.forecasting.references import KINDS as REFERENCES
 from gatewise.forecasting.references import Reference
+from gatewise.forecasting.smoothing.forms import FORMS
+from gatewise.forecasting.smoothing.smoothed import Smoothed
 from gatewise.forecasting.state import State
 from gatewise.layers import Sequential
 from gatewise.layers.layer import prefixed
@@ -35,6 +41,11 @@ def to_parts(state: State) -> tuple[dict[str, Any], dict[str, Array]]:
         "levels": list(fitted.levels),
         "shares": [fitted.linear_share, fitted.network_share],
         "own_spread": fitted.own_spread,
+        "learned": list(fitted.learned),
+        "calibrated": list(fitted.calibration.levels),
+        "has_tails": fitted.calibration.has_tails,
+        "recent": fitted.calibration.recent,
+        "common": fitted.calibration.dependence.common,
         "networks": [descriptions.describe(one) for one in fitted.networks],
         "axes": [_axis_to_plain(axis) for axis in state.axes],
         "container": [state.container.kind, descriptions.values_to_json(_objects(state.container.names))],
@@ -43,13 +54,22 @@ def to_parts(state: State) -> tuple[dict[str, Any], dict[str, Array]]:
         "features": [list(part) for part in state.calendar],
         "seasons": list(state.seasons),
     }
-    arrays = {"size": plan.size, "noise": plan.noise, "offsets": fitted.offsets}
+    arrays = {"size": plan.size, "noise": plan.noise, "offsets": fitted.calibration.offsets}
+    arrays |= {"spread": fitted.calibration.scale, "lowest": fitted.calibration.lowest}
+    arrays |= {"ties": fitted.calibration.dependence.ties}
     arrays |= {"mean": state.covariates.mean, "scale": state.covariates.scale}
     if fitted.linear is not None:
         arrays |= prefixed("linear", fitted.linear._asdict())
     arrays |= prefixed("panel", {name: getattr(state.panel, name) for name in Panel.__dataclass_fields__})
     for k, one in enumerate(fitted.networks):
         arrays |= prefixed(f"network{k}", one.params)
+    if fitted.combination is not None:
+        methods = fitted.combination.methods
+        description["methods"] = [list(method) for method in methods.members]
+        arrays["weights"] = fitted.combination.weights
+        for k, method in enumerate(methods.members):
+            if method in methods.smoothed:
+                arrays |= prefixed(f"smoothed{k}", methods.smoothed[method].arrays())
     return description, arrays
 
 
@@ -67,15 +87,18 @@ def from_parts(description: dict[str, Any], arrays: dict[str, Array]) -> State:
         for k, one in enumerate(description["networks"])
     )
     shares = [float(share) for share in description["shares"]]
+    levels = tuple(map(float, description["levels"]))
     fitted = Fitted(
         plan=plan,
-        levels=tuple(map(float, description["levels"])),
+        levels=levels,
+        calibration=_calibration(description, arrays, plan),
         linear=Linear(**path) if (path := descriptions.under("linear.", arrays)) else None,
         linear_share=shares[0],
         networks=networks,  # type: ignore[arg-type]
         network_share=shares[1],
         own_spread=bool(description["own_spread"]),
-        offsets=arrays["offsets"],
+        learned=tuple(map(float, description.get("learned", levels))),
+        combination=_combination(description.get("methods", []), arrays, len(panel.stop)),
     )
     axes = tuple(_axis_from_plain(axis) for axis in description["axes"])
     parts = [(str(name), int(size)) for name, size in description["features"]]
@@ -102,6 +125,48 @@ def _plan(described: dict[str, Any], arrays: dict[str, Array]) -> Plan:
     return Plan(**{**described, **rest}, size=arrays["size"], noise=arrays["noise"])
 
 
+def _calibration(described: dict[str, Any], arrays: dict[str, Array], plan: Plan) -> Calibration:
+    """What makes the intervals; files of before hold the offsets of their own levels alone."""
+    if "calibrated" not in described:
+        bare = Calibration.none(plan)
+        return bare._replace(levels=tuple(map(float, described["levels"])), offsets=arrays["offsets"], has_tails=False)
+    for name in ("common", "recent"):
+        check_number(name, described[name], 0, 1)
+    return Calibration(
+        levels=tuple(map(float, described["calibrated"])),
+        offsets=arrays["offsets"],
+        scale=arrays["spread"],
+        lowest=arrays["lowest"],
+        dependence=Dependence(float(described["common"]), arrays["ties"]),
+        recent=float(described["recent"]),
+        has_tails=bool(described["has_tails"]),
+    )
+
+
+def _combination(described: list[Any], arrays: dict[str, Array], count: int) -> Combination | None:
+    """The methods beside the path; none in files that were saved before there were any."""
+    if not described:
+        return None
+    members = tuple(_method(*one) for one in described)
+    smoothed = {
+        method: Smoothed.from_arrays(descriptions.under(f"smoothed{k}.", arrays))
+        for k, method in enumerate(members)
+        if method.reference is None
+    }
+    weights = arrays["weights"]
+    fits = weights.shape == (count, 1 + len(members)) and all(len(one.alpha) == count for one in smoothed.values())
+    if not fits:
+        raise GatewiseValueError("its simple methods do not fit its series: the file is damaged.")
+    return Combination(Methods(members, smoothed), weights)
+
+
+def _method(name: str, season: int, count: int) -> Method:
+    check_choice("method", name, (*REFERENCES, *FORMS))
+    check_number("season", season, 1, LONGEST, integer=True)
+    check_number("season", count, 1, LONGEST, integer=True)
+    return Method(name, season, count)
+
+
 def _check_panel(panel: Panel) -> None:
     rows = len(panel.y)
     fits = (
@@ -124,12 +189,15 @@ def _check_panel(panel: Panel) -> None:
 
 def _check_sizes(state: State) -> None:
     plan, panel, fitted, covariates = state.fitted.plan, state.panel, state.fitted, state.covariates
-    count, levels = len(panel.stop), len(fitted.levels)
+    count, calibration = len(panel.stop), fitted.calibration
     shapes = [
         (plan.size, (count,)),
         (plan.noise, (count,)),
         (panel.static, (count, panel.static.shape[1])),
-        (fitted.offsets, (plan.horizon, levels)),
+        (calibration.offsets, (plan.horizon, len(calibration.levels))),
+        (calibration.scale, (count,)),
+        (calibration.lowest, (count,)),
+        (calibration.dependence.ties, (plan.horizon - 1,)),
         (covariates.mean, (len(covariates.columns),)),
         (covariates.scale, (len(covariates.columns),)),
     ]
@@ -139,9 +207,11 @@ def _check_sizes(state: State) -> None:
         all(array.shape == shape for array, shape in shapes)
         and (plan.size > 0).all()
         and (plan.noise > 0).all()
-        and sizes <= {(features, levels)}
+        and sizes <= {(features, len(fitted.learned))}
         and len(state.axes) == len(state.container.names) == count
-        and 0.5 in fitted.levels
+        and all(0.5 in some for some in (fitted.levels, fitted.learned, calibration.levels))
+        and (calibration.levels == GRID if calibration.has_tails else calibration.levels == fitted.levels)
+        and (abs(calibration.dependence.ties) <= 1).all()
         and plan.drivers == len(covariates.known)
         and calendar.width(state.calendar) + plan.drivers == panel.known.shape[1]
         and (fitted.linear is None or _linear_fits(fitted.linear, panel, plan))

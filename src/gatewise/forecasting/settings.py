@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
+
+from gatewise.errors import GatewiseTypeError, GatewiseValueError, check_number
 from gatewise.forecasting.recurrent import NetworkSettings
+
+LEARNED = (0.1, 0.5, 0.9)  # the quantiles that networks learn, whichever are asked for
 
 
 @dataclass(frozen=True)
@@ -39,3 +45,14 @@ class Settings:
 def levels_of(quantiles: Sequence[float]) -> tuple[float, ...]:
     """The levels a network gives: those asked for and the median, in order."""
     return tuple(sorted({*map(float, quantiles), 0.5}))
+
+
+def checked_levels(name: str, levels: Any) -> list[float]:
+    """Levels as numbers; raise unless there are some, each between 0 and 1."""
+    if isinstance(levels, str) or not np.iterable(levels) or not len(list(levels)):
+        raise GatewiseTypeError(f"{name} is {levels!r}; need levels such as (0.1, 0.5, 0.9).")
+    for level in levels:
+        check_number(name, level, 0, open_low=True)
+        if level >= 1:
+            raise GatewiseValueError(f"{name} holds {level}; need levels between 0 and 1.")
+    return [float(level) for level in levels]

@@ -42,10 +42,10 @@ class State(NamedTuple):
     calendar: list[Part]
     seasons: tuple[int, ...]
 
-    def ahead(self, X_future: Any) -> Panel:
-        """The panel with the next steps of every series, of which covariates and calendar are known."""
-        horizon, known = self.fitted.plan.horizon, self.covariates.known
-        self._check_future(X_future)
+    def ahead(self, X_future: Any, horizon: int) -> Panel:
+        """The panel with the next `horizon` steps of every series, of which covariates and calendar are known."""
+        known = self.covariates.known
+        self._check_future(X_future, horizon)
         tables = reading.per_series(X_future, self.container, "X_future")
         columns = []
         for i, axis in enumerate(self.axes):
@@ -57,8 +57,9 @@ class State(NamedTuple):
 
     def forecast(self, X_future: Any) -> Array:
         """Quantiles (series, horizon, levels) from the end of each series."""
-        panel = self.ahead(X_future)
-        return self.fitted.forecast(panel, panel.ends(self.fitted.plan.horizon))
+        horizon = self.fitted.plan.horizon
+        panel = self.ahead(X_future, horizon)
+        return self.fitted.forecast(panel, panel.ends(horizon))
 
     def updated(self, y_new: Any, X_new: Any) -> State:
         """The state after new rows."""
@@ -73,14 +74,14 @@ class State(NamedTuple):
 
     def trimmed(self) -> State:
         """The state with no more rows than the next forecast reads."""
-        return self._replace(panel=self.panel.tail(self.fitted.plan.memory))
+        tail = self.panel.tail(self.fitted.plan.memory)
+        begun = self.panel.stop - (tail.stop - tail.start)
+        return self._replace(fitted=self.fitted.advanced(self.panel, begun), panel=tail)
 
-    def _check_future(self, X_future: Any) -> None:
+    def _check_future(self, X_future: Any, horizon: int) -> None:
         known = self.covariates.known
         if known and X_future is None:
-            raise GatewiseValueError(
-                f"X_future is None; need the next {self.fitted.plan.horizon} steps of {', '.join(known)}."
-            )
+            raise GatewiseValueError(f"X_future is None; need the next {horizon} steps of {', '.join(known)}.")
         if X_future is not None and not known:
             raise GatewiseValueError("X_future is given; need none: no covariate of the fit is known ahead.")
 

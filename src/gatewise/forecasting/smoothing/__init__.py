@@ -1,0 +1,1 @@
+"""Exponential smoothing and Theta: all series of a panel at once, one recursion for every form."""
