@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
 
 from gatewise.errors import Array, GatewiseError, GatewiseTypeError, GatewiseValueError, check_array, check_names
 from gatewise.forecasting.anomalies import Watch
+from gatewise.forecasting.fitted import Fitted
+from gatewise.forecasting.smoothing.smoothed import Smoothed
 from gatewise.forecasting.state import State
+from gatewise.layers.layer import prefixed
 
 
 class ForecastStepping:
@@ -175,9 +179,12 @@ class ForecasterStepper:
 
     def state_dict(self) -> dict[str, Array]:
         """Return copies of all that goes from step to step as named arrays, to save and to load."""
-        panel = self._twin._state.panel
+        state = self._twin._state
         names = ("y", "known", "past", "start", "stop", "first")
-        return {"steps": np.array(self._steps)} | {name: np.array(getattr(panel, name)) for name in names}
+        arrays = {"steps": np.array(self._steps)} | {name: np.array(getattr(state.panel, name)) for name in names}
+        for k, smoothed in enumerate(_smoothed(state)):
+            arrays |= prefixed(f"smoothed{k}", {name: value.copy() for name, value in smoothed.arrays().items()})
+        return arrays
 
     def load_state_dict(self, arrays: Mapping[str, Array]) -> None:
         """Go on from what `state_dict` returned, here or in another process with the same forecaster.
@@ -202,7 +209,9 @@ class ForecasterStepper:
         if not _laid_end_to_end(parts["start"], parts["stop"], rows):
             raise GatewiseValueError("start and stop do not cut y into series; need what state_dict returned.")
         axes = [axis.moved(axis.future(steps)[-1], steps) if steps else axis for axis in self._start.axes]
-        self._twin._state = self._start._replace(panel=type(panel)(static=panel.static, **parts), axes=tuple(axes))
+        fitted = _with_states(self._start, arrays)
+        panel = type(panel)(static=panel.static, **parts)
+        self._twin._state = self._start._replace(fitted=fitted, panel=panel, axes=tuple(axes))
         self._steps = steps
 
     def copy(self) -> Self:
@@ -229,6 +238,26 @@ class ForecasterStepper:
 
     def _packed(self, parts: list[Array]) -> Array:
         return np.stack(parts, axis=1) if self._several else parts[0]
+
+
+def _smoothed(state: State) -> list[Smoothed]:
+    """Exponential smoothing of a fitted forecaster, whose states follow the observations that are no longer kept."""
+    combination = state.fitted.combination
+    return [] if combination is None else list(combination.methods.smoothed.values())
+
+
+def _with_states(state: State, arrays: Mapping[str, Array]) -> Fitted:
+    """What is fitted, with the exponential smoothing that `arrays` hold."""
+    combination = state.fitted.combination
+    if combination is None:
+        return state.fitted
+    smoothed = {}
+    for k, (method, one) in enumerate(combination.methods.smoothed.items()):
+        known = {f"smoothed{k}.{name}": (name, value) for name, value in one.arrays().items()}
+        parts = {n: check_array(key, arrays[key], value.shape, value.dtype) for key, (n, value) in known.items()}
+        smoothed[method] = Smoothed(**{name: value.copy() for name, value in parts.items()})
+    methods = replace(combination.methods, smoothed=smoothed)
+    return replace(state.fitted, combination=replace(combination, methods=methods))
 
 
 def _laid_end_to_end(start: Array, stop: Array, rows: int) -> bool:
