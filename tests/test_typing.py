@@ -20,6 +20,23 @@ history = gw.train(model, x, np.zeros((8, 1)), loss="mse", optimizer="adam", epo
 classifier = gw.RecurrentClassifier(max_iter=10).fit(x, np.arange(8))
 day = pd.date_range("2024-01-01", periods=100, freq="D")
 forecaster = gw.RecurrentForecaster(7).fit(pd.Series(np.arange(100.0), day))
+table = pd.DataFrame({"shop": ["A"] * 100, "ds": day, "y": 1.0})
+
+
+class Arrow:  # a frame of a library that this checker knows nothing else of
+    columns = ["day", "y"]
+
+    def __len__(self) -> int:
+        return 1
+
+    def join(self, *args: object, **kwargs: object) -> "Arrow":
+        return self
+
+    def drop(self, *args: object, **kwargs: object) -> "Arrow":
+        return self
+
+
+arrow = Arrow()
 
 reveal_type(gw.RecurrentRegressor)
 reveal_type(classifier)
@@ -30,7 +47,13 @@ reveal_type(forecaster.predict())
 reveal_type(forecaster.predict_quantiles())
 reveal_type(forecaster.backtest(np.zeros(100)))
 reveal_type(forecaster.backtest(np.zeros(100), return_forecasts=True))
+reveal_type(forecaster.cross_validation(np.zeros(100)))
+reveal_type(forecaster.score(np.zeros(100)))
 reveal_type(gw.RecurrentForecaster(7).fit(np.zeros((100, 2))).predict())
+reveal_type(gw.RecurrentForecaster(7).fit(table, id="shop", callbacks=[print]).predict_quantiles())
+reveal_type(gw.RecurrentForecaster(7).fit(arrow, time="day").predict(horizon=9))
+reveal_type(gw.RecurrentForecaster(7).cross_validation(arrow, time="day", windows=2))
+reveal_type(gw.RecurrentForecaster(7).fit([np.zeros(9), np.zeros(8)]).predict())
 reveal_type(gw.RecurrentForecaster(7).predict())
 reveal_type(history)
 reveal_type(history[0])
@@ -59,7 +82,13 @@ TYPES = [
     "pandas.core.frame.DataFrame",
     "pandas.core.frame.DataFrame",
     "tuple[pandas.core.frame.DataFrame, pandas.core.frame.DataFrame]",
+    "pandas.core.frame.DataFrame",
+    "float",
     ARRAY,
+    "pandas.core.frame.DataFrame",
+    "script.Arrow",
+    "script.Arrow",
+    "list[Any]",
     "Any",
     "gatewise.training.history.History",
     "dict[str, Any]",

@@ -30,6 +30,10 @@ class GatewiseError(Exception):
     """
 
 
+class GatewiseWarning(UserWarning):
+    """What can be done, and is likely not what was meant; `warnings.simplefilter` silences it by this class."""
+
+
 class GatewiseValueError(GatewiseError, ValueError):
     """A value, shape or name that cannot be used."""
 

@@ -26,6 +26,12 @@ def number(value: float | None) -> str:
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.3g}"
 
 
+def listed(names: Iterable[Any], most: int = 20) -> str:
+    """Return names joined by commas, the first few of many."""
+    names = list(map(str, names))
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
 def aligned(values: Sequence[float | None], decimals: int | None = None) -> list[str]:
     """Return numbers as text with the same decimals, as a column of a table shows them; a dash where there is none.
 

@@ -321,7 +321,8 @@ def test_bad_series_are_named(y, message):
 def test_bad_covariates_are_named(hourly):
     X = pd.DataFrame({"wind": np.arange(400.0), "rain": 1.0}, HOURS)
     for bad, message in (
-        (X.assign(rain="wet"), "column 'rain' has dtype"),
+        (X.assign(rain=HOURS), "column 'rain' has dtype"),
+        (X.assign(rain="1.5"), "column 'rain' holds numbers as text"),
         (X.assign(rain=np.nan), "column 'rain' has no value"),
         (X.assign(rain=np.inf), "column 'rain' is infinite at 2024-01-01"),
         (X.to_numpy()[:50], "has shape (50, 2); need (400, columns)"),

@@ -40,7 +40,7 @@ def test_rows_in_any_order_are_put_in_order():
     [
         (DATES[[0, 1, 1, 2]], "2023-10-27 01:00:00 more than once"),
         (pd.DatetimeIndex([DATES[0], pd.NaT, pd.NaT]), "a row without a time stamp"),
-        (pd.MultiIndex.from_product([["a"], DATES[:4]]), "2 levels.*unstack"),
+        (pd.MultiIndex.from_product([["a"], ["b"], DATES[:4]]), "3 levels; need two: ids and times"),
         (DATES[:4].astype(str), "index of str; need dates.*to_datetime"),
         (DATES[:4].astype(object), "index of object; need dates.*to_datetime"),
         ([DATES[0], "tomorrow", 3], "index of object; need dates"),
@@ -67,6 +67,7 @@ def test_the_advice_for_numbers_that_jitter_makes_them_even():
     assert forecaster().fit(y.groupby((y.index / 300).round().astype(int)).mean()).predict().index[0] == 64
 
 
+@pytest.mark.filterwarnings("ignore:horizon is")  # of series of a few steps
 @pytest.mark.parametrize(
     ("index", "following"),
     [
@@ -98,6 +99,7 @@ def test_a_grid_far_longer_than_the_rows_is_refused_before_it_is_made(index, mes
     refused(message, lambda: forecaster().fit(series(pd.Index(index))))
 
 
+@pytest.mark.filterwarnings("ignore:horizon is")  # of series of a few steps
 @pytest.mark.parametrize(
     ("fitted", "far"),
     [

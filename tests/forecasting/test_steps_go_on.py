@@ -63,6 +63,7 @@ def test_periods_of_any_century(start, frequency):
     forecaster().backtest(y, windows=2)
 
 
+@pytest.mark.filterwarnings("ignore:horizon is")  # of series of a few steps
 def test_nanoseconds_that_end_go_on_in_microseconds():
     last = pd.Timestamp("2262-04-01").as_unit("ns")
     index = pd.date_range(end=last, periods=20, freq="D", unit="ns")

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from table_files import refused
 
@@ -72,7 +73,7 @@ def test_a_table_is_itself(table):
         (pd.DataFrame({"x": [1]}, pd.Index([1], name="x")), ["column 'x'", "columns 1 and 2"]),
         (pd.DataFrame([[1, 2]], columns=pd.MultiIndex.from_tuples([("a", "b"), ("a", "c")])), ["2 levels"]),
         (pd.DataFrame({"x": ["1", 2]}), ["column 'x'", "values of type int, str", "need one type"]),
-        (pd.Series([1, 2]), ["table is a Series", "path or a pandas DataFrame"]),
+        (pd.Series([1, 2]), ["table is a Series", "path or a DataFrame of pandas or polars"]),
         (None, ["table is a NoneType"]),
     ],
 )
@@ -85,3 +86,11 @@ def test_rows_of_a_frame_are_named_from_1():
     refused(
         lambda: read_series(as_table(frame), SeriesRoles.of("day", "x")), "the DataFrame, row 3, column 'x': 'warm'"
     )
+
+
+def test_frames_of_other_libraries_are_tables_too():
+    frame = pd.DataFrame(
+        {"shop": ["A "] * 40, "day": pd.date_range("2024-01-01", periods=40), "sales": np.arange(40.0)}
+    )
+    arrow = pa.Table.from_pandas(frame, preserve_index=False)
+    assert as_table(arrow).data.to_pydict() == as_table(frame).data.to_pydict()

@@ -79,7 +79,11 @@ series_options = _together(
     _column("--time", "Column of times, or several as year,quarter. Default: the one there is, or the file's order."),
     _columns("--target", "targets", help="Column to forecast. Default: the one of numbers."),
     _column("--series", "Column that tells several series apart."),
-    click.option("--horizon", type=COUNT, help="Steps ahead. Default: by the step; 24 hours, 7 days, …"),
+    click.option(
+        "--horizon",
+        type=COUNT,
+        help="Steps ahead. Default: by the step (24 hours, 7 days, …), a quarter of the series at most.",
+    ),
     click.option("--season", type=COUNT, help="Steps in a season. Default: by the step; a week, a year, …"),
     _columns("--known", help="Column known ahead."),
     _columns("--past", help="Column known up to now."),

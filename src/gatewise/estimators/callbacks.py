@@ -69,3 +69,34 @@ class Epochs:
             return {"model_": model.astype(model.dtype)}
 
         return {"estimator": self._estimator, **self._arguments, "reconstruction_attributes": network}
+
+
+class NetworkEpochs:
+    """Tells the callbacks set on a forecaster of each epoch of each of its networks, whose number nobody knows ahead.
+
+    `arguments` is what hooks may ask for: X, y and metadata, as they came. Once a callback asks to stop, every network
+    stops after the epoch it is in.
+    """
+
+    def __init__(self, estimator: Any, **arguments: Any) -> None:
+        self._estimator, self._arguments, self._stopped = estimator, arguments, False
+        self._fit: Any = None
+        if hasattr(estimator, "_init_callback_context"):
+            self._fit = estimator._init_callback_context(max_subtasks=None)
+            self._fit.call_on_fit_task_begin(estimator=estimator, **arguments)
+
+    def end(self, record: dict[str, Any], model: Any) -> bool:
+        """Begin and end the task of an epoch; return whether to stop. A callback of `gatewise.train`."""
+        if self._fit is None:
+            return False
+        told = {"estimator": self._estimator, **self._arguments}
+        told["reconstruction_attributes"] = lambda: {"networks_": (model.astype(model.dtype),)}
+        epoch = self._fit.subcontext(task_name="epoch")
+        epoch.call_on_fit_task_begin(**told)
+        self._stopped |= bool(epoch.call_on_fit_task_end(**told))
+        return self._stopped
+
+    def close(self) -> None:
+        """End the fit."""
+        if self._fit is not None:
+            self._fit.call_on_fit_task_end(estimator=self._estimator, **self._arguments)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from numbers import Real
-from typing import TYPE_CHECKING, Any, ClassVar, Self, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypedDict, Unpack, overload
 
 import numpy as np
 from sklearn.utils import check_random_state
@@ -12,9 +12,13 @@ from sklearn.utils._param_validation import Interval
 
 from gatewise import descriptions
 from gatewise.errors import Array, GatewiseValueError, check_number
+from gatewise.estimators.callbacks import CallbackSupportMixin, NetworkEpochs, with_callbacks
 from gatewise.estimators.forecasts import Forecast, Forecasts, Quantiles
 from gatewise.estimators.parameters import CONSTRAINTS, COUNT, CheckedParameters
 from gatewise.forecasting import fitting
+from gatewise.forecasting.given import Given
+from gatewise.forecasting.lengths import judge_horizon
+from gatewise.forecasting.long import Names
 from gatewise.forecasting.preparation import Prepared, prepare
 from gatewise.forecasting.recurrent import NetworkSettings
 from gatewise.forecasting.serialization import from_parts, to_parts
@@ -22,8 +26,10 @@ from gatewise.forecasting.settings import Settings, checked_levels, levels_of
 from gatewise.forecasting.state import State
 from gatewise.layers.registry import cell_name
 from gatewise.training import History
+from gatewise.training.epochs import Callback
 
 if TYPE_CHECKING:
+    from narwhals.typing import IntoDataFrameT as Frame
     from pandas import DataFrame, Series
 
 Seasons = int | Sequence[int] | None
@@ -32,7 +38,16 @@ LEAST_CONTEXT = 4  # steps, in series that are next to nothing
 DAY, WEEK = 24, 168  # hours; a day is read at least and a week at most, whatever the step
 
 
-class RecurrentForecaster(Forecasts[Forecast, Quantiles], CheckedParameters):
+class FitOptions(TypedDict, total=False):
+    """Keywords of `RecurrentForecaster.fit`."""
+
+    id: Any
+    time: Any
+    target: Any
+    callbacks: Sequence[Callback]
+
+
+class RecurrentForecaster(CallbackSupportMixin, Forecasts[Forecast, Quantiles], CheckedParameters):  # type: ignore[misc]
     """Forecast one or many series: a GRU on what a simple reference and a linear path miss.
 
     Parameters
@@ -170,14 +185,33 @@ class RecurrentForecaster(Forecasts[Forecast, Quantiles], CheckedParameters):
         self.verbose = verbose
 
     @overload
-    def fit(self, y: Series[Any], X: Any = None, static: Any = None) -> RecurrentForecaster[Series[Any], DataFrame]: ...
+    def fit(
+        self, y: Series[Any], X: Any = None, static: Any = None, **options: Unpack[FitOptions]
+    ) -> RecurrentForecaster[Series[Any], DataFrame]: ...
     @overload
-    def fit(self, y: DataFrame, X: Any = None, static: Any = None) -> RecurrentForecaster[DataFrame, DataFrame]: ...
+    def fit(
+        self, y: Frame, X: Any = None, static: Any = None, **options: Unpack[FitOptions]
+    ) -> RecurrentForecaster[Frame, Frame]: ...
     @overload
-    def fit(self, y: Array, X: Any = None, static: Any = None) -> RecurrentForecaster[Array, Array]: ...
+    def fit(
+        self, y: Array, X: Any = None, static: Any = None, **options: Unpack[FitOptions]
+    ) -> RecurrentForecaster[Array, Array]: ...
     @overload
-    def fit(self, y: Sequence[Any], X: Any = None, static: Any = None) -> RecurrentForecaster[list[Any], list[Any]]: ...
-    def fit(self, y: Any, X: Any = None, static: Any = None) -> RecurrentForecaster[Any, Any]:
+    def fit(
+        self, y: Sequence[Any], X: Any = None, static: Any = None, **options: Unpack[FitOptions]
+    ) -> RecurrentForecaster[list[Any], list[Any]]: ...
+    @with_callbacks
+    def fit(
+        self,
+        y: Any,
+        X: Any = None,
+        static: Any = None,
+        *,
+        id: Any = None,
+        time: Any = None,
+        target: Any = None,
+        callbacks: Sequence[Callback] = (),
+    ) -> RecurrentForecaster[Any, Any]:
         """Fit to one or many series.
 
         Parameters
@@ -185,10 +219,21 @@ class RecurrentForecaster(Forecasts[Forecast, Quantiles], CheckedParameters):
         y : Series, DataFrame with one column per series, list of Series or arrays, or array (time,) or (time, series)
             Observations at even steps: dates, periods or whole numbers as index. NaN, what is masked in a masked array
             and absent dates are gaps. An index of numbers that lie on no common step is refused, as such dates are.
+            Or a long frame of pandas, polars or another library that narwhals reads, with a row for each series and
+            time in any order: a column of ids (none for one series), one of times (dates, text that is ISO dates,
+            periods or whole numbers) and one of values; ids and times may be the index. Forecasts come back like it.
         X : DataFrame or array (time, columns), or for a list of series a list of them, optional
-            Covariates beside y; a DataFrame is matched by its index.
+            Covariates beside y; a DataFrame is matched by its index. Text, categories and the like become a column of 0
+            and 1 for each level; a level that the fit did not see counts as none of them, with a warning. Beside a long
+            frame, one with the same columns of ids and times; further columns of y are covariates too.
         static : DataFrame or array (series, columns), optional
-            Numbers that belong to a series as a whole, one row per series.
+            Numbers, or text, that belong to a series as a whole, one row per series. Beside a long frame, one with the
+            column of ids or with the ids as index, or names of columns of y.
+        id, time, target : str, optional
+            Names of these columns of a long frame; without them "unique_id", "ds" and "y", or what else is clear.
+        callbacks : sequence of callable
+            Each is called as `callback(record, network)` after every epoch of every network; that network stops if one
+            returns True. `set_callbacks` takes those of scikit-learn (1.9 or later).
 
         Returns
         -------
@@ -199,19 +244,33 @@ class RecurrentForecaster(Forecasts[Forecast, Quantiles], CheckedParameters):
         ------
         GatewiseError
             If an option, a series, a date or a column cannot be used; it is named.
+
+        Warns
+        -----
+        GatewiseWarning
+            If the series are too short to try forecasts of `horizon` steps on them at least twice.
+
+        Examples
+        --------
+        >>> import numpy as np, pandas as pd, gatewise as gw
+        >>> months = pd.date_range("2020-01-01", periods=48, freq="MS").strftime("%Y-%m")
+        >>> y = pd.DataFrame({"shop": ["A"] * 48 + ["B"] * 48, "month": [*months, *months], "sales": np.arange(96.0)})
+        >>> forecaster = gw.RecurrentForecaster(2, max_updates=20, random_state=0)
+        >>> forecaster.fit(y, id="shop", time="month", target="sales").predict().round().values.tolist()
+        [['A', '2024-01', 48.0], ['A', '2024-02', 49.0], ['B', '2024-01', 96.0], ['B', '2024-02', 97.0]]
         """
         self._check_options()
+        given = Given.of(y, X, static, Names(id, time, target))
         data = prepare(
-            y,
-            X,
-            static,
-            past_covariates=self.past_covariates,
-            seasons=_seasons(self.season),
-            dated=bool(self.calendar),
+            given, past_covariates=self.past_covariates, seasons=_seasons(self.season), dated=bool(self.calendar)
         )
+        judge_horizon(self.horizon, data.panel.stop - data.panel.start)
         rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31))
-        fitted, history = fitting.fit(data.panel, self._settings(data), rng, bool(self.verbose))
+        epochs = NetworkEpochs(self, X=X, y=y)
+        settings = self._settings(data, [*callbacks, epochs.end])
+        fitted, history = fitting.fit(data.panel, settings, rng, bool(self.verbose))
         self._take(data.fitted(fitted), history)
+        epochs.close()
         return self
 
     def _to_parts(self) -> tuple[dict[str, Any], dict[str, Array]]:
@@ -250,9 +309,10 @@ class RecurrentForecaster(Forecasts[Forecast, Quantiles], CheckedParameters):
             check_number("season", season, 1, integer=True)
         checked_levels("quantiles", self.quantiles)
 
-    def _settings(self, data: Prepared) -> Settings:
+    def _settings(self, data: Prepared, callbacks: Sequence[Callback]) -> Settings:
         context = self.context or max(LEAST_CONTEXT, min(max(DAY, self.horizon), WEEK, data.length // 3))
-        network = NetworkSettings(*(getattr(self, name) for name in NetworkSettings._fields))
+        options = {name: getattr(self, name) for name in NetworkSettings._fields if name != "callbacks"}
+        network = NetworkSettings(**options, callbacks=tuple(callbacks))
         drivers = len(data.covariates.known)
         return Settings(
             self.horizon, context, data.seasons, drivers, levels_of(self.quantiles), self.n_networks, network
@@ -260,7 +320,7 @@ class RecurrentForecaster(Forecasts[Forecast, Quantiles], CheckedParameters):
 
     def _take(self, state: State, history: History) -> None:
         """Keep a fitted state, and show what it holds."""
-        fitted, columns = state.fitted, state.covariates.columns
+        fitted, columns = state.fitted, state.covariates.as_given(state.covariates.columns)
         self._state, self.history_ = state, history
         self.reference_ = fitted.reference
         self.seasons_ = state.seasons

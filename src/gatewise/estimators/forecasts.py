@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Generic, Literal, Self, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, Self
 
 import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
 from gatewise.errors import check_number
+from gatewise.estimators.evaluation import Evaluated
 from gatewise.estimators.forecast_streaming import ForecastStepping
 from gatewise.estimators.summaries import Summarized, form_of
-from gatewise.forecasting import horizons
-from gatewise.forecasting.anomalies import Watch
+from gatewise.estimators.watching import Watching
+from gatewise.forecasting import horizons, plots
 from gatewise.forecasting.inspection import ForecasterInspection, inspect
 from gatewise.forecasting.settings import checked_levels
 from gatewise.forecasting.state import State
@@ -30,7 +31,7 @@ else:
     Forecast, Quantiles = TypeVar("Forecast"), TypeVar("Quantiles")
 
 
-class Forecasts(ForecastStepping, Summarized, Generic[Forecast, Quantiles]):
+class Forecasts(ForecastStepping, Watching, Evaluated, Summarized, Generic[Forecast, Quantiles]):
     """The verbs of a fitted `RecurrentForecaster`, which sets what stands here without a value.
 
     For type checkers it is generic: in the container of forecasts, which is that of the series, and in that of
@@ -47,7 +48,8 @@ class Forecasts(ForecastStepping, Summarized, Generic[Forecast, Quantiles]):
         Parameters
         ----------
         X_future : DataFrame or array (horizon, columns), or a list of them, optional
-            The covariates known ahead for those steps; needed if there are any.
+            The covariates known ahead for those steps; needed if there are any. Beside a long frame, one with the same
+            columns of ids and times; one without ids is the same for all series.
         horizon : int, optional
             Number of steps; by default those of the fit. Fewer are the first of them. For more, the forecaster takes
             its own medians for observations and goes on from them, again and again; covariates known only up to now
@@ -93,7 +95,8 @@ class Forecasts(ForecastStepping, Summarized, Generic[Forecast, Quantiles]):
         -------
         DataFrame, list of them, or array
             For a Series a column a level; for a DataFrame columns (series, level); for a list a DataFrame each; for
-            arrays (horizon, levels) or (horizon, series, levels). Levels never cross.
+            arrays (horizon, levels) or (horizon, series, levels); for a long frame such a frame with a column a level.
+            Levels never cross.
 
         Raises
         ------
@@ -136,7 +139,7 @@ class Forecasts(ForecastStepping, Summarized, Generic[Forecast, Quantiles]):
         -------
         DataFrame, list of them, or array
             For a Series a column a path, (horizon, n); for a DataFrame columns (series, path); for a list a DataFrame
-            each; for arrays (horizon, n) or (horizon, series, n).
+            each; for arrays (horizon, n) or (horizon, series, n); for a long frame such a frame with a column a path.
 
         Raises
         ------
@@ -164,7 +167,7 @@ class Forecasts(ForecastStepping, Summarized, Generic[Forecast, Quantiles]):
         Parameters
         ----------
         y_new : as y in `fit`
-            The same series, at later steps; steps left out are gaps.
+            The same series, at later steps; steps left out are gaps. A long frame may leave out series.
         X_new : as X in `fit`
             All covariates at those steps; needed if there are any.
 
@@ -176,121 +179,50 @@ class Forecasts(ForecastStepping, Summarized, Generic[Forecast, Quantiles]):
         self._state = self._fitted_state().updated(y_new, X_new)
         return self
 
-    def anomalies(self, y_new: Any, X_new: Any = None, rate: float = 0.01) -> Any:
-        """Return how new values differ from what was to be expected, and which of them raise an alarm.
-
-        This object is not changed: `update` takes the values.
+    def plot(
+        self,
+        X_future: Any = None,
+        *,
+        history: Any = None,
+        series: Any = None,
+        levels: Sequence[float] | None = None,
+        horizon: int | None = None,
+        library: Literal["matplotlib", "bokeh"] | None = None,
+    ) -> Any:
+        """Draw the last observations and the forecast with its interval; one series below the other.
 
         Parameters
         ----------
-        y_new, X_new
-            As in `update`.
-        rate : float
-            Share of false alarms among the values of series that go on as they were, at the most 0.5.
+        X_future, horizon
+            As in `predict`.
+        history : int or as y in `fit`, optional
+            How many of the last observations to draw, of those that a forecast reads; or the series to draw. By default
+            four times as many as the forecast has steps.
+        series : name or list of names, optional
+            Of the series to draw; without it the first twelve.
+        levels : sequence of float, optional
+            The lowest and the highest are the ends of the interval; by default those of `quantiles`.
+        library : "matplotlib" or "bokeh", optional
+            By default matplotlib if it is installed, else Bokeh.
 
         Returns
         -------
-        DataFrame, or a list of them
-            For a Series or an array a row a value: `value`; `forecast`, its median one step before; `score`, how far
-            out it lies, in standard deviations of a normal distribution; `p_value`, the share of values at least as
-            suspicious in series that go on as they were, NaN in a gap; `alarm`, whether that is at most the rate;
-            `kind`, why: "spike", far from the forecast; "shift", on one side of it for long; "stuck", the same value
-            again and again; or "". For a DataFrame columns (series, measure), for a list a DataFrame each.
-
-        Raises
-        ------
-        GatewiseError
-            If the rate is out of range, or the values cannot be used.
-
-        Notes
-        -----
-        The p-values of the forecaster are held against those of the values before, as they come, so that the rate of
-        false alarms holds even where its intervals are too narrow or too wide; see `gatewise.forecasting.alarms`.
+        matplotlib Axes (an array of them for several series), or a Bokeh figure (a column of them)
 
         Examples
         --------
-        >>> import numpy as np, pandas as pd, gatewise as gw
-        >>> index = pd.date_range("2024-01-01", periods=300, freq="D")
-        >>> y = pd.Series(np.random.default_rng(0).normal(10, 1, 300), index)
-        >>> forecaster = gw.RecurrentForecaster(1, season=7, max_updates=20, random_state=0).fit(y[:200])
-        >>> y.iloc[250] = 20
-        >>> found = forecaster.anomalies(y[200:], rate=0.01)
-        >>> found["kind"].iloc[50], int(found["alarm"].sum()) < 5
-        ('spike', True)
+        >>> import numpy as np, gatewise as gw
+        >>> forecaster = gw.RecurrentForecaster(4, max_updates=20, random_state=0).fit(np.sin(np.arange(60.0)))
+        >>> figure = forecaster.plot(history=20, library="bokeh")  # bokeh.plotting.show(figure) opens it
+        >>> [entry.label.value for entry in figure.legend[0].items]
+        ['80 % interval', 'observed', 'median']
         """
-        return self.watch(rate).update(y_new, X_new)
-
-    def watch(self, rate: float = 0.01) -> Watch:
-        """Return an object that does what `anomalies` does as values come: its `update(y_new, X_new=None)`.
-
-        It remembers what it has seen, and does not change this object.
-        """
-        return Watch(self._fitted_state(), rate)
-
-    @overload
-    def backtest(
-        self,
-        y: Any,
-        X: Any = None,
-        windows: int = 5,
-        *,
-        static: Any = None,
-        stride: int | None = None,
-        refit: bool = False,
-        return_forecasts: Literal[False] = False,
-    ) -> pd.DataFrame: ...
-    @overload
-    def backtest(
-        self,
-        y: Any,
-        X: Any = None,
-        windows: int = 5,
-        *,
-        static: Any = None,
-        stride: int | None = None,
-        refit: bool = False,
-        return_forecasts: Literal[True],
-    ) -> tuple[pd.DataFrame, pd.DataFrame]: ...
-    def backtest(
-        self,
-        y: Any,
-        X: Any = None,
-        windows: int = 5,
-        *,
-        static: Any = None,
-        stride: int | None = None,
-        refit: bool = False,
-        return_forecasts: bool = False,
-    ) -> Any:
-        """Forecast from rolling origins at the end of y and measure the errors; this object is not changed.
-
-        A copy is fitted once, to what lies before the first origin, and updated from origin to origin.
-
-        Parameters
-        ----------
-        y, X, static
-            As in `fit`.
-        windows : int
-            Number of origins.
-        stride : int, optional
-            Steps from one origin to the next; by default `horizon`.
-        refit : bool
-            Whether to fit again at every origin.
-        return_forecasts : bool
-            Whether to return the forecasts too.
-
-        Returns
-        -------
-        measures : DataFrame
-            Rows (window, method): windows from 1 on and "all"; methods model, seasonal_naive, naive, drift, mean.
-            Columns mae, rmse, mase, smape, pinball, and coverage of the outermost quantiles.
-        forecasts : DataFrame
-            With `return_forecasts`: a row for each step; columns series, window, truth, one a method, one a quantile.
-        """
-        from gatewise.forecasting.backtest import backtest
-
-        measured = backtest(self, y, X, static, windows=windows, stride=stride, refit=refit)
-        return (measured.measures(), measured.forecasts()) if return_forecasts else measured.measures()
+        state = self._fitted_state()
+        asked = self.quantiles if levels is None else checked_levels("levels", levels)
+        low, high = float(min(asked)), float(max(asked))
+        quantiles = horizons.distribution(state, X_future, _checked_horizon(horizon)).quantile([low, 0.5, high])
+        curves = plots.curves_of(state, quantiles, history, series)
+        return plots.draw(curves, f"{100 * (high - low):.3g} % interval", library)
 
     def inspect(self, X_future: Any = None, *, windows: int = 6) -> ForecasterInspection:
         """Return what this forecaster last saw, forecasts next, and gives its networks to read.

@@ -32,8 +32,7 @@ class GatewiseForecaster(BaseForecaster):  # type: ignore[misc]
     max_iter : int, optional
         As in `RecurrentForecaster`.
     levels : sequence of float
-        Quantiles that the network learns; others that are asked of `predict_quantiles` lie on straight lines between
-        them, and beyond the outermost on the line's end.
+        The `quantiles` of `RecurrentForecaster`; `predict_quantiles` gives any others as well.
     random_state : int, RandomState or None
 
     Attributes
@@ -124,8 +123,9 @@ class GatewiseForecaster(BaseForecaster):  # type: ignore[misc]
 
     def _predict_quantiles(self, fh: Any, X: Any, alpha: Sequence[float]) -> Any:
         rows = self._rows(fh)
-        quantiles = self.forecaster_.predict_quantiles(self._ahead(X)).sort_index(axis=1)
-        values = [np.interp(alpha, quantiles.columns, row) for row in quantiles.to_numpy()[rows]]
+        asked = sorted({float(level) for level in alpha})
+        quantiles = self.forecaster_.predict_quantiles(self._ahead(X), levels=asked)
+        values = quantiles[[float(level) for level in alpha]].to_numpy()[rows]
         name = self._get_varnames()[0]
         columns = pd.MultiIndex.from_product([[name], alpha])
         return pd.DataFrame(values, index=fh.to_absolute_index(self.cutoff), columns=columns)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from gatewise.errors import Array, GatewiseTypeError, GatewiseValueError
-from gatewise.forecasting.dates import date_range
+from gatewise.forecasting.dates import before, date_range, keeps
 from gatewise.forecasting.frequency import MOST_STEPS, exact_frequency, months_of, steps_between
 
 KINDS = {"dates": "dates", "periods": "periods", "numbers": "whole numbers"}
@@ -56,6 +57,14 @@ class Axis:
 
     def past(self, steps: int) -> Any:
         """The index of the last `steps` steps, the last one included."""
+        return self._whole if steps == self.length else self._past(steps)
+
+    @cached_property
+    def _whole(self) -> Any:
+        """The index of all steps, made once: rolling origins cut it again and again."""
+        return self._past(self.length)
+
+    def _past(self, steps: int) -> Any:
         if self.kind == "numbers":
             step = int(self.frequency)
             return pd.RangeIndex(self.last - (steps - 1) * step, self.last + step, step, name=self.name)
@@ -63,11 +72,15 @@ class Axis:
             return pd.period_range(end=self.last, periods=steps, freq=self.frequency, name=self.name)
         return date_range(None, self.last, periods=steps, frequency=self.frequency, name=self.name)
 
+    def stamps(self, steps: int) -> Any:
+        """The dates of the last `steps` steps, of periods their starts, without a frequency; the numbers of numbers."""
+        return before(self.last, steps, self.frequency) if self.kind == "dates" else stamps(self.past(steps))
+
     def number_of_first(self, steps: int) -> int:
         """Number of the first of the last `steps` steps on a scale that series of one frequency share."""
-        first = self.past(steps)[:1]
         if self.seconds is None:
-            return int(first[0]) // int(self.frequency)
+            return int(self.past(steps)[0]) // int(self.frequency)
+        first = self.stamps(steps)[:1] if self.kind == "dates" else self.past(steps)[:1]
         months = months_of(first.freq if self.kind == "periods" else self.frequency)
         if months is not None:  # of unequal lengths: their seconds would not keep January in its place
             return int(first[0].year * 12 + first[0].month - 1) // months
@@ -115,12 +128,12 @@ class Axis:
             return pd.period_range(self.last, last, freq=self.frequency)[1:]
         return date_range(self.last, last, frequency=self.frequency)[1:]
 
-    @property
+    @cached_property
     def seconds(self) -> float | None:
         """Length of a step in seconds; None of numbers."""
         if self.kind == "numbers":
             return None
-        index = stamps(self.past(min(self.length, 60) + 2))
+        index = self.stamps(min(self.length, 60) + 2)
         return float(np.median(np.diff(index.asi8))) / UNITS_A_SECOND[index.unit]
 
 
@@ -194,8 +207,11 @@ def _kind(index: Any, name: str) -> str:
     )
 
 
-def regular(index: Any, name: str) -> tuple[Axis, Any]:
-    """Return the axis of an index, and the index with every step between its first and its last, in order."""
+def regular(index: Any, name: str, like: str | None = None) -> tuple[Axis, Any]:
+    """Return the axis of an index, and the index with every step between its first and its last, in order.
+
+    `like` is a frequency that the dates of other series have: tried first, which is quicker than to look for one.
+    """
     if not len(index):
         raise GatewiseValueError(f"{name} has no rows; need at least one observation.")
     kind = _kind(index, name)
@@ -206,7 +222,9 @@ def regular(index: Any, name: str) -> tuple[Axis, Any]:
             f"{name} has {index[index.duplicated()][0]} more than once; need each step once: drop or sum the copies."
         )
     ordered = index.sort_values()
-    return {"dates": _dates, "periods": _periods, "numbers": _numbers}[kind](ordered, name)
+    if kind == "dates":
+        return _dates(ordered, name, like)
+    return (_periods if kind == "periods" else _numbers)(ordered, name)
 
 
 def place(index: Any, grid: Any) -> Array:
@@ -238,13 +256,13 @@ def _numbers(ordered: Any, name: str) -> tuple[Axis, Any]:
     first, last = int(ordered[0]), int(ordered[-1])
     if max(abs(first), abs(last)) > LARGEST_NUMBER:
         raise GatewiseValueError(f"{name} has an index from {first} to {last}; need numbers up to {LARGEST_NUMBER}.")
-    step = _step_of_numbers(ordered, name)
+    step = step_of_numbers(ordered, name)
     _check_span(ordered, "numbers", str(step), name)
     grid = pd.RangeIndex(first, last + step, step, name=ordered.name)
     return Axis("numbers", str(step), last, len(grid), ordered.name), grid
 
 
-def _step_of_numbers(ordered: Any, name: str) -> int:
+def step_of_numbers(ordered: Any, name: str) -> int:
     """Return the step on which all numbers lie and which two of them at least are apart; raise if there is none."""
     if isinstance(ordered, pd.RangeIndex):
         return abs(ordered.step)
@@ -272,8 +290,12 @@ def _periods(ordered: Any, name: str) -> tuple[Axis, Any]:
     return Axis("periods", grid.freqstr, grid[-1], len(grid), ordered.name), grid
 
 
-def _dates(ordered: Any, name: str) -> tuple[Axis, Any]:
+def _dates(ordered: Any, name: str, like: str | None) -> tuple[Axis, Any]:
+    if like is not None and ordered.freq is None and len(ordered) > 2 and keeps(ordered, like):
+        return Axis("dates", like, ordered[-1], len(ordered), ordered.name), ordered
     frequency = exact_frequency(ordered, name)
+    if keeps(ordered, frequency):
+        return Axis("dates", frequency, ordered[-1], len(ordered), ordered.name), ordered
     _check_span(ordered, "dates", frequency, name)
     grid = date_range(ordered[0], ordered[-1], frequency=frequency, name=ordered.name)
     off = ordered.difference(grid)

@@ -22,6 +22,7 @@ ENOUGH = 400  # errors of a step: with fewer it borrows those of its neighbors
 PRIOR = 8.0  # independent windows that the shape of a t distribution counts as
 FREEDOM = 5.0  # its degrees of freedom
 MIRRORED = 100.0  # independent windows at which a mirrored error counts half: few errors do not show a skew
+FEWEST = 2.0  # added to the independent windows whose number moves levels outward
 APART = 0.01  # of a width that two levels are apart at least, times the difference of their normal scores
 COMPARED = (0.05, 0.25, 0.75, 0.95)  # levels by whose loss calibrations are compared
 POWERS = (0.0, 0.5, 1.0)  # of recent changes, tried on held-out windows
@@ -147,8 +148,8 @@ def _around(scaled: Array, weights: Array, step: int) -> tuple[Array, Array]:
 def _quantiles(errors: Array, weights: Array, independent: float) -> Array:
     """Quantiles (levels,) of errors, of their mirror images and of a t distribution, the fewer errors the more.
 
-    Levels are moved outward as finite samples ask for (Romano, Patterson and Candès, Conformalized Quantile Regression,
-    arXiv 1905.03222, section 3).
+    Levels are moved outward from the median as finite samples ask for (Romano, Patterson and Candès, Conformalized
+    Quantile Regression, arXiv 1905.03222, section 3).
     """
     weights = weights * independent / weights.sum() if len(weights) else weights
     mirrored = MIRRORED / (MIRRORED + independent)
@@ -156,8 +157,8 @@ def _quantiles(errors: Array, weights: Array, independent: float) -> Array:
     values = np.concatenate([errors, -errors, SHAPE])
     shares = np.concatenate([weights * (1 - mirrored / 2), weights * mirrored / 2, prior])
     level = np.asarray(GRID)
-    outward = 1 + 1 / (independent + PRIOR)
-    asked = np.clip(np.where(level > 0.5, level * outward, 1 - (1 - level) * outward), 0, 1)
+    outward = 1 + 1 / (independent + FEWEST)
+    asked = np.clip(0.5 + (level - 0.5) * outward, 0, 1)
     found = np.quantile(values, asked, weights=shares, method="inverted_cdf")
     return _inside_out(found)
 

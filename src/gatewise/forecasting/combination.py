@@ -22,6 +22,7 @@ OF_LONGER = ("ANA", "AAdA")  # forms of the seasons beyond the shortest
 LONGEST_SEASON = 400  # steps of a season that is smoothed: beyond, the first indices alone take as long as the rest
 PATH, LIKELY = 3.0, 4.0  # what the path and the likely forms count before anything was held out
 PRIORS = {"theta": 1.5, "AAdN": 0.4, "AAdA": 0.4, "MAdM": 0.4}
+YEAR = 12  # months: of longer seasons, exponential smoothing knows the less, the longer they are
 OTHERS = 0.2  # of all other methods; these priors were chosen on real and generated series
 LEAST = 0.005  # mean weight below which a method is left out
 FARTHEST, FARTHER = 8.0, 2.0  # units of a series that a method may go from the last observation, and more a step
@@ -58,7 +59,9 @@ def methods_for(seasons: tuple[int, ...], length: int) -> tuple[Method, ...]:
 
 def prior_weights(members: tuple[Method, ...]) -> Array:
     """Return the weights (2 + members,) of path, likely forms and methods before anything was held out."""
-    weights = np.array([PATH, LIKELY, *(PRIORS.get(method.name, OTHERS) for method in members)])
+    longest = max(method.season for method in members)
+    path = PATH * max(1.0, longest / YEAR)
+    weights = np.array([path, LIKELY, *(PRIORS.get(method.name, OTHERS) for method in members)])
     return np.asarray(weights / weights.sum())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -10,30 +11,42 @@ import pandas as pd
 
 from gatewise.arrays import LARGEST, binary_exponent, unmasked
 from gatewise.errors import Array, GatewiseTypeError, GatewiseValueError
+from gatewise.forecasting.levels import Levels, channels
 from gatewise.forecasting.reading import RegularSeries
 
 
 class Covariates(NamedTuple):
-    """The columns of X, and the mean and the scale (columns,) of each over all series."""
+    """The columns of X, and the mean and the scale (columns,) of each over all series.
+
+    `levels` are those of the columns of X that are text, of which `columns` and `known` name a column for each level.
+    """
 
     columns: tuple[str, ...]
     known: tuple[str, ...]
     mean: Array
     scale: Array
+    levels: Levels = MappingProxyType({})
 
     @classmethod
-    def fit(cls, columns: Sequence[str], past: Sequence[str], series: Sequence[RegularSeries]) -> Self:
-        """Measure the columns of all series; `past` names those known only up to now."""
-        absent = [name for name in map(str, past) if name not in columns]
+    def fit(cls, columns: Sequence[str], past: Sequence[str], series: Sequence[RegularSeries], levels: Levels) -> Self:
+        """Measure the columns of all series; `past` names those of X, encoded or not, known only up to now."""
+        past = channels(map(str, past), levels)
+        absent = [name for name in past if name not in columns]
         if absent:
-            raise GatewiseValueError(f"past_covariates names {absent[0]!r}; need columns of X: {', '.join(columns)}.")
+            need = ", ".join(columns) or "there are none"
+            raise GatewiseValueError(f"past_covariates names {absent[0]!r}; need columns of X: {need}.")
         values = np.concatenate([one.x for one in series])
         empty = [name for name, column in zip(columns, values.T, strict=True) if not np.isfinite(column).any()]
         if empty:
             raise GatewiseValueError(f"X column {empty[0]!r} has no value beside y; need some: leave it out.")
         mean, scale = _mean_and_spread(values)
-        known = tuple(name for name in columns if name not in set(map(str, past)))
-        return cls(tuple(columns), known, mean, np.where(scale > 1e-12 * np.abs(mean), scale, 1.0))
+        known = tuple(name for name in columns if name not in past)
+        return cls(tuple(columns), known, mean, np.where(scale > 1e-12 * np.abs(mean), scale, 1.0), levels)
+
+    def as_given(self, names: Sequence[str]) -> list[str]:
+        """The columns of X that these columns of numbers come of."""
+        origin = {channel: name for name in self.levels for channel in channels([name], self.levels)}
+        return list(dict.fromkeys(origin.get(name, name) for name in names))
 
     def scaled(self, x: Array, names: Sequence[str]) -> Array:
         """Columns `names` of x standardized; gaps become the mean."""
@@ -65,7 +78,7 @@ class Statics(NamedTuple):
             values = np.asarray(unmasked(static), dtype=float)
         except (TypeError, ValueError) as error:
             raise GatewiseTypeError(
-                f"static holds what is no number ({error}); need numbers: use pd.get_dummies for categories."
+                f"static holds what is no number ({error}); need numbers, or a DataFrame, whose text is encoded."
             ) from error
         values = values[:, None] if values.ndim == 1 else values
         if values.ndim != 2 or len(values) != count:

@@ -69,7 +69,7 @@ def inspect(state: State, X_future: Any, most_windows: int) -> ForecasterInspect
     return ForecasterInspection(
         names=state.container.names,
         known_ahead=state.covariates.known,
-        observed=tuple(_observed(state, number) for number in range(len(state.axes))),
+        observed=tuple(observed(state, number) for number in range(len(state.axes))),
         forecasts=None if state.covariates.known and X_future is None else _forecasts(state, X_future),
         networks=fitted.networks,
         windows=windows,
@@ -82,7 +82,8 @@ def inspect(state: State, X_future: Any, most_windows: int) -> ForecasterInspect
     )
 
 
-def _observed(state: State, number: int) -> pd.Series:
+def observed(state: State, number: int) -> pd.Series:
+    """The last observations of a series, as many as a forecast reads; NaN for gaps."""
     values = state.panel.y[state.panel.start[number] : state.panel.stop[number]]
     return pd.Series(values, state.axes[number].past(len(values)), name=state.container.names[number])
 

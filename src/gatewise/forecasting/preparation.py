@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,7 +15,9 @@ from gatewise.forecasting.calendar import Part
 from gatewise.forecasting.covariates import Covariates, Statics
 from gatewise.forecasting.fitted import Fitted
 from gatewise.forecasting.frequency import natural_seasons, related_seasons
+from gatewise.forecasting.given import Given
 from gatewise.forecasting.panel import Panel
+from gatewise.forecasting.plan import spread
 from gatewise.forecasting.reading import Container, RegularSeries
 from gatewise.forecasting.state import State, dated_features
 
@@ -48,19 +50,17 @@ class Prepared(NamedTuple):
 
     def fitted(self, fitted: Fitted) -> State:
         """The state of a forecaster that was fitted to these series."""
-        state = State(fitted, self.panel, self.axes, self.container, self.covariates, self.calendar, self.seasons)
-        return state.trimmed()
+        parts = (self.axes, self.container, self.covariates, self.calendar, self.seasons)
+        return State(fitted, self.panel, *parts, spread(self.panel, 1)).trimmed()
 
 
-def prepare(
-    y: Any, X: Any, static: Any, *, past_covariates: Sequence[str], seasons: tuple[int, ...], dated: bool
-) -> Prepared:
+def prepare(given: Given, *, past_covariates: Sequence[str], seasons: tuple[int, ...], dated: bool) -> Prepared:
     """Return the series of `RecurrentForecaster.fit`, checked; `dated` says whether the time stamps are features."""
-    container, parts = reading.split(y)
-    regular, columns = reading.regular_series(container, parts, X)
+    container, parts = given.split()
+    regular, columns = reading.regular_series(container, parts, given.X)
     series = [_from_first_seen(one) for one in regular]
-    covariates = Covariates.fit(columns, past_covariates, series)
-    statics = Statics.fit(static, len(series))
+    covariates = Covariates.fit(columns, past_covariates, series, given.levels)
+    statics = Statics.fit(given.static, len(series))
     axes = tuple(one.axis for one in series)
     length = int(np.median([len(one.y) for one in series]))
     seconds = _common_seconds(axes)
@@ -89,7 +89,7 @@ def _calendar(axes: Sequence[Axis], seconds: float | None, named: tuple[int, ...
 
 def _panel(series: Sequence[RegularSeries], covariates: Covariates, static: Array, parts: list[Part]) -> Panel:
     """Lay series end to end, their covariates standardized and the calendar beside them."""
-    dates = [dated_features(parts, one.axis.past(len(one.y)), 0) for one in series]
+    dates = [dated_features(parts, one.axis.stamps(len(one.y)), 0) for one in series]
     known = [np.concatenate([covariates.known_of(one.x), d], axis=1) for one, d in zip(series, dates, strict=True)]
     first = np.array([one.axis.number_of_first(len(one.y)) for one in series])
     return Panel.of([one.y for one in series], known, [covariates.past_of(one.x) for one in series], static, first)

@@ -11,18 +11,23 @@ import pandas as pd
 from gatewise.arrays import LARGEST, unmasked
 from gatewise.errors import Array, GatewiseTypeError, GatewiseValueError
 from gatewise.forecasting.axes import Axis, matched, place, regular
+from gatewise.forecasting.long import LongForm
 
-KINDS = ("series", "frame", "list", "array", "matrix")
+KINDS = ("series", "frame", "list", "array", "matrix", "long")
+SEVERAL = ("list", "long")  # containers whose series have an index, and covariates, of their own
 
 
 class Container(NamedTuple):
-    """What the series came in: one of `KINDS`, and the name of each series."""
+    """What the series came in: one of `KINDS`, the name of each series, and how a long frame is laid out."""
 
     kind: str
     names: tuple[Any, ...]
+    form: LongForm | None = None
 
     def pack(self, parts: Sequence[pd.Series]) -> Any:
         """Put one Series for each series into such a container."""
+        if self.form is not None:
+            return self.form.write_target(self.names, parts)
         if self.kind == "series":
             return parts[0].rename(self.names[0])
         if self.kind == "frame":
@@ -34,8 +39,11 @@ class Container(NamedTuple):
     def pack_levels(self, parts: Sequence[pd.DataFrame], of: str = "quantile") -> Any:
         """Put one DataFrame with a column a level (or whatever `of` names) for each series into such a container.
 
-        Of a DataFrame: columns (series, level). Of arrays: (time, levels) and (time, series, levels).
+        Of a DataFrame: columns (series, level). Of arrays: (time, levels) and (time, series, levels). Of a long frame:
+        a long frame with a column a level.
         """
+        if self.form is not None:
+            return self.form.write(self.names, parts)
         if self.kind == "series":
             return parts[0]
         if self.kind == "list":
@@ -67,6 +75,7 @@ def split(y: Any, what: str = "y") -> tuple[Container, list[pd.Series]]:
             twice = y.columns[y.columns.duplicated()][0]
             raise GatewiseValueError(f"{what} has two columns {twice!r}; need one name per series: rename one.")
         names = tuple(y.columns)
+        _check_wide(y, what)
         return Container("frame", names), [_numbers(y[name], f"{what} column {name!r}") for name in names]
     if isinstance(y, list | tuple) and y and not np.isscalar(y[0]) and y[0] is not None:
         parts = [_one(part, f"{what}[{i}]") for i, part in enumerate(y)]
@@ -87,13 +96,13 @@ def regular_series(
         raise GatewiseValueError(f"{what} holds no series; need at least one.")
     covariates = _covariates(X, container, parts)
     columns = [str(name) for name in covariates[0]] if covariates else []
-    series = []
+    series: list[RegularSeries] = []
     for i, part in enumerate(parts):
         name = label(container, i, what)
         x = covariates[i] if covariates else pd.DataFrame(index=part.index)
         if [str(column) for column in x] != columns:
             raise GatewiseValueError(f"X of {name} has columns {list(x)}; need those of the first: {columns}.")
-        series.append(_regular(name, part, x))
+        series.append(_regular(name, part, x, series[-1].axis if series else None))
     return series, columns
 
 
@@ -168,14 +177,14 @@ def beside(X: Any, columns: Sequence[str], part: pd.Series, name: str) -> Array:
 
 def per_series(X: Any, container: Container, what: str) -> list[Any]:
     """One X for each series: the list as it came, or the same for all."""
-    count = len(container.names)
+    count, several = len(container.names), container.kind in SEVERAL
     if X is None:
         return [None] * count
-    if isinstance(X, list | tuple) and (container.kind == "list" or len(X) == count > 1):
+    if isinstance(X, list | tuple) and (several or len(X) == count > 1):
         if len(X) != count:
             raise GatewiseValueError(f"{what} is a list of {len(X)}; need one for each of {count} series.")
         return list(X)
-    if container.kind == "list" and count > 1 and not isinstance(X, pd.DataFrame):
+    if several and count > 1 and not isinstance(X, pd.DataFrame):
         raise GatewiseTypeError(f"{what} is a {type(X).__name__}; need a list with one of them for each series.")
     return [X] * count
 
@@ -202,8 +211,9 @@ def _covariate_frame(x: Any, part: pd.Series, what: str) -> pd.DataFrame:
     return pd.DataFrame(values, index=part.index, columns=[str(k) for k in range(values.shape[1])])
 
 
-def _regular(name: str, part: pd.Series, x: pd.DataFrame) -> RegularSeries:
-    axis, grid = regular(part.index, name)
+def _regular(name: str, part: pd.Series, x: pd.DataFrame, before: Axis | None) -> RegularSeries:
+    """Lay a series and its covariates on every step; `before` is the axis of the series before it."""
+    axis, grid = regular(part.index, name, before.frequency if before is not None and before.kind == "dates" else None)
     y = np.full(len(grid), np.nan)
     y[place(part.index, grid)] = part.to_numpy()
     rows = x.index.get_indexer(grid) if len(x.columns) else np.zeros(0, int)
@@ -250,24 +260,33 @@ def _array(value: Any, what: str) -> Array:
     return values
 
 
+def _check_wide(y: pd.DataFrame, what: str) -> None:
+    odd = [name for name in y if not pd.api.types.is_numeric_dtype(y[name].dtype)]
+    if odd:
+        long = ", or a long frame: then name its columns, id=, time= and target=" if what == "y" else ", as in fit"
+        raise GatewiseTypeError(
+            f"{what} column {odd[0]!r} has dtype {y[odd[0]].dtype}; need a column of numbers for each series (use "
+            f"pd.to_numeric){long}."
+        )
+
+
 def _numbers(part: pd.Series, what: str) -> pd.Series:
-    values = _frame_numbers(part.to_frame("value"), what, named=False)["value"]
-    return pd.Series(values.to_numpy(), part.index, name=part.name)
+    return pd.Series(_column_numbers(part, what), part.index, name=part.name)
 
 
-def _frame_numbers(frame: pd.DataFrame, what: str, named: bool = True) -> pd.DataFrame:
-    parts = {}
-    for name in frame:
-        column = frame[name]
-        where = f"{what} column {name!r}" if named else what
-        if pd.api.types.is_complex_dtype(column.dtype) or not pd.api.types.is_numeric_dtype(column.dtype):
-            raise GatewiseTypeError(
-                f"{where} has dtype {column.dtype}; need numbers: use pd.to_numeric, or pd.get_dummies for categories."
-            )
-        values = column.to_numpy(dtype=float, na_value=np.nan)
-        _refuse_extremes(values[:, None], frame.index, where)
-        parts[str(name)] = values
+def _frame_numbers(frame: pd.DataFrame, what: str) -> pd.DataFrame:
+    parts = {str(name): _column_numbers(frame[name], f"{what} column {name!r}") for name in frame}
     return pd.DataFrame(parts, index=frame.index)
+
+
+def _column_numbers(column: pd.Series, where: str) -> Array:
+    if pd.api.types.is_complex_dtype(column.dtype) or not pd.api.types.is_numeric_dtype(column.dtype):
+        raise GatewiseTypeError(
+            f"{where} has dtype {column.dtype}; need numbers: use pd.to_numeric, or pd.get_dummies for categories."
+        )
+    values: Array = column.to_numpy(dtype=float, na_value=np.nan)
+    _refuse_extremes(values[:, None], column.index, where)
+    return values
 
 
 def _refuse_extremes(values: Array, index: Any, what: str) -> None:

@@ -19,6 +19,7 @@ from gatewise.losses import pinball
 from gatewise.optimizers import AdamW
 from gatewise.schedules import OneCycle
 from gatewise.training import History, train
+from gatewise.training.epochs import Callback
 
 FEATURES = ("value", "deviation", "seen", "age", "ahead", "place")  # of a step, before covariates and calendar
 CLIP = 6.0  # units of size or noise beyond which a value says no more; chosen on generated series
@@ -43,6 +44,7 @@ class NetworkSettings(NamedTuple):
     learning_rate_init: float
     batch_size: int
     max_iter: int | None = None
+    callbacks: tuple[Callback, ...] = ()
 
 
 def feature_count(panel: Panel) -> int:
@@ -141,6 +143,7 @@ def fit(
         validation=None if validation is None else (validation.x, validation.y, None, validation.weights),
         clip=LONGEST_GRADIENT,
         rng=rng,
+        callbacks=settings.callbacks,
         progress=progress,
     )
     return model, history

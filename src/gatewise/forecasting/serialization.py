@@ -18,8 +18,9 @@ from gatewise.forecasting.dependence import Dependence
 from gatewise.forecasting.distribution import GRID
 from gatewise.forecasting.fitted import Fitted
 from gatewise.forecasting.linear import Linear
+from gatewise.forecasting.long import form_from_plain, form_to_plain
 from gatewise.forecasting.panel import Panel
-from gatewise.forecasting.plan import Plan
+from gatewise.forecasting.plan import Plan, spread
 from gatewise.forecasting.reading import KINDS, Container
 from gatewise.forecasting.references import KINDS as REFERENCES
 from gatewise.forecasting.references import Reference
@@ -49,12 +50,14 @@ def to_parts(state: State) -> tuple[dict[str, Any], dict[str, Array]]:
         "networks": [descriptions.describe(one) for one in fitted.networks],
         "axes": [_axis_to_plain(axis) for axis in state.axes],
         "container": [state.container.kind, descriptions.values_to_json(_objects(state.container.names))],
+        "long": None if state.container.form is None else form_to_plain(state.container.form),
+        "levels_of_text": {name: list(levels) for name, levels in state.covariates.levels.items()},
         "columns": list(state.covariates.columns),
         "known": list(state.covariates.known),
         "features": [list(part) for part in state.calendar],
         "seasons": list(state.seasons),
     }
-    arrays = {"size": plan.size, "noise": plan.noise, "offsets": fitted.calibration.offsets}
+    arrays = {"size": plan.size, "noise": plan.noise, "offsets": fitted.calibration.offsets, "change": state.change}
     arrays |= {"spread": fitted.calibration.scale, "lowest": fitted.calibration.lowest}
     arrays |= {"ties": fitted.calibration.dependence.ties}
     arrays |= {"mean": state.covariates.mean, "scale": state.covariates.scale}
@@ -78,10 +81,10 @@ def from_parts(description: dict[str, Any], arrays: dict[str, Array]) -> State:
     panel = Panel(**descriptions.under("panel.", arrays))
     _check_panel(panel)
     plan = _plan(description["plan"], arrays)
-    kind, names = description["container"]
-    check_choice("container", kind, KINDS)
-    container = Container(kind, tuple(descriptions.values_from_json(names).tolist()))
-    covariates = Covariates(tuple(description["columns"]), tuple(description["known"]), arrays["mean"], arrays["scale"])
+    container = _container(description)
+    of_text = {str(name): tuple(map(str, levels)) for name, levels in description.get("levels_of_text", {}).items()}
+    columns, known = (tuple(description[name]) for name in ("columns", "known"))
+    covariates = Covariates(columns, known, arrays["mean"], arrays["scale"], of_text)
     networks = tuple(
         descriptions.rebuild(one, descriptions.under(f"network{k}.", arrays))
         for k, one in enumerate(description["networks"])
@@ -102,9 +105,20 @@ def from_parts(description: dict[str, Any], arrays: dict[str, Array]) -> State:
     )
     axes = tuple(_axis_from_plain(axis) for axis in description["axes"])
     parts = [(str(name), int(size)) for name, size in description["features"]]
-    state = State(fitted, panel, axes, container, covariates, parts, tuple(map(int, description["seasons"])))
+    change = arrays["change"] if "change" in arrays else spread(panel, 1)  # files of version 0.1.0 have none
+    seasons = tuple(map(int, description["seasons"]))
+    state = State(fitted, panel, axes, container, covariates, parts, seasons, change)
     _check_sizes(state)
     return state
+
+
+def _container(description: dict[str, Any]) -> Container:
+    kind, names = description["container"]
+    check_choice("container", kind, KINDS)
+    form = description.get("long")
+    if (kind == "long") != (form is not None):
+        raise GatewiseValueError("it holds the columns of a long frame, or lacks them: the file is damaged.")
+    return Container(kind, tuple(descriptions.values_from_json(names).tolist()), form and form_from_plain(form))
 
 
 def _objects(values: tuple[Any, ...]) -> Array:
@@ -198,6 +212,7 @@ def _check_sizes(state: State) -> None:
         (calibration.scale, (count,)),
         (calibration.lowest, (count,)),
         (calibration.dependence.ties, (plan.horizon - 1,)),
+        (state.change, (count,)),
         (covariates.mean, (len(covariates.columns),)),
         (covariates.scale, (len(covariates.columns),)),
     ]

@@ -8,7 +8,8 @@ from gatewise.errors import Array
 
 ROUNDS = 300
 STEP = 0.5  # of the exponentiated gradient at first; it falls as 1 / √round
-PRIOR = 5.0  # independent windows that the prior counts as; chosen on generated and real series
+PRIOR = 5.0  # independent windows that say as much as the prior; chosen on generated and real series
+CERTAINTY = 1.5  # power of windows, at which the prior loses its weight; chosen on real series
 POWER = 2.0  # of relative errors, by which the weights of a series differ from the panel's; chosen on generated series
 FLOOR = 0.1  # of the typical error of a series, added to each: no method is taken to be perfect
 EXACT = 1e-6  # of the largest error: a method with less repeats the series exactly
@@ -19,13 +20,13 @@ def panel_weights(truth: Array, forecasts: Array, counts: Array, prior: Array, w
     """Return weights (k,) on the simplex with a low mean absolute error of `forecasts` (k, points) of `truth`.
 
     Points of `truth` (points,) count by `counts`. What is minimized is the logarithm of the error (the likelihood of
-    Laplace's distribution) times `windows`, those that are independent, plus `PRIOR` times the divergence from `prior`
-    (k,); by exponentiated gradients (Kivinen and Warmuth, Information and Computation 132, 1997).
+    Laplace's distribution) plus the divergence from `prior` (k,), which counts less the more `windows` are independent;
+    by exponentiated gradients (Kivinen and Warmuth, Information and Computation 132, 1997).
     """
     if len(truth) > MOST_POINTS:
         some = np.linspace(0, len(truth) - 1, MOST_POINTS).astype(int)
         truth, forecasts, counts = truth[some], forecasts[:, some], counts[some]
-    pull = PRIOR / windows
+    pull = (PRIOR / windows) ** CERTAINTY
     counts = counts / counts.sum()
     alone = np.abs(forecasts - truth) @ counts
     exact = alone <= EXACT * alone.max()

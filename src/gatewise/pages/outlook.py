@@ -93,8 +93,9 @@ def read_outlook(model: RecurrentForecaster, y: Any, X: Any, ahead: Any, measure
     if y is None:
         raise GatewiseValueError("x is None; a RecurrentForecaster needs its series: pass y as x.")
     seen = model.inspect(ahead)
-    observed, names = _observed(seen, y)
-    backtest, problem = rolled(model, y, X) if measured is None else (measured.backtest, measured.problem)
+    numeric, given = model.apart(y, X)
+    observed, names = _observed(seen, given.y)
+    backtest, problem = rolled(numeric, given.y, given.X) if measured is None else (measured.backtest, measured.problem)
     tested = {} if backtest is None else _tested(backtest, names)
     if measured is None:
         comparisons = {} if backtest is None else {"": backtest.comparison()}

@@ -5,6 +5,7 @@ tables, says what was done, and refuses with file, line and column.
 """
 
 from gatewise.forecasting.frequency import Step
+from gatewise.printing import listed
 from gatewise.tables.classification import CLASSIFICATION, classify
 from gatewise.tables.columns import Column, choose_columns, columns_from_json, encode, number_column
 from gatewise.tables.forecasts import ForecastResult, ForecastTask, forecast, read_forecast_task
@@ -22,7 +23,7 @@ from gatewise.tables.sequences import (
     with_targets,
 )
 from gatewise.tables.series import SeriesGrid, SeriesSchema, read_series
-from gatewise.tables.table import Table, as_table, counted, listed, read_table
+from gatewise.tables.table import Table, as_table, counted, read_table
 from gatewise.tables.taking import Arranged, arranged
 from gatewise.tables.times import Times, parse_times
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from gatewise.errors import Array, GatewiseError, GatewiseValueError
-from gatewise.tables.table import counted, listed
+from gatewise.printing import listed
+from gatewise.tables.table import counted
 from gatewise.tables.times import parse_times
 
 if TYPE_CHECKING:

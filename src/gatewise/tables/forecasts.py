@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
-from gatewise.errors import check_number
+import numpy as np
+
+from gatewise.errors import GatewiseWarning, check_number
+from gatewise.forecasting.lengths import doubt, usual_horizon
+from gatewise.printing import listed
 from gatewise.progress import stage
 from gatewise.tables.backtests import comparisons, held_out, measured
 from gatewise.tables.results import Result
 from gatewise.tables.roles import Layout, SeriesRoles
 from gatewise.tables.series import SeriesGrid, read_series
-from gatewise.tables.table import as_table, listed
+from gatewise.tables.table import as_table
 from gatewise.tables.taking import arranged
 
 if TYPE_CHECKING:
@@ -90,6 +95,19 @@ class ForecastResult(Result):
             "step": task.grid.step.label,
         }
 
+    def plot(self, *, library: Literal["matplotlib", "bokeh"] | None = None) -> Any:
+        """Draw the series and their forecast, as `RecurrentForecaster.plot` does.
+
+        Examples
+        --------
+        >>> import gatewise.tables as tables, pandas as pd
+        >>> sales = pd.DataFrame({"month": pd.date_range("2020-01", periods=48, freq="MS"), "units": range(48)})
+        >>> result = tables.forecast(sales, horizon=3, backtest=False)
+        >>> result.plot(library="bokeh").title.text  # bokeh.plotting.show(...) opens it
+        'units'
+        """
+        return self.model.plot(self.task.grid.future, history=self.task.grid.y, library=library)
+
 
 @dataclass(frozen=True)
 class ForecastTask:
@@ -127,11 +145,13 @@ class ForecastTask:
         low = round(0.5 - level / 200, 6)
         forecaster = _forecaster(self, (low, 0.5, round(1 - low, 6)), seed, progress)
         rolled, problem = None, "not asked for"
-        if backtest:
-            with stage("measuring 1/2"):
-                rolled, problem = measured(forecaster, self.grid)
-        with stage("final fit 2/2" if backtest else "fit"):
-            forecaster.fit(self.grid.y, self.grid.beside, self.grid.statics)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", GatewiseWarning)  # of short series: the notes say it
+            if backtest:
+                with stage("measuring 1/2"):
+                    rolled, problem = measured(forecaster, self.grid)
+            with stage("final fit 2/2" if backtest else "fit"):
+                forecaster.fit(self.grid.y, self.grid.beside, self.grid.statics)
         forecast = forecast_frame(forecaster, self.grid, self.roles)
         description = _description(self, level)
         return ForecastResult(forecaster, description, self.notes, forecast, rolled, problem, level, self)
@@ -156,7 +176,8 @@ def forecast(
         One row per time step, CSV or Parquet; several series as several targets, or one below the other with `series`.
         A DataFrame's index is a column if it has a name or holds dates (then called "index").
     horizon : int, optional
-        Steps ahead; by default what the step suggests: 24 of hours, 7 of days, 12 of months.
+        Steps ahead; by default what the step suggests, 24 of hours, 7 of days, 12 of months, and a quarter of the
+        median length of the series at most. More than they can judge is allowed, and noted.
     season : int, optional
         Steps in a season; by default what the step suggests: a week of hours, a year of months.
     level : float
@@ -225,7 +246,7 @@ def read_forecast_task(
     roles : SeriesRoles
         Which column is what.
     horizon, season : int, optional
-        By default what the step suggests.
+        By default what the step suggests; of the horizon, what the lengths of the series allow.
 
     Returns
     -------
@@ -306,7 +327,11 @@ def _description(task: ForecastTask, level: float) -> dict[str, Any]:
 
 def _horizon(table: Table, roles: SeriesRoles, grid: SeriesGrid, horizon: int | None) -> int:
     """Return the steps ahead; what is known ahead must reach so far."""
-    usual = horizon or grid.step.horizon()
+    lengths, suggested = np.array([len(y) for y in grid.y]), grid.step.horizon()
+    usual = horizon or usual_horizon(suggested, lengths)
+    if usual < suggested and horizon is None:
+        table.notes.append(f"{usual} steps ahead, not {suggested}: a quarter of the series at most, to judge them by")
+    table.notes.extend(filter(None, [doubt(usual, lengths)]))
     if not grid.columns["known"]:
         if grid.ahead:
             table.notes.append(f"{grid.ahead} steps after the last value of {', '.join(roles.targets)} hold no target")

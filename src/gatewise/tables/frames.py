@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gatewise.errors import GatewiseTypeError
+from gatewise.forecasting.frames import is_foreign, to_pandas
 from gatewise.tables import delimited
 
 SOURCE = "the DataFrame"
@@ -16,7 +17,8 @@ def to_arrow(frame: Any) -> Any:
     Parameters
     ----------
     frame : DataFrame
-        Its index becomes a column, or several, if it has a name or holds dates.
+        Of pandas, whose index becomes a column, or several, if it has a name or holds dates; or of another library that
+        narwhals reads, such as polars.
 
     Raises
     ------
@@ -32,8 +34,10 @@ def to_arrow(frame: Any) -> Any:
     import pandas as pd
     import pyarrow as pa
 
+    if is_foreign(frame):
+        frame, _ = to_pandas(frame, "table")
     if not isinstance(frame, pd.DataFrame):
-        raise GatewiseTypeError(f"table is a {type(frame).__name__}; need a path or a pandas DataFrame.")
+        raise GatewiseTypeError(f"table is a {type(frame).__name__}; need a path or a DataFrame of pandas or polars.")
     if isinstance(frame.columns, pd.MultiIndex):
         raise GatewiseTypeError(f"{SOURCE} has columns of {frame.columns.nlevels} levels; need one name for each.")
     names, columns = [str(name) for name in frame.columns], [frame.iloc[:, k] for k in range(frame.shape[1])]

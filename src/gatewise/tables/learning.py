@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from gatewise.errors import Array, GatewiseValueError
+from gatewise.printing import listed
 from gatewise.progress import stage
 from gatewise.tables.results import Result
 from gatewise.tables.sequences import SequenceRoles, Sequences
-from gatewise.tables.table import as_table, counted, listed
+from gatewise.tables.table import as_table, counted
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gatewise.errors import Array, GatewiseValueError
+from gatewise.printing import listed
 from gatewise.tables import decimal_years, writing
 from gatewise.tables.columns import identities, number_column
 from gatewise.tables.composed import read_times
 from gatewise.tables.numerals import Numbers
-from gatewise.tables.table import counted, listed
+from gatewise.tables.table import counted
 
 if TYPE_CHECKING:
     from gatewise.tables.roles import SeriesRoles

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from gatewise.errors import Array, GatewiseValueError
+from gatewise.printing import listed
 from gatewise.tables.columns import Column, choose_columns, encode, identities, number_column
-from gatewise.tables.table import as_names, counted, listed, with_tuples
+from gatewise.tables.table import as_names, counted, with_tuples
 from gatewise.tables.times import parse_times
 
 if TYPE_CHECKING:

@@ -11,11 +11,12 @@ import numpy as np
 
 from gatewise.errors import Array, GatewiseValueError
 from gatewise.forecasting.frequency import Step, dominant_step
+from gatewise.printing import listed
 from gatewise.tables import resampling
 from gatewise.tables.columns import Column, choose_columns, encode, identities, number_column
 from gatewise.tables.composed import read_times
 from gatewise.tables.roles import SeriesRoles
-from gatewise.tables.table import counted, listed
+from gatewise.tables.table import counted
 from gatewise.tables.times import Times
 
 if TYPE_CHECKING:

@@ -99,6 +99,7 @@ class ForecasterStream(Stream):
 
     def __init__(self, forecaster: Any, roles: SeriesRoles | None = None) -> None:
         self._forecaster = copy.copy(forecaster)
+        self._forecaster._state = _one_series(forecaster._state)
         known = forecaster._state.covariates.known
         if known:
             raise GatewiseValueError(
@@ -138,7 +139,9 @@ class AnomalyStream(Stream):
     kind = "anomalies"
 
     def __init__(self, forecaster: Any, rate: float, roles: SeriesRoles | None = None) -> None:
-        self._watch = forecaster.watch(rate)
+        from gatewise.forecasting.anomalies import Watch
+
+        self._watch = Watch(_one_series(forecaster._state), rate)
         self._reader = SeriesRows(forecaster._state, roles)
 
     def step(self, row: Row) -> Answer:  # noqa: D102
@@ -172,10 +175,6 @@ class SeriesRows:
     """From a row to the new value of a forecaster's series, its time and its covariates."""
 
     def __init__(self, state: Any, roles: SeriesRoles | None) -> None:
-        if len(state.axes) > 1:
-            raise GatewiseValueError(
-                f"the model forecasts {len(state.axes)} series; a stream is one: fit a model to one of them."
-            )
         if roles is not None and (roles.wide or roles.every or roles.parts):
             raise GatewiseValueError(
                 "the model was trained on steps made of several columns or rows; a stream needs a row a step: write "
@@ -225,6 +224,24 @@ class SeriesRows:
         if stamps.hasnans:
             raise GatewiseValueError(f"{self._roles.time} is empty; need the time of the row.")
         return stamps.to_period(axis.frequency) if axis.kind == "periods" else stamps
+
+
+def _one_series(state: Any) -> Any:
+    """The state of a forecaster of one series, which takes the rows of a long frame as those of a list."""
+    from gatewise.forecasting.reading import Container
+
+    if len(state.axes) > 1:
+        raise GatewiseValueError(
+            f"the model forecasts {len(state.axes)} series; a stream is one: fit a model to one of them."
+        )
+    if state.covariates.levels:
+        raise GatewiseValueError(
+            f"the model reads text from {', '.join(state.covariates.levels)}; a stream needs numbers: fit a model to "
+            f"columns of numbers."
+        )
+    if state.container.kind != "long":
+        return state
+    return state._replace(container=Container("list", state.container.names))
 
 
 def _as_text(stamp: Any) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 import numpy as np
 
 from gatewise.errors import Array, GatewiseTypeError, GatewiseValueError
+from gatewise.printing import listed
 from gatewise.tables import delimited, headers, numerals
 from gatewise.tables.numerals import Numbers
 
@@ -185,8 +186,9 @@ def as_table(source: Source) -> Table:
     Parameters
     ----------
     source : path, DataFrame or Table
-        A DataFrame's index becomes a column if it has a name or holds dates (then called "index"). Its text cells are
-        stripped, and empty ones are missing. Messages count its rows from 1.
+        A DataFrame may be of pandas, polars or another library that narwhals reads. The index of one of pandas becomes
+        a column if it has a name or holds dates (then called "index"). Text cells are stripped, and empty ones are
+        missing. Messages count its rows from 1.
 
     Raises
     ------
@@ -225,12 +227,6 @@ def as_names(named: str | Sequence[str]) -> tuple[str, ...]:
 def with_tuples(described: Mapping[str, Any]) -> dict[str, Any]:
     """Return a description with tuples, which JSON lacks, for its lists."""
     return {name: tuple(value) if isinstance(value, list) else value for name, value in described.items()}
-
-
-def listed(names: Iterable[Any], most: int = 20) -> str:
-    """Return names joined by commas, the first few of many."""
-    names = list(map(str, names))
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def _content(path: str | os.PathLike[str]) -> bytes:

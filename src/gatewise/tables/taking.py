@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from gatewise.errors import Array, GatewiseError, GatewiseValueError
+from gatewise.printing import listed
 from gatewise.tables import composed, resampling, wide
 from gatewise.tables.columns import identities
 from gatewise.tables.roles import ROW
-from gatewise.tables.table import listed
 from gatewise.tables.times import parse_times
 
 if TYPE_CHECKING:

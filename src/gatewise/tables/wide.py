@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from gatewise.errors import Array, GatewiseValueError
+from gatewise.printing import listed
 from gatewise.tables.named_months import MONTHS
-from gatewise.tables.table import listed
 
 if TYPE_CHECKING:
     from gatewise.tables.roles import SeriesRoles
