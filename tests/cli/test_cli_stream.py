@@ -184,6 +184,7 @@ def test_times_that_do_not_follow_are_bad_and_gaps_are_filled(folder):
     [
         (["--every", "3"], "--every needs --save-state"),
         (["--from-start"], "--from-start needs --load-state"),
+        (["--save-state", "nowhere/a.state"], "there is no such folder"),
         (["--anomalies", "0.1"], "holds no forecaster"),
         (["--load-state", "nowhere"], "cannot go on from nowhere"),
     ],

@@ -13,7 +13,7 @@ from gatewise.errors import GatewiseValueError
 from gatewise.tables.numerals import INFINITE, MISSING
 
 DELIMITERS = (",", ";", "\t", "|")
-_PLAIN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
+_PLAIN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 
 
 class Row(NamedTuple):
