@@ -13,7 +13,7 @@ from gatewise.errors import Array
 from gatewise.forecasting import calibration, design, linear, recurrent
 from gatewise.forecasting.combination import Method, Methods, methods_for, prior_weights
 from gatewise.forecasting.fitted import Fitted, own_spread
-from gatewise.forecasting.folds import MOST_HELD_OUT, Fold, recency
+from gatewise.forecasting.folds import MOST_HELD_OUT, Fold, moments, recency
 from gatewise.forecasting.linear import PENALTIES, SHRINKAGES
 from gatewise.forecasting.panel import Panel
 from gatewise.forecasting.plan import Plan, deviation, memory_of, spread
@@ -33,6 +33,7 @@ PHASE_GAIN = 0.99  # of the error, which phases must get below to be worth their
 MOST_WEIGHED = 6000  # held-out windows of a fold by which methods are weighed
 PROBED_UPDATES = 80  # of a network by which series are judged that are too short to tell much
 PROMISE = 0.95  # of the error, which such a network must get below; both chosen on generated and real series
+ENOUGH_WHOLE = 30  # windows observed to their last step, by which alone the share of networks is then selected
 MOST_VALIDATION = 512  # held-out windows whose loss a training shows
 
 
@@ -243,8 +244,12 @@ def select_networks(
         truths.append(measured.targets(base))
         parts.append(recurrent.forecast(networks, measured, base))
     truth, median = np.concatenate(truths), np.concatenate(parts)[..., LEARNED.index(0.5)]
+    whole = np.isfinite(truth).all(axis=1)
+    if whole.sum() >= ENOUGH_WHOLE:  # those near the end of a series say little of the far steps
+        truth, median = truth[whole], median[whole]
     share, _ = best_share(truth, median)
-    share *= shrinkage(truth, share * median)
+    times = moments(folds, settings.horizon)
+    share *= shrinkage(truth, share * median) * times / (times + 1)  # windows of many series share what happened then
     return _calibrated(selection, folds, weight, parts, share), history
 
 
