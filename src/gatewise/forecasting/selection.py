@@ -232,6 +232,8 @@ def select_networks(
     Where series are short, one is trained for a moment at first: if it does not help at all, no other is.
     """
     weight = recency(folds, settings.horizon)
+    if not all(_learnable(fitted, fold) for fitted, fold in zip(selection.folds, folds, strict=True)):
+        return _calibrated(selection, folds, weight), History()
     if len(folds) > 1:
         promising, history = _probe(selection.folds[-1], folds[-1], settings, rng)
         if not promising:
@@ -275,6 +277,12 @@ def _calibrated(
     own, own_loss = calibration.calibrate(windows, medians, [own_spread(part, LEARNED) for part in parts], weight)
     wider = own_loss < loss
     return replace(selection.folds[-1], network_share=share, own_spread=wider, calibration=own if wider else plain)
+
+
+def _learnable(fitted: Fitted, fold: Fold) -> bool:
+    """Whether networks have anything to learn: not where all but rounding is forecast before and after the cut."""
+    both = (some(fitted.plan).thinned(MOST_VALIDATION) for some in (fold.training, fold.measured))
+    return all(bool(np.any(recurrent.samples(some, fitted.base(some)).weights)) for some in both)
 
 
 def _probe(fitted: Fitted, fold: Fold, settings: Settings, rng: np.random.Generator) -> tuple[bool, History]:
