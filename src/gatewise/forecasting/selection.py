@@ -34,6 +34,7 @@ MOST_WEIGHED = 6000  # held-out windows of a fold by which methods are weighed
 PROBED_UPDATES = 80  # of a network by which series are judged that are too short to tell much
 PROMISE = 0.95  # of the error, which such a network must get below; both chosen on generated and real series
 ENOUGH_WHOLE = 30  # windows observed to their last step, by which alone the share of networks is then selected
+LUCK = 0.03  # of the error, that all series of a moment may gain by chance; chosen on generated series
 MOST_VALIDATION = 512  # held-out windows whose loss a training shows
 
 
@@ -249,9 +250,10 @@ def select_networks(
     whole = np.isfinite(truth).all(axis=1)
     if whole.sum() >= ENOUGH_WHOLE:  # those near the end of a series say little of the far steps
         truth, median = truth[whole], median[whole]
-    share, _ = best_share(truth, median)
-    times = moments(folds, settings.horizon)
-    share *= shrinkage(truth, share * median) * times / (times + 1)  # windows of many series share what happened then
+    share, error = best_share(truth, median)
+    gain = max(0.0, 1 - error / max(float(np.nanmean(np.abs(truth))), 1e-300))
+    luck = LUCK**2 / moments(folds, settings.horizon)  # windows of many series share what happened then
+    share *= shrinkage(truth, share * median) * gain**2 / (gain**2 + luck)
     return _calibrated(selection, folds, weight, parts, share), history
 
 
