@@ -5,7 +5,7 @@ import pytest
 from support.panels import panel_of, settings_for
 
 from gatewise.forecasting.design import Design
-from gatewise.forecasting.folds import make_folds
+from gatewise.forecasting.folds import make_folds, moments, spaced
 from gatewise.forecasting.panel import Origins
 from gatewise.forecasting.recurrent import inputs
 from gatewise.forecasting.references import Reference
@@ -67,3 +67,24 @@ def test_units_of_a_fold_know_nothing_of_what_comes_after_its_cut():
     for size, noise in units[1:]:
         np.testing.assert_array_equal(size, units[0][0])
         np.testing.assert_array_equal(noise, units[0][1])
+
+
+def test_held_out_origins_are_each_series_first_and_then_evenly_spaced():
+    panel = panel_of(np.arange(5000.0), np.arange(2000.0))
+    cut = panel.stop - np.array([4000, 500])
+    origins = spaced(panel.origins(cut, panel.stop), cut)
+    assert len(origins.row) <= 3000
+    for series in (0, 1):
+        rows = origins.row[origins.series == series]
+        assert rows[0] == cut[series]
+        assert set(np.diff(rows)) == {2}
+
+
+def test_moments_count_horizons_after_one_another_and_not_series():
+    rng = np.random.default_rng(0)
+    one, many = ([rng.normal(size=60).cumsum() for _ in range(count)] for count in (1, 40))
+    found = []
+    for series in (one, many):
+        panel = panel_of(*series)
+        found.append(moments(make_folds(panel, make_plans(panel, settings_for(4))[0]), 4))
+    assert found == [pytest.approx(27 / 4), pytest.approx(12 / 4)]

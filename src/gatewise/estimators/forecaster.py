@@ -48,7 +48,7 @@ class FitOptions(TypedDict, total=False):
 
 
 class RecurrentForecaster(CallbackSupportMixin, Forecasts[Forecast, Quantiles], CheckedParameters):  # type: ignore[misc]
-    """Forecast one or many series: a GRU on what a simple reference and a linear path miss.
+    """Forecast one or many series: a GRU on what simple methods and a linear path, weighed, miss.
 
     Parameters
     ----------
@@ -89,17 +89,19 @@ class RecurrentForecaster(CallbackSupportMixin, Forecasts[Forecast, Quantiles], 
     Attributes
     ----------
     reference_ : str
-        The reference that was best: naive, drift, mean, seasonal naive, or a median of seasons.
+        What is weighed into the forecast that networks add to, in percent over all series: simple methods, and the best
+        reference (naive, drift, mean, seasonal naive, or a median of seasons) with its linear path.
     seasons_ : tuple of int
         Steps in each season that was tried, the shortest first.
     context_ : int
         Steps that the networks read back.
     shares_ : dict
-        Share in [0, 1] of the linear path ("linear") and of the networks ("network"), selected on held-out windows.
+        Share in [0, 1] of the linear path ("linear", within its part of the weighted mean) and of the networks
+        ("network"), selected on held-out windows.
     phases_ : int
         Parts of a season that have a linear path each; 1 where all share one.
     networks_ : tuple of Sequential
-        Fitted to everything; empty where reference and linear path did better alone.
+        Fitted to everything; empty where the weighted mean did better alone.
     history_ : History
         Training of the last network by which the shares were selected, with its loss on held-out windows; empty where
         the series are too short to hold any out.
@@ -112,8 +114,14 @@ class RecurrentForecaster(CallbackSupportMixin, Forecasts[Forecast, Quantiles], 
     -----
     The last fifth of every series (of short ones up to three folds in the second half) is held out. There reference and
     penalty of the ridge regression are selected together, then whether it differs by the phase of the season (Hastie
-    and Tibshirani, Journal of the Royal Statistical Society B 55, 1993) and the shares of both paths; and the quantiles
-    are calibrated (Romano, Patterson and Candès, arXiv 1905.03222). Then both paths are fitted again to everything.
+    and Tibshirani, Journal of the Royal Statistical Society B 55, 1993). Its forecasts are weighed with those of last
+    value, drift, season before, Theta (Assimakopoulos and Nikolopoulos, International Journal of Forecasting 16, 2000)
+    and exponential smoothing (Hyndman et al., Forecasting with Exponential Smoothing, 2008), of each form and of all by
+    their Akaike weights (Kolassa, International Journal of Forecasting 27, 2011). The weights have the lowest held-out
+    error over all series, are shrunk to usual ones where windows are few, and move for each series to what was better
+    there than usual. Then the share of networks is selected, and the quantiles are calibrated (Romano, Patterson and
+    Candès, arXiv 1905.03222). On short series one network is trained for a moment at first; where it does not lessen
+    the error clearly, no other is. At last everything is fitted again to all observations.
     Residual networks over a simple forecast: Smyl, International Journal of Forecasting 36 (2020).
 
     Examples

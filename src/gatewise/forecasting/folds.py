@@ -113,3 +113,14 @@ def recency(folds: list[Fold], horizon: int) -> Array | None:
         return None
     age = panel.stop[held_out.series] - held_out.row
     return np.asarray(0.5 ** (age / max(HALF_LIFE * horizon, LEAST_HALF_LIFE)))
+
+
+def moments(folds: list[Fold], horizon: int) -> float:
+    """How many horizons follow one another in what is held out of a typical series, at least one."""
+    total = 0.0
+    for fold in folds:
+        row, series = fold.held_out
+        first = np.unique(series, return_index=True)[1]
+        last = np.append(first[1:], len(row)) - 1
+        total += float(np.median(row[last] - row[first] + 1))
+    return max(1.0, total / horizon)

@@ -13,7 +13,7 @@ from gatewise.errors import Array
 from gatewise.forecasting import calibration, design, linear, recurrent
 from gatewise.forecasting.combination import Method, Methods, methods_for, prior_weights
 from gatewise.forecasting.fitted import Fitted, own_spread
-from gatewise.forecasting.folds import MOST_HELD_OUT, Fold, recency
+from gatewise.forecasting.folds import MOST_HELD_OUT, Fold, moments, recency
 from gatewise.forecasting.linear import PENALTIES, SHRINKAGES
 from gatewise.forecasting.panel import Panel
 from gatewise.forecasting.plan import LEAST_NOISE, Plan, memory_of, scales, spread
@@ -33,6 +33,8 @@ PHASE_GAIN = 0.99  # of the error, which phases must get below to be worth their
 MOST_WEIGHED = 6000  # held-out windows of a fold by which methods are weighed
 PROBED_UPDATES = 80  # of a network by which series are judged that are too short to tell much
 PROMISE = 0.95  # of the error, which such a network must get below; both chosen on generated and real series
+ENOUGH_WHOLE = 30  # windows observed to their last step, by which alone the share of networks is then selected
+LUCK = 0.03  # of the error, that all series of a moment may gain by chance; chosen on generated series
 MOST_VALIDATION = 512  # held-out windows whose loss a training shows
 
 
@@ -230,7 +232,8 @@ def select_networks(
     Where series are short, one is trained for a moment at first: if it does not help at all, no other is.
     """
     weight = recency(folds, settings.horizon)
-    if (selection.plan.noise <= LEAST_NOISE).all():  # constant series leave nothing to learn
+    constant = (selection.plan.noise <= LEAST_NOISE).all()
+    if constant or not all(_learnable(*both) for both in zip(selection.folds, folds, strict=True)):
         return _calibrated(selection, folds, weight), History()
     if len(folds) > 1:
         promising, history = _probe(selection.folds[-1], folds[-1], settings, rng)
@@ -244,8 +247,13 @@ def select_networks(
         truths.append(measured.targets(base))
         parts.append(recurrent.forecast(networks, measured, base))
     truth, median = np.concatenate(truths), np.concatenate(parts)[..., LEARNED.index(0.5)]
-    share, _ = best_share(truth, median)
-    share *= shrinkage(truth, share * median)
+    whole = np.isfinite(truth).all(axis=1)
+    if whole.sum() >= ENOUGH_WHOLE:  # those near the end of a series say little of the far steps
+        truth, median = truth[whole], median[whole]
+    share, error = best_share(truth, median)
+    gain = max(0.0, 1 - error / max(float(np.nanmean(np.abs(truth))), 1e-300))
+    luck = LUCK**2 / moments(folds, settings.horizon)  # windows of many series share what happened then
+    share *= shrinkage(truth, share * median) * gain**2 / (gain**2 + luck)
     return _calibrated(selection, folds, weight, parts, share), history
 
 
@@ -271,6 +279,12 @@ def _calibrated(
     own, own_loss = calibration.calibrate(windows, medians, [own_spread(part, LEARNED) for part in parts], weight)
     wider = own_loss < loss
     return replace(selection.folds[-1], network_share=share, own_spread=wider, calibration=own if wider else plain)
+
+
+def _learnable(fitted: Fitted, fold: Fold) -> bool:
+    """Whether networks have anything to learn: not where all but rounding is forecast before and after the cut."""
+    both = (some(fitted.plan).thinned(MOST_VALIDATION) for some in (fold.training, fold.measured))
+    return all(bool(np.any(recurrent.samples(some, fitted.base(some)).weights)) for some in both)
 
 
 def _probe(fitted: Fitted, fold: Fold, settings: Settings, rng: np.random.Generator) -> tuple[bool, History]:
