@@ -134,6 +134,7 @@ def test_a_series_that_is_nearly_a_line_is_forecast_as_one():
     assert np.abs(found - truth).mean() < 0.2 * np.abs(y[-1] - truth).mean()
 
 
+@pytest.mark.filterwarnings("ignore:horizon is")  # longer than the series can judge
 def test_series_too_short_to_judge_go_on_smoothly():
     """Twelve points and a horizon of ten: no step ahead jumps out of the line of its neighbors."""
     rng = np.random.default_rng(6)
