@@ -80,6 +80,8 @@ def test_states_of_estimators_are_saved_copied_and_reset(options):
     stepper.reset([1])
     got, fresh = stepper.step(rows[:, 0]), model.stepper(3).step(rows[:, 0])
     assert np.isclose(got, fresh, rtol=1e-5).tolist() == [False, True, False]
+    with pytest.raises(gw.GatewiseError, match="rows"):
+        stepper.reset(3)
     with pytest.raises(gw.GatewiseError, match="lacks"):
         other.load_state_dict({})
     before = other.state_dict()

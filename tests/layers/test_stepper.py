@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -331,3 +332,47 @@ def test_a_stepper_holds_no_copy_of_the_weights():
     own = [value for value in vars(stepper).values() if isinstance(value, np.ndarray)]
     assert sum(value.nbytes for value in own) < 4096
     assert all(np.shares_memory(layer.params["weight_hh_l0"], weights.U) for weights in stepper._weights)
+
+
+def leaky_forward(p, q, state_prev):
+    h, slow = state_prev
+    z, n = 0.5 * np.tanh(0.5 * p[0]) + 0.5, np.tanh(p[1] + q[1])
+    return (z * h + (1 - z) * n, 0.9 * slow + 0.1 * n), (z, n)
+
+
+def leaky_backward(dstate, state, state_prev, record):
+    (dh, dslow), (h, _), (z, n) = dstate, state_prev, record
+    dn = (dh * (1 - z) + 0.1 * dslow) * (1 - n * n)
+    dz = dh * (h - n) * z * (1 - z)
+    return (dz, dn), (0 * dz, dn), (dh * z, 0.9 * dslow)
+
+
+def unknown_to_the_compiler(p, q, state_prev):
+    return leaky_forward(tuple(np.asarray(a) for a in p), q, tuple(dict(enumerate(state_prev)).values()))
+
+
+@pytest.mark.parametrize("forward", [leaky_forward, unknown_to_the_compiler], ids=["compiled", "numpy"])
+@pytest.mark.filterwarnings("ignore:cell .*:UserWarning")
+def test_cells_of_ones_own_step_too(forward):
+    names = {"gates": ("keep", "candidate"), "states": ("hidden", "slow")}
+    layer = gw.define_cell("Leaky", **names, forward=forward, backward=leaky_backward)(3, 18, num_layers=2, rng=0)
+    x = data(2, 25, 3)
+    stepper = layer.stepper(2)
+    whole, final = layer(x)
+    np.testing.assert_allclose(steps(stepper, x), whole, atol=1e-6)
+    assert type(stepper.state) is type(final)
+    np.testing.assert_allclose(stepper.state.slow, final.slow, atol=1e-6)
+
+
+def test_a_million_steps_keep_their_memory():
+    stepper = gw.LSTM(2, 4, rng=0).stepper()
+    block = data(50_000 if kernels.enabled() else 500, 2)
+    stepper.process(block)
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        for _ in range(20):
+            assert np.isfinite(stepper.process(block)).all()
+        assert tracemalloc.get_traced_memory()[0] - before < 10_000
+    finally:
+        tracemalloc.stop()

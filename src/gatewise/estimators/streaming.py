@@ -21,6 +21,7 @@ from gatewise.estimators import builder
 from gatewise.estimators.sequences import LIMIT, Inputs
 from gatewise.layers import Stepper
 from gatewise.layers.layer import prefixed
+from gatewise.layers.stepper import checked_rows
 
 FIRST = 64  # steps that there is room for at first; doubled whenever they are used up
 
@@ -176,11 +177,12 @@ class EstimatorStepper:
         """Return the probability of each class after the last step, (classes,) or (batch, classes)."""
         if not hasattr(self.estimator, "classes_"):
             raise GatewiseTypeError(f"{type(self.estimator).__name__} has no classes; need a classifier.")
-        return self._of_batch(self.estimator._in_units(self._known_outputs()))
+        probabilities: Array = self._of_batch(self.estimator._in_units(self._known_outputs()))
+        return probabilities
 
     def reset(self, rows: Any = None) -> None:
         """Forget all steps, or those of some rows of the batch."""
-        index = slice(None) if rows is None else rows
+        index = checked_rows(rows, self._rows)
         self._inputs.reset(index)
         for network in self._networks:
             network.reset(rows)

@@ -17,11 +17,12 @@ from gatewise.kernels.vectors import BYTES, I32, I64, Vector, constant, emit_loa
 
 
 @njit(**FLAGS)
-def times_vector(M, row, rows, K, a, at, init, out, to):
+def times_vector(M, row, rows, K, a, at, init, out, to, turn):
     """out[to + n] = init[row + n] + Σ_k M[row + n, k] a[at + k] for n up to `rows`; all flat, M (…, K).
 
     Rows are taken as many at a time as a Vector has lanes. The last ones overlap with those before, and where there are
-    fewer in all, they are summed one by one.
+    fewer in all, they are summed one by one. With `turn` 1 it goes from the last row to the first, which gives the same
+    numbers: where rows do not fit the nearest cache, those that were read last are still there at the next call.
     """
     L = BYTES // a.itemsize
     if rows < L:
@@ -32,7 +33,7 @@ def times_vector(M, row, rows, K, a, at, init, out, to):
             out[to + n] = s
         return
     for start in range(0, rows, L):
-        n = min(start, rows - L)
+        n = min(start, rows - L) if turn == 0 else max(rows - L - start, 0)
         store(out, to + n, load(init, row + n, None) + row_sums(M, (row + n) * K, K, a, at), None)
 
 

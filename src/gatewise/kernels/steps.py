@@ -3,7 +3,7 @@
 The weights are read where they lie, so that whatever has been written there counts from the next step on. A call takes
 the address of a table instead of the arrays in it, because Numba needs some 40 ns for each.
 
-    table    address of memory, its elements, B, H, layers; then for each layer D and the addresses of W, U, b, c
+    table    address of memory, its elements, B, H, layers, turn; then for each layer D and the addresses of W, U, b, c
     memory   states (layers, S, B, H_p), then what a step works with, of `Places`
     x        (B·T·D,), the inputs (B, T, D), of any stride
     out      (B·T·H,): the states of the last layer after each step
@@ -42,9 +42,9 @@ from gatewise.kernels.equations import (
 from gatewise.kernels.products import FLAGS, STAGE, ZERO, copy
 from gatewise.kernels.rows import times_vector
 from gatewise.kernels.sizes import padded
-from gatewise.kernels.vectors import BYTES, at_address, load, number_at, store
+from gatewise.kernels.vectors import BYTES, at_address, load, number_at, set_number_at, store
 
-HEAD, ROW = 5, 5  # entries of `table` before the layers, and of each layer
+HEAD, ROW = 6, 5  # entries of `table` before the layers, and of each layer
 
 
 class Layer(NamedTuple):
@@ -67,6 +67,7 @@ class Places(NamedTuple):
     operand: int  # (H_p,), of a second product
     p: int  # (G·H + L,): Vectors from any unit on are read whole
     q: int  # (Q·H + L,)
+    turn: int  # 0 or 1, in turn from step to step: see `times_vector`
 
 
 @njit(**FLAGS)
@@ -102,7 +103,7 @@ def lead_step(cell, operand, memory, layer, at, unused, unused_too, nor_this):
         h_prev = load(memory, at.h + u, None)
         store(memory, at.operand + u, lead_operand(cell, lead_forward(cell, p, q, h_prev), h_prev), None)
     first, rows = first_products(cell) * H, last_products(cell) * H
-    times_vector(layer.U, first, rows, H, memory, at.operand, layer.c, memory, at.q + first)
+    times_vector(layer.U, first, rows, H, memory, at.operand, layer.c, memory, at.q + first, at.turn)
     return np.int64(lead_gates(cell))
 
 
@@ -114,8 +115,8 @@ def step_layer(cell, memory, layer, at):
     """One step of one layer for one row: its states, replaced."""
     W, U, b, c, D, H = layer
     L = BYTES // memory.itemsize
-    times_vector(W, ZERO, gate_count(cell) * H, D, memory, at.x, b, memory, at.p)
-    times_vector(U, ZERO, first_products(cell) * H, H, memory, at.h, c, memory, at.q)
+    times_vector(W, ZERO, gate_count(cell) * H, D, memory, at.x, b, memory, at.p, at.turn)
+    times_vector(U, ZERO, first_products(cell) * H, H, memory, at.h, c, memory, at.q, at.turn)
     done = lead(cell, ZERO, memory, layer, at, ZERO, ZERO, ZERO) * H
     for u in range(0, H, L):
         p, q = load_p(cell, memory, at.p + done + u, H, None), load_q(cell, memory, at.q + done + u, H, None)
@@ -125,14 +126,14 @@ def step_layer(cell, memory, layer, at):
 
 @njit(**FLAGS)
 def run_steps(cell, table, x, out):
-    """Take all steps in x; return whether x is finite, and do nothing if it is not."""
-    if not finite(x):
-        return False
+    """Take all steps in x; do nothing and return False if x is not finite, or has not as many steps as out."""
     memory = at_address(number_at(table, 0), number_at(table, 1), out)
     B, H, layers, D = number_at(table, 2), number_at(table, 3), number_at(table, 4), number_at(table, HEAD)
     L, S = BYTES // memory.itemsize, np.int64(state_count(cell))
     H_p, T = padded(H, L), x.size // (B * D)
-    x_at = layers * S * B * H_p
+    if x.size != B * T * D or out.size != B * T * H or not finite(x):
+        return False
+    x_at, turn = layers * S * B * H_p, number_at(table, 5)
     operand = x_at + padded(D, L)
     p = operand + H_p
     q = p + padded(gate_count(cell) * H, L) + L
@@ -142,17 +143,21 @@ def run_steps(cell, table, x, out):
             source = x_at
             for k in range(layers):
                 h = (k * S * B + m) * H_p
-                step_layer(cell, memory, layer_at(cell, table, k, memory), Places(source, h, B * H_p, operand, p, q))
+                at = Places(source, h, B * H_p, operand, p, q, turn)
+                step_layer(cell, memory, layer_at(cell, table, k, memory), at)
                 source = h
+            turn = 1 - turn
             copy(out, (m * T + t) * H, memory, source, H)
+    set_number_at(table, 5, turn)
     return True
 
 
 class Streams:
     """The states of B streams through a stack of layers, and what compiled steps of them take.
 
-    `run(*arguments, x, out)` takes all steps in x (B·T·D,), writes (B·T·H,) to out, and returns whether x is finite; if
-    not, it does nothing. It checks no more than that x and out are arrays of one axis with items of the right size.
+    `run(*arguments, x, out)` takes all steps in x (B·T·D,), writes (B·T·H,) to out, and returns True. It does nothing
+    and returns False if sizes differ or x is not finite. That both are arrays of the dtype with one axis is for the
+    caller to know: Numba does not look.
     """
 
     def __init__(self, kernel: Kernel, B: int, layers: int, D: int, H: int, dtype: np.dtype[Any]) -> None:
@@ -166,13 +171,13 @@ class Streams:
         """(S, layers, B, H), a view: what is written there counts."""
         self.run = entry(kernel, dtype)
 
-    def read(self, weights: Sequence[tuple[Array, ...]]) -> None:
-        """Let steps read these arrays, W, U, b, c of each layer, contiguous, from now on."""
-        table = [self._memory.ctypes.data, self._memory.size, *self._sizes]
+    def read(self, weights: Sequence[tuple[Array, ...]]) -> tuple[Any, int]:
+        """Return the arguments of `run` with which steps read these arrays: W, U, b, c of each layer, contiguous."""
+        table = [self._memory.ctypes.data, self._memory.size, *self._sizes, 0]
         for layer in weights:
             table += [layer[0].shape[1], *(array.ctypes.data for array in layer)]
         self._weights, self._table = weights, np.array(table, np.int64)  # kept as long as their addresses are
-        self.arguments = self._kernel.tag, self._table.ctypes.data
+        return self._kernel.tag, self._table.ctypes.data
 
 
 @cache

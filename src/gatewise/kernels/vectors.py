@@ -160,6 +160,17 @@ def number_at(typingctx, address, index):
     return types.int64(types.int64, types.int64), codegen
 
 
+@intrinsic
+def set_number_at(typingctx, address, index, value):
+    """Write the integer `index` of those of 64 bits at an address."""
+
+    def codegen(context, builder, sig, args):
+        builder.store(args[2], builder.gep(builder.inttoptr(args[0], I64.as_pointer()), [args[1]]))
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.int64), codegen
+
+
 def _flat_array(context, builder, kind, pointer, count):
     """An array of `count` elements in memory that it does not own."""
     from numba.np.arrayobj import populate_array  # later than our zeros_like, so that Numba tries ours first

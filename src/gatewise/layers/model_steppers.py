@@ -8,7 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from gatewise.errors import Array, GatewiseError, GatewiseTypeError, GatewiseValueError
+from gatewise.errors import (
+    Array,
+    GatewiseError,
+    GatewiseTypeError,
+    GatewiseValueError,
+    check_array,
+    check_finite,
+)
 from gatewise.layers.dense import Dense
 from gatewise.layers.dropout import Dropout
 from gatewise.layers.embedding import Embedding
@@ -121,6 +128,21 @@ class ParallelStepper(SeveralStepper):
         return np.concatenate([part._pass(x) for part in self._parts], axis=-1)
 
 
+class DenseStepper(StatelessStepper):
+    """A dense layer, whose step is one product with its weights."""
+
+    layer: Dense
+
+    def step(self, x: Array, out: Array | None = None) -> Array:  # noqa: D102
+        layer = self.layer
+        shape = (layer.input_size,) if self.batch is None else (self._rows, layer.input_size)
+        check_finite("x", check_array("x", x, shape, layer.dtype))
+        a = x @ layer.params["weight"].T
+        if layer.bias:
+            a += layer.params["bias"]
+        return self._handed_over(layer._function.value(a), out)
+
+
 class LastStepper(StatelessStepper):
     """The last of what has been seen is what is seen now."""
 
@@ -141,7 +163,7 @@ KINDS: tuple[tuple[type[Layer], Any], ...] = (
     (Recurrent, RecurrentStepper),
     (Last, LastStepper),
     (Pool, PoolStepper),
-    (Dense, StatelessStepper),
+    (Dense, DenseStepper),
     (Embedding, StatelessStepper),
     (Dropout, StatelessStepper),
     (Noise, StatelessStepper),

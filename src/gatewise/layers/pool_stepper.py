@@ -17,7 +17,7 @@ from gatewise.errors import (
     check_names,
 )
 from gatewise.layers.pool import Pool
-from gatewise.layers.stepper import Stepper
+from gatewise.layers.stepper import Stepper, checked_rows
 
 FIRST = 64  # steps that there is room for at first; doubled whenever they are used up
 
@@ -91,7 +91,7 @@ class PoolStepper(Stepper):
             raise GatewiseTypeError(f"the state of Pool is a {type(state).__name__}; need what `state` gave, or None.")
 
     def reset(self, rows: Any = None) -> None:  # noqa: D102
-        index = self._checked_rows(rows)
+        index = checked_rows(rows, self._rows)
         self._count[index] = 0
         self._sums[index], self._highest[index], self._last[index], self._steps[index] = 0, -np.inf, 0, 0
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy import empty, ndarray
 
 from gatewise import kernels, recurrence
 from gatewise.errors import Array, GatewiseValueError, check_array, check_finite
-from gatewise.layers.stepper import Stepper
+from gatewise.layers.stepper import Stepper, checked_rows
 
 if TYPE_CHECKING:
     from gatewise.layers.stack import Recurrent
@@ -24,6 +24,7 @@ class RecurrentStepper(Stepper):
     """Steps of a stack of recurrent layers."""
 
     layer: Recurrent
+    _states: Array  # (S, layers, rows, H)
 
     def __init__(self, layer: Recurrent, batch: int | None) -> None:
         super().__init__(layer, batch)
@@ -39,46 +40,48 @@ class RecurrentStepper(Stepper):
 
     def _take_weights(self) -> None:
         """Look up the arrays of the layer's weights, whose values are read at every step."""
-        layer, held = self.layer, self.__dict__.get("_states")
-        self._params = layer.params
+        layer, held = self.layer, getattr(self, "_states", None)
+        arguments: tuple[Any, Any, Any] = (None, None, None)
         self._weights = [layer._weights(k, 0, copy=False) for k in range(layer.num_layers)]
-        self._run: Callable[..., bool] | None = None
         kernel = kernels.find(layer.cell)
         if kernel and self._rows < MANY and all(w.flags.c_contiguous for layer in self._weights for w in layer):
             sizes = (layer.num_layers, layer.input_size, layer.hidden_size)
             self._streams = kernels.streams(kernel, self._rows, *sizes, layer.dtype)
-            self._streams.read(self._weights)
-            self._run, self._states = self._streams.run, self._streams.state
-            self._tag, self._table = self._streams.arguments
+            self._states, arguments = self._streams.state, (self._streams.run, *self._streams.read(self._weights))
         else:
             shape = (len(layer.cell.states), layer.num_layers, self._rows, layer.hidden_size)
             self._states = np.zeros(shape, layer.dtype)
         if held is not None:
             self._states[:] = held
+        self._fixed = (layer, layer.params, self._dtype, self._x_shape, self._y_shape, *arguments)
 
     def step(self, x: Array, out: Array | None = None) -> Array:  # noqa: D102
-        dtype = self._dtype
-        if type(x) is not ndarray or x.shape != self._x_shape or x.dtype is not dtype:  # the usual case is quick
-            check_array("x", x, self._x_shape, dtype)
-        if out is None:
-            out = empty(self._y_shape, dtype)
-        elif type(out) is not ndarray or out.shape != self._y_shape or out.dtype is not dtype or not out.flags.carray:
-            self._checked_out(out, self._y_shape, dtype)
-        if self._params is not self.layer.params:
+        layer, params, dtype, x_shape, y_shape, run, tag, table = self._fixed  # one look instead of eight
+        if layer.params is not params:
             self._take_weights()
-        if self._run is None:
-            out[...] = self._pass(x.reshape(self._rows, 1, -1)).reshape(self._y_shape)
-        elif self.batch is None:
-            if not self._run(self._tag, self._table, x, out):
-                check_finite("x", x)
-        elif not self._run(self._tag, self._table, x.reshape(-1), out.reshape(-1)):
-            check_finite("x", x)
+            return self.step(x, out)
+        if out is None:
+            out = empty(y_shape, dtype)
+        elif type(out) is not ndarray or out.shape != y_shape or out.dtype is not dtype or not out.flags.carray:
+            self._checked_out(out, y_shape, dtype)
+        usual = run is not None and self.batch is None and type(x) is ndarray and x.dtype is dtype
+        if not (usual and x.shape == x_shape and run(tag, table, x, out)):
+            self._step_checked(x, out)
         return out
+
+    def _step_checked(self, x: Array, out: Array) -> None:
+        """Take a step of one stream or of many, or say what is wrong with x."""
+        *_, run, tag, table = self._fixed
+        check_finite("x", check_array("x", x, self._x_shape, self._dtype))
+        if run is None:
+            out[...] = self._pass(x.reshape(self._rows, 1, -1)).reshape(self._y_shape)
+        else:
+            run(tag, table, np.asarray(x).reshape(-1), out.reshape(-1))
 
     def _pass(self, x: Array) -> Array:
         check_array("x", x, (self._rows, "time", self.layer.input_size), self._dtype)
         check_finite("x", x)
-        if self._params is not self.layer.params:
+        if self._fixed[1] is not self.layer.params:
             self._take_weights()
         if not (x.flags.c_contiguous and x.flags.writeable):  # a read-only array would be another type to the kernels
             x = np.array(x, order="C")
@@ -95,7 +98,7 @@ class RecurrentStepper(Stepper):
         self._states[:] = self.layer._checked_state(state, self._rows)
 
     def reset(self, rows: Any = None) -> None:  # noqa: D102
-        self._states[:, :, self._checked_rows(rows)] = 0
+        self._states[:, :, checked_rows(rows, self._rows)] = 0
 
     def state_dict(self) -> dict[str, Array]:  # noqa: D102
         return dict(zip(self.layer.cell.states, np.array(self._states), strict=True))

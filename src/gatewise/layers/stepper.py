@@ -211,24 +211,25 @@ class Stepper(ABC):
         self._checked_out(out, y.shape, y.dtype)[...] = y
         return out
 
-    def _checked_rows(self, rows: Any) -> Any:
-        """Return an index of rows; raise unless there are such."""
-        if rows is None:
-            return slice(None)
-        found = np.atleast_1d(np.asarray(rows))
-        if found.dtype == bool and found.shape == (self._rows,):
-            return found
-        if not found.size:
-            return np.zeros(0, np.int64)
-        if found.ndim != 1 or found.dtype.kind not in "iu":
-            raise GatewiseTypeError(f"rows is {rows!r}; need row numbers, or one bool for each of {self._rows} row(s).")
-        if found.min() < 0 or found.max() >= self._rows:
-            raise GatewiseValueError(f"rows is {rows!r}; need numbers from 0 to {self._rows - 1}.")
+
+def checked_rows(rows: Any, count: int) -> Any:
+    """Return an index of some of `count` rows, of all if `rows` is None; raise if there are no such."""
+    if rows is None:
+        return slice(None)
+    found = np.atleast_1d(np.asarray(rows))
+    if found.dtype == bool and found.shape == (count,):
         return found
+    if not found.size:
+        return np.zeros(0, np.int64)
+    if found.ndim != 1 or found.dtype.kind not in "iu":
+        raise GatewiseTypeError(f"rows is {rows!r}; need row numbers, or one bool for each of {count} row(s).")
+    if found.min() < 0 or found.max() >= count:
+        raise GatewiseValueError(f"rows is {rows!r}; need numbers from 0 to {count - 1}.")
+    return found
 
 
 class StatelessStepper(Stepper):
-    """A layer that keeps nothing between steps: dense, embedding, dropout, noise, and the last of what there is."""
+    """A layer that keeps nothing between steps: embedding, dropout, noise, and the last of what there is."""
 
     def __init__(self, layer: Layer, batch: int | None) -> None:
         super().__init__(layer, batch)
@@ -252,7 +253,7 @@ class StatelessStepper(Stepper):
             raise GatewiseTypeError(f"the state of {type(self.layer).__name__} is {state!r}; it has none: need None.")
 
     def reset(self, rows: Any = None) -> None:  # noqa: D102
-        self._checked_rows(rows)
+        checked_rows(rows, self._rows)
 
     def state_dict(self) -> dict[str, Array]:  # noqa: D102
         return {}
