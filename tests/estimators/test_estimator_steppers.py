@@ -191,6 +191,25 @@ def test_a_forecaster_takes_covariates_and_gaps_and_goes_on_from_a_saved_state()
     assert int(stepper.state_dict()["steps"]) == 0
 
 
+def test_the_states_of_smoothing_go_on_from_a_saved_state():
+    t = np.arange(110)
+    y = np.exp(0.01 * t) * (10 + 3 * np.sin(t * np.pi / 6)) * np.random.default_rng(0).uniform(0.9, 1.1, 110)
+    forecaster = gw.RecurrentForecaster(3, **FORECASTER | {"season": 12}).fit(y[:60])
+    assert forecaster._state.fitted.states()
+    stepper, other = forecaster.stepper(), forecaster.stepper()
+    memory = forecaster._state.fitted.plan.memory
+    for value in np.resize(y[60:100], memory + 5):
+        stepper.update(value)
+    saved = stepper.state_dict()
+    other.load_state_dict(saved)
+    for value in y[100:105]:
+        np.testing.assert_array_equal(other.step(value), stepper.step(value))
+    with pytest.raises(gw.GatewiseError, match="lacks smoothed"):
+        other.load_state_dict({name: array for name, array in saved.items() if not name.endswith("level")})
+    with pytest.raises(gw.GatewiseError, match=r"smoothed\..*slope has shape"):
+        other.load_state_dict({n: np.zeros(7) if n.endswith("slope") else array for n, array in saved.items()})
+
+
 @pytest.mark.parametrize("y", [[1.0], [1.0, 2.0, 3.0], ["a", "b"], 1.0, [1.0, np.inf]])
 def test_a_value_that_a_forecaster_cannot_take_changes_nothing(y):
     stepper = gw.RecurrentForecaster(3, **FORECASTER).fit(series(2)).stepper()

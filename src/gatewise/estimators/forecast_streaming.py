@@ -12,6 +12,8 @@ from gatewise.errors import Array, GatewiseError, GatewiseTypeError, GatewiseVal
 from gatewise.forecasting.anomalies import Watch
 from gatewise.forecasting.state import State
 
+SMOOTHED = "smoothed."  # before the names of the states of exponential smoothing in a state
+
 
 class ForecastStepping:
     """The verbs of a forecaster as the data come: a stepper, and alarms for values that were not to be expected."""
@@ -175,9 +177,10 @@ class ForecasterStepper:
 
     def state_dict(self) -> dict[str, Array]:
         """Return copies of all that goes from step to step as named arrays, to save and to load."""
-        panel = self._twin._state.panel
+        state = self._twin._state
         names = ("y", "known", "past", "start", "stop", "first")
-        return {"steps": np.array(self._steps)} | {name: np.array(getattr(panel, name)) for name in names}
+        parts = {"steps": np.array(self._steps)} | {name: np.array(getattr(state.panel, name)) for name in names}
+        return parts | {SMOOTHED + name: np.array(one) for name, one in state.fitted.states().items()}
 
     def load_state_dict(self, arrays: Mapping[str, Array]) -> None:
         """Go on from what `state_dict` returned, here or in another process with the same forecaster.
@@ -195,14 +198,17 @@ class ForecasterStepper:
         rows = len(arrays["y"])
         shapes = {"y": (rows,), "known": (rows, panel.known.shape[1]), "past": (rows, panel.past.shape[1])}
         shapes |= dict.fromkeys(("start", "stop", "first"), (count,))
-        parts = {
-            name: np.array(check_array(name, arrays[name], shape, getattr(panel, name).dtype))
-            for name, shape in shapes.items()
+        parts = {name: _checked(name, arrays, shape, getattr(panel, name).dtype) for name, shape in shapes.items()}
+        fitted = self._start.fitted
+        states = {
+            name: _checked(SMOOTHED + name, arrays, one.shape, one.dtype) for name, one in fitted.states().items()
         }
         if not _laid_end_to_end(parts["start"], parts["stop"], rows):
             raise GatewiseValueError("start and stop do not cut y into series; need what state_dict returned.")
         axes = [axis.moved(axis.future(steps)[-1], steps) if steps else axis for axis in self._start.axes]
-        self._twin._state = self._start._replace(panel=type(panel)(static=panel.static, **parts), axes=tuple(axes))
+        self._twin._state = self._start._replace(
+            fitted=fitted.with_states(states), panel=type(panel)(static=panel.static, **parts), axes=tuple(axes)
+        )
         self._steps = steps
 
     def copy(self) -> Self:
@@ -229,6 +235,11 @@ class ForecasterStepper:
 
     def _packed(self, parts: list[Array]) -> Array:
         return np.stack(parts, axis=1) if self._several else parts[0]
+
+
+def _checked(name: str, arrays: Mapping[str, Array], shape: tuple[int, ...], dtype: Any) -> Array:
+    """A copy of an array of the state, of this shape and dtype."""
+    return np.array(check_array(name, arrays[name], shape, dtype))
 
 
 def _laid_end_to_end(start: Array, stop: Array, rows: int) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
+from gatewise.descriptions import under
 from gatewise.errors import Array
 from gatewise.forecasting.panel import Panel
 from gatewise.forecasting.references import Reference
@@ -14,6 +16,7 @@ from gatewise.forecasting.smoothing import fitting as smoothing
 from gatewise.forecasting.smoothing.forms import ETS, FORMS
 from gatewise.forecasting.smoothing.smoothed import Smoothed
 from gatewise.forecasting.windows import Windows
+from gatewise.layers.layer import prefixed
 
 PLAIN = ("naive", "drift")
 LEVELS = ("ANN", "AAN", "AAdN")
@@ -111,6 +114,17 @@ class Methods:
     def advanced(self, panel: Panel, rows: Array) -> Methods:
         """The same with the states before the flat rows `rows` (series,): for a panel that begins there."""
         return replace(self, smoothed={key: one.advanced(panel, rows) for key, one in self.smoothed.items()})
+
+    def states(self) -> dict[str, Array]:
+        """Return by name what `advanced` changes: the states of those that have parameters."""
+        parts = [prefixed(str(k), self.smoothed[m].states()) for k, m in enumerate(self.members) if m in self.smoothed]
+        return {name: array for part in parts for name, array in part.items()}
+
+    def with_states(self, states: Mapping[str, Array]) -> Methods:
+        """Return the same with what `states` returned."""
+        numbers = {method: k for k, method in enumerate(self.members)}
+        smoothed = {m: replace(one, **under(f"{numbers[m]}.", dict(states))) for m, one in self.smoothed.items()}
+        return replace(self, smoothed=smoothed)
 
     def weighed(self, weights: Array) -> Combination:
         """Combine those that count by `weights` (series, 2 + members) of path, likely forms and each."""
