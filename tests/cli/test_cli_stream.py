@@ -233,3 +233,11 @@ def test_a_reader_that_leaves_ends_it_quietly(folder):
         error = running.stderr.read()
     assert running.returncode == 0
     assert "Traceback" not in error
+
+
+def test_a_state_that_could_not_be_written_is_told_before_the_first_row(folder):
+    found = CliRunner().invoke(
+        cli, ["stream", f"{folder}/network.safetensors", "--save-state", f"{folder}/no/s"], "a,b\n1,2\n"
+    )
+    assert "there is no folder" in str(found.exception)
+    assert not found.stdout

@@ -99,6 +99,8 @@ def command(
 def _check_options(save_state: Path | None, every: int | None, load_state: Path | None, from_start: bool) -> None:
     if every and not save_state:
         raise GatewiseValueError("--every needs --save-state FILE: where is the state to go?")
+    if save_state and not save_state.parent.is_dir():
+        raise GatewiseValueError(f"--save-state {save_state}: there is no folder {save_state.parent}; make it first.")
     if from_start and not load_state:
         raise GatewiseValueError("--from-start needs --load-state FILE, which says how many rows to pass over.")
 

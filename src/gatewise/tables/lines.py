@@ -13,7 +13,7 @@ from gatewise.errors import GatewiseValueError
 from gatewise.tables.numerals import INFINITE, MISSING
 
 DELIMITERS = (",", ";", "\t", "|")
-_PLAIN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
+_PLAIN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 
 
 class Row(NamedTuple):
@@ -92,7 +92,7 @@ class Lines:
             self._take_header(cells)
             return None
         if self.names is not None and len(cells) != len(self.names):
-            raise GatewiseValueError(f"has {len(cells)} cells; the header has {len(self.names)}.")
+            raise GatewiseValueError(f"has {len(cells)} cell(s); the header has {len(self.names)}.")
         return Row(cells, self.names)
 
     def _is_header(self, cells: list[str]) -> bool:
