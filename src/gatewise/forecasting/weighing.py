@@ -31,7 +31,7 @@ def panel_weights(truth: Array, forecasts: Array, counts: Array, prior: Array, w
     alone = np.abs(forecasts - truth) @ counts
     exact = alone <= EXACT * alone.max()
     if exact.any():
-        return np.where(exact, prior, 0.0) / prior[exact].sum()
+        return np.asarray(np.where(exact, prior, 0.0) / prior[exact].sum())
     size = float(counts @ np.abs(truth - prior @ forecasts)) or 1.0
     weights, best, lowest = prior.copy(), prior, np.inf
     for k in range(ROUNDS):
