@@ -184,6 +184,7 @@ def test_times_that_do_not_follow_are_bad_and_gaps_are_filled(folder):
     [
         (["--every", "3"], "--every needs --save-state"),
         (["--from-start"], "--from-start needs --load-state"),
+        (["--save-state", "nowhere/a.state"], "there is no such folder"),
         (["--anomalies", "0.1"], "holds no forecaster"),
         (["--load-state", "nowhere"], "cannot go on from nowhere"),
     ],
@@ -233,11 +234,3 @@ def test_a_reader_that_leaves_ends_it_quietly(folder):
         error = running.stderr.read()
     assert running.returncode == 0
     assert "Traceback" not in error
-
-
-def test_a_state_that_could_not_be_written_is_told_before_the_first_row(folder):
-    found = CliRunner().invoke(
-        cli, ["stream", f"{folder}/network.safetensors", "--save-state", f"{folder}/no/s"], "a,b\n1,2\n"
-    )
-    assert "there is no folder" in str(found.exception)
-    assert not found.stdout

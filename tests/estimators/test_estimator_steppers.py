@@ -160,13 +160,15 @@ def test_a_forecaster_gives_what_update_and_predict_give(form):
 
 
 def test_what_a_forecaster_keeps_does_not_grow():
-    frame = series(2, 90)
+    frame = series(2, 260)
     stepper = gw.RecurrentForecaster(3, **FORECASTER).fit(frame).stepper()
     memory = stepper.forecaster._state.fitted.plan.memory
-    for t in range(memory + 20):
-        stepper.update(frame.iloc[t % 90].to_numpy())
-    assert len(stepper.state_dict()["y"]) == 2 * memory + 1
-    assert stepper.step(frame.iloc[0].to_numpy()).shape == (3, 2)
+    assert memory < len(frame)
+    sizes = {name: value.shape for name, value in stepper.state_dict().items()}
+    for t in range(5):
+        stepper.update(frame.iloc[t].to_numpy())
+        assert {name: value.shape for name, value in stepper.state_dict().items()} == sizes
+    assert sizes["y"] == (2 * memory + 1,)
 
 
 def test_a_forecaster_takes_covariates_and_gaps_and_goes_on_from_a_saved_state():
@@ -174,7 +176,7 @@ def test_a_forecaster_takes_covariates_and_gaps_and_goes_on_from_a_saved_state()
     X = pd.DataFrame({"ahead": np.arange(120.0) % 3, "past": np.arange(120.0) % 5}, frame.index)
     forecaster = gw.RecurrentForecaster(2, past_covariates=["past"], **FORECASTER).fit(frame["s0"][:80], X[:80])
     stepper = forecaster.stepper()
-    for t in range(80, 115):
+    for t in range(80, 95):
         value = np.nan if t == 90 else frame["s0"].iloc[t]
         ahead = X[["ahead"]].iloc[t + 1 : t + 3]
         got = stepper.step(value, X.iloc[t].to_numpy(), ahead.to_numpy())
@@ -183,7 +185,7 @@ def test_a_forecaster_takes_covariates_and_gaps_and_goes_on_from_a_saved_state()
     saved = stepper.state_dict()
     other = gw.RecurrentForecaster(2, past_covariates=["past"], **FORECASTER).fit(frame["s0"][:80], X[:80]).stepper()
     other.load_state_dict(saved)
-    next_step = (frame["s0"].iloc[115], X.iloc[115].to_numpy(), X[["ahead"]].iloc[116:118].to_numpy())
+    next_step = (frame["s0"].iloc[95], X.iloc[95].to_numpy(), X[["ahead"]].iloc[96:98].to_numpy())
     twin, expected = stepper.copy(), stepper.step(*next_step)
     np.testing.assert_array_equal(other.step(*next_step), expected)
     np.testing.assert_array_equal(twin.step(*next_step), expected)
@@ -191,23 +193,23 @@ def test_a_forecaster_takes_covariates_and_gaps_and_goes_on_from_a_saved_state()
     assert int(stepper.state_dict()["steps"]) == 0
 
 
-def test_the_states_of_smoothing_go_on_from_a_saved_state():
-    t = np.arange(110)
-    y = np.exp(0.01 * t) * (10 + 3 * np.sin(t * np.pi / 6)) * np.random.default_rng(0).uniform(0.9, 1.1, 110)
-    forecaster = gw.RecurrentForecaster(3, **FORECASTER | {"season": 12}).fit(y[:60])
-    assert forecaster._state.fitted.states()
+def test_states_of_smoothing_are_saved_too():
+    months = pd.period_range("2000-01", periods=150, freq="M")
+    wave = 20 + 0.05 * np.arange(150) + 3 * np.sin(np.arange(150) * np.pi / 6)
+    y = pd.Series(wave + np.random.default_rng(0).normal(0, 0.3, 150), months)
+    forecaster = gw.RecurrentForecaster(6, max_updates=5, n_networks=1, hidden_size=4, random_state=0).fit(y[:60])
+    assert forecaster._state.fitted.combination.methods.smoothed
     stepper, other = forecaster.stepper(), forecaster.stepper()
-    memory = forecaster._state.fitted.plan.memory
-    for value in np.resize(y[60:100], memory + 5):
+    for value in y[60:148]:
         stepper.update(value)
+    assert int(stepper._twin._state.panel.stop[0]) < 148
     saved = stepper.state_dict()
     other.load_state_dict(saved)
-    for value in y[100:105]:
-        np.testing.assert_array_equal(other.step(value), stepper.step(value))
-    with pytest.raises(gw.GatewiseError, match="lacks smoothed"):
-        other.load_state_dict({name: array for name, array in saved.items() if not name.endswith("level")})
-    with pytest.raises(gw.GatewiseError, match=r"smoothed\..*slope has shape"):
-        other.load_state_dict({n: np.zeros(7) if n.endswith("slope") else array for n, array in saved.items()})
+    expected = stepper.step(y.iloc[148])
+    np.testing.assert_array_equal(other.step(y.iloc[148]), expected)
+    np.testing.assert_allclose(expected, forecaster.update(y[60:149]).predict(), rtol=1e-9)
+    with pytest.raises(gw.GatewiseError, match="smoothed0"):
+        other.load_state_dict(saved | {"smoothed0.level": np.zeros(3)})
 
 
 def test_a_forecaster_takes_blocks_and_text_and_has_a_state():

@@ -11,7 +11,7 @@ callback = pytest.importorskip("sklearn.callback", reason="this scikit-learn has
 
 rng = np.random.default_rng(0)
 X, y = rng.normal(size=(24, 5, 2)), np.arange(24) % 2
-OPTIONS = {"hidden_size": 3, "max_iter": 4, "n_networks": 1, "random_state": 0}
+OPTIONS = {"ridge_share": 0, "hidden_size": 3, "max_iter": 4, "n_networks": 1, "random_state": 0}
 
 
 class Listener:

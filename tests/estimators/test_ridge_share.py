@@ -75,6 +75,13 @@ def test_some_fits_have_no_ridge(options, rows):
     assert "ridge" not in str(model.summary())
 
 
+@pytest.mark.parametrize("rows", [1, 2])
+def test_a_share_may_be_asked_for_with_hardly_a_row(rows):
+    X, y = np.random.default_rng(0).normal(size=(rows, 5)), np.arange(rows) + 2.0
+    np.testing.assert_allclose(gw.RecurrentRegressor(**ONE, ridge_share=1).fit(X, y).predict(X), y, atol=0.01)
+    assert gw.RecurrentClassifier(**ONE, ridge_share=1).fit(X, y).predict(X).tolist() == y.tolist()
+
+
 def test_a_share_outside_0_to_1_is_refused():
     with pytest.raises(gw.GatewiseError, match="ridge_share"):
         gw.RecurrentClassifier(ridge_share=1.5).fit(*rhythms(12, 5))

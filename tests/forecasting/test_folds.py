@@ -51,3 +51,19 @@ def test_nothing_reads_beyond_its_origin():
     for kind in [*map(Reference, kinds), Reference("seasonal", 6, 3), Reference("rising", 6)]:
         both = [kind.forecast(panel, here, plan.steps, 99) for panel in (one, other)]
         np.testing.assert_array_equal(*both)
+
+
+def test_units_of_a_fold_know_nothing_of_what_comes_after_its_cut():
+    """Held-out ends that change a hundred times as much leave the units in which folds are fitted as they are."""
+    y = np.random.default_rng(0).normal(size=100).cumsum()
+    wild = y.copy()
+    wild[85:] = y[85:] + 100 * np.arange(1, 16)
+    units = []
+    for panel in (panel_of(y), panel_of(wild)):
+        plan = make_plans(panel_of(y), settings_for(5))[0]
+        fold = make_folds(panel, plan)[-1]
+        for windows in (fold.training(plan), fold.measured(plan)):
+            units.append((windows.plan.size, windows.plan.noise))
+    for size, noise in units[1:]:
+        np.testing.assert_array_equal(size, units[0][0])
+        np.testing.assert_array_equal(noise, units[0][1])

@@ -1,6 +1,7 @@
 """Long frames: read from any library and layout, forecasts back in the same form, mistakes named."""
 
 import datetime
+import pickle
 import re
 
 import numpy as np
@@ -90,6 +91,11 @@ def test_times_come_back_as_they_were_written(listed, times, kind, tmp_path):
     assert found["month"].tolist()[:3] == list(expected)
     gw.save(fitted, tmp_path / "long.safetensors")
     pd.testing.assert_frame_equal(gw.load(tmp_path / "long.safetensors").predict(), found)
+
+
+def test_other_processes_get_it_whole():
+    fitted = forecaster(past_covariates=["sky"]).fit(NAMED.assign(sky=["sun", *["rain"] * 70]), **COLUMNS)
+    pd.testing.assert_frame_equal(pickle.loads(pickle.dumps(fitted)).predict(), fitted.predict())
 
 
 def test_ids_keep_their_dtype():

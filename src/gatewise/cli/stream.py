@@ -76,8 +76,9 @@ def command(
     state; exit code 130 or 143 then.
     """
     from gatewise.tables.lines import Lines
-    from gatewise.tables.streams import Place, open_stream
-    from gatewise.tables.streams import load_state as restore
+    from gatewise.tables.stream_state import Place
+    from gatewise.tables.stream_state import load_state as restore
+    from gatewise.tables.streams import open_stream
 
     _check_options(save_state, every, load_state, from_start)
     stream, fingerprint = open_stream(model, anomalies), _fingerprint(model)
@@ -99,8 +100,8 @@ def command(
 def _check_options(save_state: Path | None, every: int | None, load_state: Path | None, from_start: bool) -> None:
     if every and not save_state:
         raise GatewiseValueError("--every needs --save-state FILE: where is the state to go?")
-    if save_state and not save_state.parent.is_dir():
-        raise GatewiseValueError(f"--save-state {save_state}: there is no folder {save_state.parent}; make it first.")
+    if save_state and not save_state.absolute().parent.is_dir():
+        raise GatewiseValueError(f"--save-state {save_state}: there is no such folder; make it first.")
     if from_start and not load_state:
         raise GatewiseValueError("--from-start needs --load-state FILE, which says how many rows to pass over.")
 
@@ -131,7 +132,7 @@ class _Keeper:
     def save(self, names: tuple[str, ...] | None) -> None:
         """Write the state, if it is asked for."""
         from gatewise.files import write_whole
-        from gatewise.tables.streams import Place, state_bytes
+        from gatewise.tables.stream_state import Place, state_bytes
 
         if self.path is not None:
             write_whole(self.path, state_bytes(self.stream, Place(self.rows, names), self.fingerprint))

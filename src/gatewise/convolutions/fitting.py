@@ -108,9 +108,9 @@ def _losses(
 
 
 def _standardized(block: Array, weights: Array) -> tuple[Array, Array, Array]:
-    """Features in units of their spread, their means, and the spreads."""
+    """Features less their weighted means in units of their spread over all rows, the means, and the spreads."""
     center = np.average(block, axis=0, weights=weights).astype(np.float32)
     deviation = block - center
-    spread = np.sqrt(np.average(deviation**2, axis=0, weights=weights))
+    spread = block.std(axis=0, dtype=np.float64)
     spread = np.where(spread > SAYS_NOTHING * np.maximum(1, np.abs(center)), spread, np.inf)
     return (deviation / spread).astype(np.float32), center, spread

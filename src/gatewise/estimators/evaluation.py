@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from copy import copy
 from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict, Unpack, overload
 
 import pandas as pd
 
-from gatewise.errors import GatewiseWarning
 from gatewise.forecasting.given import Given
 from gatewise.forecasting.levels import channels
 from gatewise.forecasting.long import Names
@@ -235,10 +233,7 @@ class Evaluated:
         return form.names if all(name is None or name in columns for name in form.names) else names
 
     def _rolled(self, parts: tuple[Self, Given], windows: int, stride: int | None, refit: bool) -> Backtest:
-        """Roll the origins; a copy that is fitted to less than everything needs no advice on its horizon."""
         from gatewise.forecasting.backtest import backtest
 
         other, given = parts
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", GatewiseWarning)
-            return backtest(other, given.y, given.X, given.static, windows=windows, stride=stride, refit=refit)
+        return backtest(other, given.y, given.X, given.static, windows=windows, stride=stride, refit=refit)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -11,14 +12,14 @@ import pandas as pd
 
 from gatewise.errors import Array, GatewiseError, GatewiseTypeError, GatewiseValueError, check_array, check_names
 from gatewise.estimators.streaming import KeepsState
-from gatewise.forecasting.anomalies import Watch
+from gatewise.forecasting.fitted import Fitted
+from gatewise.forecasting.smoothing.smoothed import Smoothed
 from gatewise.forecasting.state import State
-
-SMOOTHED = "smoothed."  # before the names of the states of exponential smoothing in a state
+from gatewise.layers.layer import prefixed
 
 
 class ForecastStepping:
-    """The verbs of a forecaster as the data come: a stepper, and alarms for values that were not to be expected."""
+    """What gives a forecaster its stepper."""
 
     def stepper(self) -> ForecasterStepper:
         """Return what takes one new value of each series at a time, and forecasts from there.
@@ -34,60 +35,6 @@ class ForecastStepping:
             Before `fit`.
         """
         return ForecasterStepper(self)
-
-    def anomalies(self, y_new: Any, X_new: Any = None, rate: float = 0.01) -> Any:
-        """Return how new values differ from what was to be expected, and which of them raise an alarm.
-
-        This object is not changed: `update` takes the values.
-
-        Parameters
-        ----------
-        y_new, X_new
-            As in `update`.
-        rate : float
-            Share of false alarms among the values of series that go on as they were, at the most 0.5.
-
-        Returns
-        -------
-        DataFrame, or a list of them
-            For a Series or an array a row a value: `value`; `forecast`, its median one step before; `score`, how far
-            out it lies, in standard deviations of a normal distribution; `p_value`, the share of values at least as
-            suspicious in series that go on as they were, NaN in a gap; `alarm`, whether that is at most the rate;
-            `kind`, why: "spike", far from the forecast; "shift", on one side of it for long; "stuck", the same value
-            again and again; or "". For a DataFrame columns (series, measure), for a list a DataFrame each.
-
-        Raises
-        ------
-        GatewiseError
-            If the rate is out of range, or the values cannot be used.
-
-        Notes
-        -----
-        The p-values of the forecaster are held against those of the values before, as they come, so that the rate of
-        false alarms holds even where its intervals are too narrow or too wide; see `gatewise.forecasting.alarms`.
-
-        Examples
-        --------
-        >>> import numpy as np, pandas as pd, gatewise as gw
-        >>> index = pd.date_range("2024-01-01", periods=300, freq="D")
-        >>> y = pd.Series(np.random.default_rng(0).normal(10, 1, 300), index)
-        >>> forecaster = gw.RecurrentForecaster(1, season=7, max_updates=20, random_state=0).fit(y[:200])
-        >>> y.iloc[250] = 20
-        >>> found = forecaster.anomalies(y[200:], rate=0.01)
-        >>> found["kind"].iloc[50], int(found["alarm"].sum()) < 5
-        ('spike', True)
-        """
-        return self.watch(rate).update(y_new, X_new)
-
-    def watch(self, rate: float = 0.01) -> Watch:
-        """Return an object that does what `anomalies` does as values come: its `update(y_new, X_new=None)`.
-
-        It remembers what it has seen, and does not change this object.
-        """
-        return Watch(self._fitted_state(), rate)
-
-    def _fitted_state(self) -> State:
-        raise NotImplementedError
 
 
 class ForecasterStepper(KeepsState):
@@ -213,8 +160,10 @@ class ForecasterStepper(KeepsState):
         """Return copies of all that goes from step to step as named arrays, to save and to load."""
         state = self._twin._state
         names = ("y", "known", "past", "start", "stop", "first")
-        parts = {"steps": np.array(self._steps)} | {name: np.array(getattr(state.panel, name)) for name in names}
-        return parts | {SMOOTHED + name: np.array(one) for name, one in state.fitted.states().items()}
+        arrays = {"steps": np.array(self._steps)} | {name: np.array(getattr(state.panel, name)) for name in names}
+        for k, smoothed in enumerate(_smoothed(state)):
+            arrays |= prefixed(f"smoothed{k}", {name: value.copy() for name, value in smoothed.arrays().items()})
+        return arrays
 
     def load_state_dict(self, arrays: Mapping[str, Array]) -> None:
         """Go on from what `state_dict` returned, here or in another process with the same forecaster.
@@ -232,17 +181,16 @@ class ForecasterStepper(KeepsState):
         rows = len(arrays["y"])
         shapes = {"y": (rows,), "known": (rows, panel.known.shape[1]), "past": (rows, panel.past.shape[1])}
         shapes |= dict.fromkeys(("start", "stop", "first"), (count,))
-        parts = {name: _checked(name, arrays, shape, getattr(panel, name).dtype) for name, shape in shapes.items()}
-        fitted = self._start.fitted
-        states = {
-            name: _checked(SMOOTHED + name, arrays, one.shape, one.dtype) for name, one in fitted.states().items()
+        parts = {
+            name: np.array(check_array(name, arrays[name], shape, getattr(panel, name).dtype))
+            for name, shape in shapes.items()
         }
         if not _laid_end_to_end(parts["start"], parts["stop"], rows):
             raise GatewiseValueError("start and stop do not cut y into series; need what state_dict returned.")
         axes = [axis.moved(axis.future(steps)[-1], steps) if steps else axis for axis in self._start.axes]
-        self._twin._state = self._start._replace(
-            fitted=fitted.with_states(states), panel=type(panel)(static=panel.static, **parts), axes=tuple(axes)
-        )
+        fitted = _with_states(self._start, arrays)
+        panel = type(panel)(static=panel.static, **parts)
+        self._twin._state = self._start._replace(fitted=fitted, panel=panel, axes=tuple(axes))
         self._steps = steps
 
     def copy(self) -> Self:
@@ -286,14 +234,29 @@ class ForecasterStepper(KeepsState):
         return np.stack(parts, axis=1) if self._several else parts[0]
 
 
+def _smoothed(state: State) -> list[Smoothed]:
+    """Exponential smoothing of a fitted forecaster, whose states follow the observations that are no longer kept."""
+    combination = state.fitted.combination
+    return [] if combination is None else list(combination.methods.smoothed.values())
+
+
+def _with_states(state: State, arrays: Mapping[str, Array]) -> Fitted:
+    """What is fitted, with the exponential smoothing that `arrays` hold."""
+    combination = state.fitted.combination
+    if combination is None:
+        return state.fitted
+    smoothed = {}
+    for k, (method, one) in enumerate(combination.methods.smoothed.items()):
+        known = {f"smoothed{k}.{name}": (name, value) for name, value in one.arrays().items()}
+        parts = {n: check_array(key, arrays[key], value.shape, value.dtype) for key, (n, value) in known.items()}
+        smoothed[method] = Smoothed(**{name: value.copy() for name, value in parts.items()})
+    methods = replace(combination.methods, smoothed=smoothed)
+    return replace(state.fitted, combination=replace(combination, methods=methods))
+
+
 def _are_frames(X: Any) -> bool:
     every = X if isinstance(X, list) else [X]
     return bool(every) and all(isinstance(one, pd.DataFrame) for one in every)
-
-
-def _checked(name: str, arrays: Mapping[str, Array], shape: tuple[int, ...], dtype: Any) -> Array:
-    """A copy of an array of the state, of this shape and dtype."""
-    return np.array(check_array(name, arrays[name], shape, dtype))
 
 
 def _laid_end_to_end(start: Array, stop: Array, rows: int) -> bool:

@@ -75,7 +75,7 @@ class RecurrentForecaster(CallbackSupportMixin, Forecasts[Forecast, Quantiles], 
         Highest number of updates of the weights of each network, rounded to whole epochs.
     max_iter : int, optional
         Highest number of epochs of each network, which are passes over its training windows; None for as many as
-        `max_updates` allows. The bound that is reached first ends the training.
+        `max_updates` allows, up to 100. The bound that is reached first ends the training.
     learning_rate_init : float
         Highest rate of the one-cycle schedule.
     batch_size : int

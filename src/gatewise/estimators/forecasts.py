@@ -12,6 +12,7 @@ from gatewise.errors import check_number
 from gatewise.estimators.evaluation import Evaluated
 from gatewise.estimators.forecast_streaming import ForecastStepping
 from gatewise.estimators.summaries import Summarized, form_of
+from gatewise.estimators.watching import Watching
 from gatewise.forecasting import horizons, plots
 from gatewise.forecasting.inspection import ForecasterInspection, inspect
 from gatewise.forecasting.settings import checked_levels
@@ -30,7 +31,7 @@ else:
     Forecast, Quantiles = TypeVar("Forecast"), TypeVar("Quantiles")
 
 
-class Forecasts(Evaluated, ForecastStepping, Summarized, Generic[Forecast, Quantiles]):
+class Forecasts(ForecastStepping, Watching, Evaluated, Summarized, Generic[Forecast, Quantiles]):
     """The verbs of a fitted `RecurrentForecaster`, which sets what stands here without a value.
 
     For type checkers it is generic: in the container of forecasts, which is that of the series, and in that of

@@ -165,8 +165,10 @@ class RidgeBeside(NamedTuple):
 
         features = TrainingFeatures.of(x, lengths, channels, weights, rng)
         fit = RidgeFit.chosen(features, mixture.targets(y, outputs), loss, rng)
-        scale, folds = mixture.scale(fit.left_out(), y, weights), mixture.folds(y, rng)
-        return cls(mixture, fit, scale, y, weights, folds, scale * fit.by_folds(folds))
+        left_out, folds = fit.left_out(), mixture.folds(y, rng)
+        by_folds = fit.by_folds(folds) if len(y) >= FEWEST else left_out
+        scale = mixture.scale(left_out, y, weights)
+        return cls(mixture, fit, scale, y, weights, folds, scale * by_folds)
 
     def is_certain(self) -> bool:
         """Whether nothing that stands beside it could be better by much."""

@@ -30,7 +30,7 @@ class Summarized:
         --------
         >>> import numpy as np, gatewise as gw
         >>> X = np.random.default_rng(0).normal(size=(20, 7, 2))
-        >>> gw.RecurrentRegressor(hidden_size=4, segments=0, max_iter=1).fit(X, X[:, 0, 0]).summary()
+        >>> gw.RecurrentRegressor(hidden_size=4, segments=0, max_iter=1, ridge_share=0.5).fit(X, X[:, 0, 0]).summary()
         layer                                      output             parameters
         ────────────────────────────────────────────────────────────────────────
         Sequential                                 (batch, 1)                109
@@ -40,6 +40,7 @@ class Summarized:
           1: Dense(input_size=12, output_size=1)   (batch, 1)                 13
         327 parameters, 1.3 kB
         RecurrentRegressor: the mean of 3 networks of this form
+        a ridge on 20,284 features has 50% of the answer
         """
         networks, notes = self._parts_for_summary()
         return summarize(networks[0], networks[1:], notes) if networks else Summary((), 0, 0, notes)

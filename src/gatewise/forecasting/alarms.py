@@ -70,7 +70,6 @@ class Alarms:
         self.rate = rate
         self._ranks = {rule: _Ranks(len(RULES) / rate) for rule in RULES}
         self._average = 0.0
-        self._weight = 0.0  # of all z in the average, squared and summed: its variance
         self._run = 1.0  # probability of the repetitions up to now
         self._last = ""
 
@@ -108,19 +107,18 @@ class Alarms:
             if not name == kind == self._last:  # a fault that goes on counts once
                 self._ranks[name].add(p)
         if kind == "shift":
-            self._average = self._weight = 0.0
+            self._average = 0.0
         self._last = kind
         return Alarm(score, p_value, kind)
 
     def _shift(self, score: float) -> float:
         """Take z into the average; return how probable one as far from 0 is, if all z are independent and normal."""
         self._average += SMOOTHING * (score - self._average)
-        self._weight += SMOOTHING * (SMOOTHING - (2 - SMOOTHING) * self._weight)
-        return 2 * float(ndtr(-abs(self._average) / math.sqrt(self._weight)))
+        return 2 * float(ndtr(-abs(self._average) / math.sqrt(SMOOTHING / (2 - SMOOTHING))))
 
     def numbers(self) -> dict[str, Any]:
         """Return the state without `ranks`, plain enough for JSON."""
-        return {"average": self._average, "weight": self._weight, "run": self._run, "last": self._last}
+        return {"average": self._average, "run": self._run, "last": self._last}
 
     def ranks(self) -> dict[str, Array]:
         """Return the p-values remembered of each rule, float64 (n,)."""
@@ -128,8 +126,8 @@ class Alarms:
 
     def load(self, numbers: Mapping[str, Any], ranks: Mapping[str, Array]) -> None:
         """Continue from what `numbers` and `ranks` returned."""
-        self._average, self._weight = float(numbers["average"]), float(numbers["weight"])
-        self._run, self._last = float(numbers["run"]), str(numbers["last"])
+        self._average, self._run = float(numbers["average"]), float(numbers["run"])
+        self._last = str(numbers["last"])
         for rule in RULES:
             self._ranks[rule] = _Ranks(len(RULES) / self.rate)
             for p in np.asarray(ranks[rule], np.float64).tolist():

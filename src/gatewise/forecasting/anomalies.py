@@ -165,9 +165,11 @@ def looked_back(state: State, y: Any, X: Any = None, *, rate: float = 0.01, most
     Returns
     -------
     list of DataFrame
-        One a series, in the order of the forecaster; none if y does not end where the forecaster does, or the
-        forecaster knows no whole distribution.
+        One a series, in the order of the forecaster; none if y does not end where the forecaster does or is a long
+        frame, or the forecaster knows no whole distribution.
     """
+    if state.container.kind == "long":
+        return []
     container, parts = reading.split(y)
     series, columns = reading.regular_series(container, parts, X)
     ends = [one.axis.last for one in series] == [axis.last for axis in state.axes]

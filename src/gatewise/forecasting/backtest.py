@@ -13,6 +13,7 @@ from sklearn.base import clone
 from gatewise.comparison import MODEL, Comparison
 from gatewise.errors import Array, GatewiseValueError, check_number
 from gatewise.forecasting import reading
+from gatewise.forecasting.lengths import no_doubts
 from gatewise.forecasting.measures import NAMES, measures
 from gatewise.forecasting.panel import Panel
 from gatewise.forecasting.plan import spread
@@ -209,7 +210,8 @@ def _check_lengths(rolling: Rolling) -> None:
 
 def _fit(forecaster: Any, rolling: Rolling, cut: int, levels: tuple[float, ...]) -> Any:
     y, x = rolling.parts(rolling.longest, cut)
-    return clone(forecaster).set_params(quantiles=levels).fit(y, x, rolling.static)
+    with no_doubts():
+        return clone(forecaster).set_params(quantiles=levels).fit(y, x, rolling.static)
 
 
 def _forecast(fitted: Any, rolling: Rolling, cut: int) -> Array:

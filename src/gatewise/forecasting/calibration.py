@@ -22,7 +22,7 @@ ENOUGH = 400  # errors of a step: with fewer it borrows those of its neighbors
 PRIOR = 8.0  # independent windows that the shape of a t distribution counts as
 FREEDOM = 5.0  # its degrees of freedom
 MIRRORED = 100.0  # independent windows at which a mirrored error counts half: few errors do not show a skew
-FEWEST = 2.0  # added to the independent windows whose number moves levels outward
+OUTWARD, FEWEST = 1.5, 4.0  # levels are 1 + 1.5 / (independent windows + 4) times as far from the median
 APART = 0.01  # of a width that two levels are apart at least, times the difference of their normal scores
 COMPARED = (0.05, 0.25, 0.75, 0.95)  # levels by whose loss calibrations are compared
 POWERS = (0.0, 0.5, 1.0)  # of recent changes, tried on held-out windows
@@ -157,7 +157,7 @@ def _quantiles(errors: Array, weights: Array, independent: float) -> Array:
     values = np.concatenate([errors, -errors, SHAPE])
     shares = np.concatenate([weights * (1 - mirrored / 2), weights * mirrored / 2, prior])
     level = np.asarray(GRID)
-    outward = 1 + 1 / (independent + FEWEST)
+    outward = 1 + OUTWARD / (independent + FEWEST)
     asked = np.clip(0.5 + (level - 0.5) * outward, 0, 1)
     found = np.quantile(values, asked, weights=shares, method="inverted_cdf")
     return _inside_out(found)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
-from gatewise.descriptions import under
 from gatewise.errors import Array
 from gatewise.forecasting.panel import Panel
 from gatewise.forecasting.references import Reference
@@ -16,17 +14,17 @@ from gatewise.forecasting.smoothing import fitting as smoothing
 from gatewise.forecasting.smoothing.forms import ETS, FORMS
 from gatewise.forecasting.smoothing.smoothed import Smoothed
 from gatewise.forecasting.windows import Windows
-from gatewise.layers.layer import prefixed
 
 PLAIN = ("naive", "drift")
 LEVELS = ("ANN", "AAN", "AAdN")
 SEASONAL = ("ANA", "AAA", "AAdA", "MNM", "MAM", "MAdM")
 OF_LONGER = ("ANA", "AAdA")  # forms of the seasons beyond the shortest
 LONGEST_SEASON = 400  # steps of a season that is smoothed: beyond, the first indices alone take as long as the rest
-PATH, LIKELY = 3.0, 4.0  # what the path and the likely forms count before anything was held out
-PRIORS = {"theta": 1.5, "AAdN": 0.4, "AAdA": 0.4, "MAdM": 0.4}
+PATH = 3.0  # what the path counts before anything was held out; these priors were chosen on real and generated series
 YEAR = 12  # months: of longer seasons, exponential smoothing knows the less, the longer they are
-OTHERS = 0.2  # of all other methods; these priors were chosen on real and generated series
+USUAL_ROWS, BOUNDS = 150, (0.3, 1.5)  # the path counts by the rows that it is fitted to, within bounds
+WITH_SEASON = {"likely": 4.0, "theta": 1.5, "AAdN": 0.4, "AAdA": 0.4, "MAdM": 0.4, "other": 0.2}
+WITHOUT_SEASON = {"likely": 2.0, "theta": 2.0, "AAdN": 1.0, "other": 0.5}
 LEAST = 0.005  # mean weight below which a method is left out
 FARTHEST, FARTHER = 8.0, 2.0  # units of a series that a method may go from the last observation, and more a step
 
@@ -60,11 +58,13 @@ def methods_for(seasons: tuple[int, ...], length: int) -> tuple[Method, ...]:
     return tuple(found)
 
 
-def prior_weights(members: tuple[Method, ...]) -> Array:
-    """Return the weights (2 + members,) of path, likely forms and methods before anything was held out."""
+def prior_weights(members: tuple[Method, ...], rows: int) -> Array:
+    """Return the weights (2 + members,) of path, likely forms and methods before any of `rows` was held out."""
     longest = max(method.season for method in members)
-    path = PATH * max(1.0, longest / YEAR)
-    weights = np.array([path, LIKELY, *(PRIORS.get(method.name, OTHERS) for method in members)])
+    path = PATH * max(1.0, longest / YEAR) * float(np.clip(rows / USUAL_ROWS, *BOUNDS))
+    priors = WITH_SEASON if longest > 1 else WITHOUT_SEASON
+    names = ("likely", *(method.name for method in members))
+    weights = np.array([path, *(priors.get(name, priors["other"]) for name in names)])
     return np.asarray(weights / weights.sum())
 
 
@@ -114,17 +114,6 @@ class Methods:
     def advanced(self, panel: Panel, rows: Array) -> Methods:
         """The same with the states before the flat rows `rows` (series,): for a panel that begins there."""
         return replace(self, smoothed={key: one.advanced(panel, rows) for key, one in self.smoothed.items()})
-
-    def states(self) -> dict[str, Array]:
-        """Return by name what `advanced` changes: the states of those that have parameters."""
-        parts = [prefixed(str(k), self.smoothed[m].states()) for k, m in enumerate(self.members) if m in self.smoothed]
-        return {name: array for part in parts for name, array in part.items()}
-
-    def with_states(self, states: Mapping[str, Array]) -> Methods:
-        """Return the same with what `states` returned."""
-        numbers = {method: k for k, method in enumerate(self.members)}
-        smoothed = {m: replace(one, **under(f"{numbers[m]}.", dict(states))) for m, one in self.smoothed.items()}
-        return replace(self, smoothed=smoothed)
 
     def weighed(self, weights: Array) -> Combination:
         """Combine those that count by `weights` (series, 2 + members) of path, likely forms and each."""

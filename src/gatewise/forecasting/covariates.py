@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import MappingProxyType
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -25,7 +24,7 @@ class Covariates(NamedTuple):
     known: tuple[str, ...]
     mean: Array
     scale: Array
-    levels: Levels = MappingProxyType({})
+    levels: Levels
 
     @classmethod
     def fit(cls, columns: Sequence[str], past: Sequence[str], series: Sequence[RegularSeries], levels: Levels) -> Self:

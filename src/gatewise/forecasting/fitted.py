@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -79,15 +79,6 @@ class Fitted:
             return str(self.plan.reference)
         path = f"{self.plan.reference}{' with a linear path' if self.linear_share else ''}"
         return self.combination.words(path)
-
-    def states(self) -> dict[str, Array]:
-        """Return by name what `advanced` changes."""
-        return {} if self.combination is None else self.combination.methods.states()
-
-    def with_states(self, states: Mapping[str, Array]) -> Fitted:
-        """Return the same with what `states` returned."""
-        one = self.combination
-        return self if one is None else replace(self, combination=replace(one, methods=one.methods.with_states(states)))
 
     def advanced(self, panel: Panel, rows: Array) -> Fitted:
         """The same for a panel that begins at the flat rows `rows` (series,) of this one."""

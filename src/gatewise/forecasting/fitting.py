@@ -45,7 +45,7 @@ def fit(panel: Panel, settings: Settings, rng: np.random.Generator, progress: bo
 def fit_reference(panel: Panel, plan: Plan, settings: Settings) -> Fitted:
     """What too few observations leave: simple methods weighed as usual, and intervals from their own errors."""
     members = methods_for(plan.seasons, int(np.median(panel.stop - panel.start)))
-    weights = np.tile(prior_weights(members), (len(panel.stop), 1))
+    weights = np.tile(prior_weights(members, len(panel.y)), (len(panel.stop), 1))
     combination = Methods.fit(panel, members).weighed(weights)
     fitted = replace(Fitted.reference_only(plan, settings.levels), combination=combination)
     windows = Windows(panel, plan, panel.origins(panel.start + 1, panel.stop))

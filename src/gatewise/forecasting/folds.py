@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from gatewise.errors import Array
 from gatewise.forecasting.panel import Origins, Panel
-from gatewise.forecasting.plan import Plan
+from gatewise.forecasting.plan import Plan, scales
 from gatewise.forecasting.windows import Windows
 
 # Chosen on generated series, as shares of the length of a series.
@@ -21,6 +22,7 @@ MOST_HELD_OUT = (
     3000  # windows that are measured in a fold: the standard error of their mean is 2 % of the spread of one
 )
 MOST_TRAINING = 50_000  # windows that memory allows
+MOST_RESCALED = 10.0  # times smaller than that of the whole series, which a unit before a cut may be
 FEWEST_TRAINING = 8  # windows without which nothing can be learned; chosen on generated series
 HALF_LIFE = 20  # horizons after which a held-out window counts half in the calibration of a long fold
 LEAST_HALF_LIFE = 500  # steps; both chosen on generated series
@@ -48,11 +50,20 @@ class Fold(NamedTuple):
 
     def training(self, plan: Plan) -> Windows:
         """Windows to fit to."""
-        return Windows(self.before, plan, self.train)
+        return Windows(self.before, self.scaled(plan), self.train)
 
     def measured(self, plan: Plan) -> Windows:
         """Windows to measure on."""
-        return Windows(self.after, plan, self.held_out)
+        return Windows(self.after, self.scaled(plan), self.held_out)
+
+    def scaled(self, plan: Plan) -> Plan:
+        """The plan with the units of what was observed before the cut: those of all would tell what comes after it."""
+        size, noise = scales(self.before, plan.reference)
+        return replace(
+            plan,
+            size=np.maximum(size, plan.size / MOST_RESCALED),
+            noise=np.maximum(noise, plan.noise / MOST_RESCALED),
+        )
 
 
 def make_folds(panel: Panel, plan: Plan) -> list[Fold]:

@@ -1,4 +1,4 @@
-"""Quantiles that keep their promise: split conformal calibration of each level and step ahead."""
+"""Quantiles of simple methods, calibrated level by level and step by step, and the order of quantiles."""
 
 from __future__ import annotations
 

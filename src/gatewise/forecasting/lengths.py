@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -53,3 +55,11 @@ def judge_horizon(horizon: int, lengths: Array) -> None:
     words = doubt(horizon, lengths)
     if words:
         warnings.warn(words, GatewiseWarning, stacklevel=4)
+
+
+@contextmanager
+def no_doubts() -> Iterator[None]:
+    """Warn nobody: of fits to a part of the series, which are there to judge, or where it is said otherwise."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", GatewiseWarning)
+        yield

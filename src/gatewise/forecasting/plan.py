@@ -12,6 +12,7 @@ from gatewise.forecasting.panel import Panel
 from gatewise.forecasting.references import SEASONS, Reference
 
 MOST_PHASES = 24  # hours of a day: longer seasons are told apart in as many parts
+LEAST_NOISE = np.finfo(float).tiny ** 0.5  # of a series that never changes
 LEAST_MEMORY = 128  # rows from which means and slopes are taken at least; chosen on generated series
 
 
@@ -63,6 +64,13 @@ def memory_of(horizon: int, context: int, seasons: tuple[int, ...]) -> int:
     """Rows before an origin that anything may read."""
     longest = max(seasons, default=1)
     return max(LEAST_MEMORY, context + (max(SEASONS) + 1 + -(-horizon // longest)) * longest)
+
+
+def scales(panel: Panel, reference: Reference) -> tuple[Array, Array]:
+    """Unit of the level of each series (series,), and of its deviation from a reference."""
+    noise = spread(panel, reference.season)
+    wide = noise if reference.kind in ("naive", "drift") else deviation(panel)
+    return np.where(wide > 0, wide, 1.0), np.where(noise > 0, noise, LEAST_NOISE)
 
 
 def spread(panel: Panel, lag: int) -> Array:

@@ -27,6 +27,7 @@ ROWS_AT_ONCE = 1024  # windows that stand in memory at once in a forecast
 MOST_WINDOWS = 6000  # windows that a network is trained on: 400 updates of 64 see each four times
 MOST_NUMBERS = 16_000_000  # in the windows of a training: 64 MB of float32
 LEAST_WINDOWS = 64  # one update of the default size
+MOST_EPOCHS = 100  # of few windows, where nobody says how many; chosen on generated and real series
 WARM_UP = 0.2  # share of the updates in which the rate rises; chosen on generated series
 LARGEST_TARGET = 1e6  # units of noise; beyond it, a series repeats itself exactly but for its beginning
 LONGEST_GRADIENT = 1.0  # norm to which gradients are clipped
@@ -127,9 +128,7 @@ def fit(
     seen = rows.y[rows.weights > 0]
     model.params[f"{head}.bias"][...] = np.quantile(seen, levels) if len(seen) else 0
     batches = -(-len(rows.x) // settings.batch_size)
-    epochs = max(1, round(settings.max_updates / batches))
-    if settings.max_iter is not None:
-        epochs = min(epochs, settings.max_iter)
+    epochs = max(1, min(round(settings.max_updates / batches), settings.max_iter or MOST_EPOCHS))
     schedule = OneCycle(settings.learning_rate_init, max(2, epochs * batches), pct_start=WARM_UP)
     history = train(
         model,

@@ -16,7 +16,7 @@ from gatewise.forecasting.fitted import Fitted, own_spread
 from gatewise.forecasting.folds import MOST_HELD_OUT, Fold, recency
 from gatewise.forecasting.linear import PENALTIES, SHRINKAGES
 from gatewise.forecasting.panel import Panel
-from gatewise.forecasting.plan import Plan, deviation, memory_of, spread
+from gatewise.forecasting.plan import LEAST_NOISE, Plan, memory_of, scales, spread
 from gatewise.forecasting.references import Reference, candidates, ranked, shortlist
 from gatewise.forecasting.settings import LEARNED, Settings
 from gatewise.forecasting.shares import best_share, shrinkage
@@ -90,8 +90,7 @@ def make_plans(panel: Panel, settings: Settings) -> list[Plan]:
 
 def _plan(panel: Panel, settings: Settings, memory: int, lags: int, reference: Reference) -> Plan:
     """Sizes, scales and one reference."""
-    noise = spread(panel, reference.season)
-    wide = noise if reference.kind in ("naive", "drift") else deviation(panel)
+    size, noise = scales(panel, reference)
     return Plan(
         settings.horizon,
         settings.context,
@@ -100,8 +99,8 @@ def _plan(panel: Panel, settings: Settings, memory: int, lags: int, reference: R
         settings.seasons,
         reference,
         settings.drivers,
-        size=np.where(wide > 0, wide, 1.0),
-        noise=np.where(noise > 0, noise, np.finfo(float).tiny ** 0.5),
+        size=size,
+        noise=noise,
     )
 
 
@@ -132,10 +131,10 @@ def linear_rows(windows: Windows) -> tuple[Windows, Array]:
 def _truth(plan: Plan, folds: list[Fold]) -> tuple[Array, Array]:
     """What the reference misses (n, horizon), and weights (n, 1) that bring it to units that all references share."""
     unit = spread(folds[0].after, min(plan.seasons, default=1))
-    weight = plan.noise / np.where(unit > 0, unit, np.inf)
+    unit = np.where(unit > 0, unit, np.inf)
     measured = [fold.measured(plan) for fold in folds]
     truth = np.concatenate([windows.targets(windows.reference) for windows in measured])
-    return truth, np.concatenate([weight[windows.origins.series] for windows in measured])[:, None]
+    return truth, np.concatenate([windows.noise / unit[windows.origins.series][:, None] for windows in measured])
 
 
 def select_phases(selection: Selection, folds: list[Fold]) -> Selection:
@@ -166,7 +165,7 @@ def select_combination(selection: Selection, folds: list[Fold]) -> Selection:
     members = methods_for(selection.plan.seasons, int(np.median(panel.stop - panel.start)))
     methods = [Methods.fit(fold.before, members) for fold in folds]
     held = [_HeldOut.of(*parts) for parts in zip(selection.folds, folds, methods, strict=True)]
-    usual = panel_weights(*_points(held), prior_weights(members), sum(one.windows for one in held))
+    usual = panel_weights(*_points(held), prior_weights(members, len(panel.y)), sum(one.windows for one in held))
     weights = series_weights(usual, _series_errors(held, len(panel.stop)))
     fitted, alike = (
         [replace(one, combination=of_fold.weighed(some)) for one, of_fold in zip(selection.folds, methods, strict=True)]
@@ -231,8 +230,12 @@ def select_networks(
     Where series are short, one is trained for a moment at first: if it does not help at all, no other is.
     """
     weight = recency(folds, settings.horizon)
-    if len(folds) > 1 and not _promising(selection.folds[-1], folds[-1], settings, rng):
+    if (selection.plan.noise <= LEAST_NOISE).all():  # constant series leave nothing to learn
         return _calibrated(selection, folds, weight), History()
+    if len(folds) > 1:
+        promising, history = _probe(selection.folds[-1], folds[-1], settings, rng)
+        if not promising:
+            return _calibrated(selection, folds, weight), history
     truths, parts = [], []
     for fitted, fold in zip(selection.folds, folds, strict=True):
         networks, history = _train_in(fold, fitted, settings, max(1, settings.n_networks // len(folds)), rng, progress)
@@ -270,19 +273,15 @@ def _calibrated(
     return replace(selection.folds[-1], network_share=share, own_spread=wider, calibration=own if wider else plain)
 
 
-def _promising(fitted: Fitted, fold: Fold, settings: Settings, rng: np.random.Generator) -> bool:
-    """Whether a network that was trained before the cut for a moment makes the error after it clearly smaller."""
-    network = settings.network._replace(max_updates=min(PROBED_UPDATES, settings.network.max_updates))
+def _probe(fitted: Fitted, fold: Fold, settings: Settings, rng: np.random.Generator) -> tuple[bool, History]:
+    """Whether a network trained before the cut for a moment clearly lessens the error after it, and its training."""
+    brief = settings.network._replace(max_updates=min(PROBED_UPDATES, settings.network.max_updates))
+    (network,), history = _train_in(fold, fitted, replace(settings, network=brief), 1, rng, False)
     measured = fold.measured(fitted.plan)
     base = fitted.base(measured)
-    rows = training_rows(fitted, fold.training(fitted.plan), rng)
-    if rows.weights is None or not rows.weights.any():
-        return False
-    model, _ = recurrent.fit(rows, LEARNED, network, rng)
     truth = measured.targets(base)
-    median = recurrent.forecast([model], measured, base)[..., LEARNED.index(0.5)]
-    _, error = best_share(truth, median)
-    return error < PROMISE * float(np.nanmean(np.abs(truth)))
+    _, error = best_share(truth, recurrent.forecast([network], measured, base)[..., LEARNED.index(0.5)])
+    return error < PROMISE * float(np.nanmean(np.abs(truth))), history
 
 
 def _train_in(

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 import numpy as np
 
-from gatewise.errors import GatewiseWarning, check_number
+from gatewise.errors import check_number
 from gatewise.files import save
-from gatewise.forecasting.lengths import doubt, usual_horizon
+from gatewise.forecasting.lengths import doubt, no_doubts, usual_horizon
 from gatewise.printing import listed
 from gatewise.progress import stage
 from gatewise.tables.backtests import comparisons, held_out, measured, to_keep
@@ -162,13 +161,11 @@ class ForecastTask:
         low = round(0.5 - level / 200, 6)
         forecaster = _forecaster(self, (low, 0.5, round(1 - low, 6)), seed, progress)
         rolled, problem = None, "not asked for"
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", GatewiseWarning)  # of short series: the notes say it
-            if backtest:
-                with stage("measuring 1/2"):
-                    rolled, problem = measured(forecaster, self.grid)
-            with stage("final fit 2/2" if backtest else "fit"):
-                forecaster.fit(self.grid.y, self.grid.beside, self.grid.statics)
+        if backtest:
+            with stage("measuring 1/2"):
+                rolled, problem = measured(forecaster, self.grid)
+        with stage("final fit 2/2" if backtest else "fit"), no_doubts():  # of short series: the notes say it
+            forecaster.fit(self.grid.y, self.grid.beside, self.grid.statics)
         forecast = forecast_frame(forecaster, self.grid, self.roles)
         description = _description(self, level)
         return ForecastResult(forecaster, description, self.notes, forecast, rolled, problem, level, self)

@@ -7,12 +7,11 @@ the row or raises and is as it was, and `numbers()`, `arrays()` and `load(number
 from __future__ import annotations
 
 import copy
-import json
 import math
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -24,7 +23,6 @@ from gatewise.tables.columns import YES_OR_NO, Column, columns_from_json
 from gatewise.tables.lines import Row, number
 from gatewise.tables.roles import SeriesRoles
 
-STATE_FORMAT = "gatewise-stream-1"
 Answer = dict[str, Any]
 """What a model says of a row, by name: numbers, text, or lists of numbers."""
 
@@ -101,6 +99,7 @@ class ForecasterStream(Stream):
 
     def __init__(self, forecaster: Any, roles: SeriesRoles | None = None) -> None:
         self._forecaster = copy.copy(forecaster)
+        self._forecaster._state = _one_series(forecaster._state)
         known = forecaster._state.covariates.known
         if known:
             raise GatewiseValueError(
@@ -140,7 +139,9 @@ class AnomalyStream(Stream):
     kind = "anomalies"
 
     def __init__(self, forecaster: Any, rate: float, roles: SeriesRoles | None = None) -> None:
-        self._watch = forecaster.watch(rate)
+        from gatewise.forecasting.anomalies import Watch
+
+        self._watch = Watch(_one_series(forecaster._state), rate)
         self._reader = SeriesRows(forecaster._state, roles)
 
     def step(self, row: Row) -> Answer:  # noqa: D102
@@ -174,10 +175,6 @@ class SeriesRows:
     """From a row to the new value of a forecaster's series, its time and its covariates."""
 
     def __init__(self, state: Any, roles: SeriesRoles | None) -> None:
-        if len(state.axes) > 1:
-            raise GatewiseValueError(
-                f"the model forecasts {len(state.axes)} series; a stream is one: fit a model to one of them."
-            )
         if roles is not None and (roles.wide or roles.every or roles.parts):
             raise GatewiseValueError(
                 "the model was trained on steps made of several columns or rows; a stream needs a row a step: write "
@@ -228,6 +225,24 @@ class SeriesRows:
         if stamps.hasnans:
             raise GatewiseValueError(f"{self._roles.time} is empty; need the time of the row.")
         return stamps.to_period(axis.frequency) if axis.kind == "periods" else stamps
+
+
+def _one_series(state: Any) -> Any:
+    """The state of a forecaster of one series, which takes the rows of a long frame as those of a list."""
+    from gatewise.forecasting.reading import Container
+
+    if len(state.axes) > 1:
+        raise GatewiseValueError(
+            f"the model forecasts {len(state.axes)} series; a stream is one: fit a model to one of them."
+        )
+    if state.covariates.levels:
+        raise GatewiseValueError(
+            f"the model reads text from {', '.join(state.covariates.levels)}; a stream needs numbers: fit a model to "
+            f"columns of numbers."
+        )
+    if state.container.kind != "long":
+        return state
+    return state._replace(container=Container("list", state.container.names))
 
 
 def _as_text(stamp: Any) -> str:
@@ -359,48 +374,3 @@ def _stream_of(model: Any, info: Mapping[str, Any], anomalies: float | None) -> 
     raise GatewiseValueError(
         f"holds a {type(model).__name__}; need a layer, Sequential, classifier, regressor or forecaster."
     )
-
-
-class Place(NamedTuple):
-    """How far a stream has come: data rows taken, bad ones included, and the header of its CSV."""
-
-    rows: int
-    names: tuple[str, ...] | None
-
-
-def state_bytes(stream: Stream, place: Place, fingerprint: str) -> bytes:
-    """Return what a state file holds; `fingerprint` tells which model it belongs to."""
-    from safetensors.numpy import save
-
-    numbers = {"rows": place.rows, "names": place.names, "model": fingerprint, "stream": stream.numbers()}
-    arrays = {name: np.ascontiguousarray(array) for name, array in stream.arrays().items()}
-    header = {"format": STATE_FORMAT, "kind": stream.kind, "numbers": json.dumps(numbers)}
-    return save(arrays, metadata=header)
-
-
-def load_state(stream: Stream, path: str | os.PathLike[str], fingerprint: str) -> Place:
-    """Let a stream go on from a state file; return how far it had come.
-
-    Raises
-    ------
-    GatewiseError
-        If the file cannot be read, or is of another model or option.
-    """
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(os.fspath(path), framework="numpy") as file:
-            header = file.metadata() or {}
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        if header.get("format") != STATE_FORMAT:
-            raise GatewiseValueError(f"{path} has format {header.get('format')!r}; need {STATE_FORMAT!r}.")
-        numbers = json.loads(header["numbers"])
-        if numbers["model"] != fingerprint or header["kind"] != stream.kind:
-            raise GatewiseValueError(f"{path} is the state of another model or option; need one that this wrote.")
-        stream.load(numbers["stream"], arrays)
-        names = numbers["names"]
-        return Place(int(numbers["rows"]), None if names is None else tuple(names))
-    except GatewiseError:
-        raise
-    except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-        raise GatewiseValueError(f"cannot go on from {path}: {error}.") from error

@@ -14,8 +14,6 @@ from gatewise.forecasting.smoothing.grid import Grid, View, first_seen
 from gatewise.forecasting.smoothing.optimizing import parameters
 from gatewise.forecasting.smoothing.recursion import Parameters
 
-MOVING = ("level", "slope", "season", "begun")  # what `Smoothed.advanced` changes
-
 
 @dataclass(frozen=True)
 class Smoothed:
@@ -66,10 +64,6 @@ class Smoothed:
     def arrays(self) -> dict[str, Array]:
         """Return every attribute by name, float64, to be saved."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
-
-    def states(self) -> dict[str, Array]:
-        """Return by name what `advanced` changes."""
-        return {name: getattr(self, name) for name in MOVING}
 
     def at(self, series: Array | slice) -> Smoothed:
         """Return some of the series."""
