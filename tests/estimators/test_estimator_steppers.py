@@ -212,6 +212,31 @@ def test_states_of_smoothing_are_saved_too():
         other.load_state_dict(saved | {"smoothed0.level": np.zeros(3)})
 
 
+def test_a_forecaster_takes_blocks_and_text_and_has_a_state():
+    y = series(1, 100)["s0"]
+    X = pd.DataFrame({"sky": np.where(np.arange(100) % 3 == 0, "clear", "cloudy")}, y.index)
+    forecaster = gw.RecurrentForecaster(2, **FORECASTER).fit(y[:80], X[:80])
+    stepper = forecaster.stepper()
+    begin = stepper.state
+    rows = [X.iloc[[t]].reset_index(drop=True) for t in range(80, 83)]
+    ahead = [X.iloc[t + 1 : t + 3] for t in range(80, 83)]
+    block = stepper.process(y.to_numpy()[80:83], rows, ahead)
+    stepper.state = begin
+    for t in range(3):
+        one = stepper.step(y.iloc[80 + t], rows[t], ahead[t])
+        np.testing.assert_array_equal(one, forecaster.update(y[80 + t : 81 + t], X[80 + t : 81 + t]).predict(ahead[t]))
+        np.testing.assert_array_equal(one, block[t])
+    stepper.state = None
+    assert all(np.array_equal(value, begin[name], equal_nan=True) for name, value in stepper.state.items())
+    with pytest.raises(gw.GatewiseError, match=r"X has \[2\] rows"):
+        stepper.step(1.0, X[:2], ahead[0])
+    with pytest.raises(gw.GatewiseError, match="X has 2 step"):
+        stepper.process(y[80:83], rows[:2])
+    with pytest.raises(gw.GatewiseError, match="X_future"):
+        stepper.process(y[80:83], rows, [*ahead[:2], ahead[2][:1]])
+    assert int(stepper.state["steps"]) == 0
+
+
 @pytest.mark.parametrize("y", [[1.0], [1.0, 2.0, 3.0], ["a", "b"], 1.0, [1.0, np.inf]])
 def test_a_value_that_a_forecaster_cannot_take_changes_nothing(y):
     stepper = gw.RecurrentForecaster(3, **FORECASTER).fit(series(2)).stepper()

@@ -66,6 +66,8 @@ def test_gaps_and_long_frames_are_measured_where_something_is():
     assert np.isfinite(fitted.score(long[90:]))
     with pytest.raises(gw.GatewiseError, match="y holds no value to measure on"):
         fitted.score(long[80:].assign(y=np.nan))
+    with pytest.raises(gw.GatewiseError, match="y is empty"):
+        forecaster().fit(Y[:80]).score(Y[:0])
     with pytest.raises(gw.GatewiseError, match="need steps after 2021-08-01"):
         fitted.score(long)
 

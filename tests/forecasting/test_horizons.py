@@ -30,7 +30,12 @@ def test_levels_of_predict_are_those_of_fit(fitted):
     assert (np.diff(every, axis=1) > 0).all()
 
 
-@pytest.mark.parametrize("levels", [(), 0.5, "0.5", (0.5, 1.0), (0.0,), ("a",)])
+def test_a_seed_that_is_none_is_refused(fitted):
+    with pytest.raises(gw.GatewiseError, match="rng is 'x'"):
+        fitted.sample(2, rng="x")
+
+
+@pytest.mark.parametrize("levels", [(), 0.5, "0.5", (0.5, 1.0), (0.0,), ("a",), (np.nan,), (-0.1,)])
 def test_levels_out_of_the_question_are_refused(fitted, levels):
     with pytest.raises(gw.GatewiseError, match="levels"):
         fitted.predict_quantiles(levels=levels)

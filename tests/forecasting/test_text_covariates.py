@@ -68,7 +68,7 @@ def test_an_unseen_level_is_none_of_them_and_warns():
 
 
 def test_text_that_lacks_is_named_as_it_was_given(fitted):
-    with pytest.raises(gw.GatewiseError, match="X_future lacks sky; need the columns sky"):
+    with pytest.raises(gw.GatewiseError, match="X_future lacks sky; need the columns sky, warm"):
         fitted.predict(X[["warm"]][80:])
     with pytest.raises(gw.GatewiseError, match="X_new lacks sky"):
         fitted.update(Y[82:], X[["warm"]][82:])

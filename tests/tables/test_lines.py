@@ -41,7 +41,7 @@ def test_json_lines():
     ("lines", "text"),
     [
         (["a,a"], "has 'a' twice"),
-        (["a,b", "1"], "has 1 cells; the header has 2"),
+        (["a,b", "1"], r"has 1 cell\(s\); the header has 2"),
         (['{"a": 1}', "{"], "is no JSON"),
         (["[1]", "3"], "is 3; need a JSON object or list"),
     ],

@@ -113,6 +113,7 @@ def test_a_bad_observation_is_refused_and_forgotten():
         ([1.0], 0.0, "x has 1 feature"),
         ("ab", 0.0, "need numbers"),
         ([1.0, 1.0], np.inf, "y is inf"),
+        ([1.0, 1.0], "high", "y is 'high'; need a number"),
         ([1.0, 1.0], [1.0, 2.0], "y has 2 number"),
     ]:
         with pytest.raises(gw.GatewiseError, match=text):

@@ -8,8 +8,10 @@ from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
+import pandas as pd
 
 from gatewise.errors import Array, GatewiseError, GatewiseTypeError, GatewiseValueError, check_array, check_names
+from gatewise.estimators.streaming import KeepsState
 from gatewise.forecasting.fitted import Fitted
 from gatewise.forecasting.smoothing.smoothed import Smoothed
 from gatewise.forecasting.state import State
@@ -35,7 +37,7 @@ class ForecastStepping:
         return ForecasterStepper(self)
 
 
-class ForecasterStepper:
+class ForecasterStepper(KeepsState):
     """A fitted forecaster that takes one new value of each series at a time and forecasts from there.
 
     `forecaster.stepper()` makes one, which starts at the end of what the forecaster knows and leaves that as it is.
@@ -70,8 +72,9 @@ class ForecasterStepper:
         y : float, or array (series,)
             NaN for a gap.
         X : array (columns,), or (series, columns), optional
-            All covariates at this step, in the order of the fit; needed if there are any.
-        X_future : array (horizon, columns), or list of one a series, optional
+            All covariates at this step, in the order of the fit; needed if there are any. Where columns are text, a
+            frame of one row, or a list of them; their indexes do not count.
+        X_future : array (horizon, columns), or frame, or list of one a series, optional
             Those known ahead, after this step; needed if there are any.
 
         Returns
@@ -91,6 +94,37 @@ class ForecasterStepper:
         except GatewiseError:
             if self._twin._state is not before:
                 self._twin._state, self._steps = before, self._steps - 1
+            raise
+
+    def process(self, y: Any, X: Any = None, X_future: Any = None) -> Array:
+        """Take a block of steps, and return the forecasts after each.
+
+        Parameters
+        ----------
+        y : array (time,), or (time, series)
+        X, X_future : sequence of what `step` takes, one a step, optional
+
+        Returns
+        -------
+        ndarray (time, horizon), or (time, horizon, series)
+
+        Raises
+        ------
+        GatewiseError
+            As `step` does; the state is then as before the block.
+        """
+        if np.ndim(y) < 1 or not len(y):
+            raise GatewiseValueError(f"y has shape {np.shape(y)}; need a time axis with at least one step.")
+        for name, given in (("X", X), ("X_future", X_future)):
+            if given is not None and len(given) != len(y):
+                raise GatewiseValueError(f"{name} has {len(given)} step(s); need one for each of {len(y)} in y.")
+        before = self._twin._state, self._steps
+        nothing = [None] * len(y)
+        try:
+            rows = zip(y, nothing if X is None else X, nothing if X_future is None else X_future, strict=True)
+            return np.stack([self.step(*row) for row in rows])
+        except GatewiseError:
+            self._twin._state, self._steps = before
             raise
 
     def update(self, y: Any, X: Any = None) -> None:
@@ -165,8 +199,13 @@ class ForecasterStepper:
         twin._twin = copy.copy(self._twin)
         return twin
 
-    def _tables(self, X: Any) -> list[Array]:
+    def _tables(self, X: Any) -> list[Any]:
         """Covariates of one step, (1, columns) for each series."""
+        if _are_frames(X):
+            frames = self._next(X)
+            if any(len(frame) != 1 for frame in frames):
+                raise GatewiseValueError(f"X has {[len(frame) for frame in frames]} rows; need one row, of this step.")
+            return frames
         rows = np.asarray(X)
         count = len(self._start.axes)
         rows = np.broadcast_to(rows, (count, len(rows))) if rows.ndim == 1 else rows
@@ -177,9 +216,19 @@ class ForecasterStepper:
         return [row[None] for row in rows]
 
     def _ahead(self, X_future: Any) -> Any:
+        if X_future is not None and _are_frames(X_future):
+            return self._next(X_future)
         if X_future is None or isinstance(X_future, list):
             return X_future
         return [X_future] * len(self._start.axes)
+
+    def _next(self, frames: Any) -> list[pd.DataFrame]:
+        """A frame for each series, of which the first row is the step to come, whatever its index is."""
+        axes = self._twin._state.axes
+        each = frames if isinstance(frames, list) else [frames] * len(axes)
+        if len(each) != len(axes):
+            raise GatewiseValueError(f"X has {len(each)} frame(s); need one for each of {len(axes)} series.")
+        return [frame.set_axis(axis.future(len(frame))) for frame, axis in zip(each, axes, strict=True)]
 
     def _packed(self, parts: list[Array]) -> Array:
         return np.stack(parts, axis=1) if self._several else parts[0]
@@ -203,6 +252,11 @@ def _with_states(state: State, arrays: Mapping[str, Array]) -> Fitted:
         smoothed[method] = Smoothed(**{name: value.copy() for name, value in parts.items()})
     methods = replace(combination.methods, smoothed=smoothed)
     return replace(state.fitted, combination=replace(combination, methods=methods))
+
+
+def _are_frames(X: Any) -> bool:
+    every = X if isinstance(X, list) else [X]
+    return bool(every) and all(isinstance(one, pd.DataFrame) for one in every)
 
 
 def _laid_end_to_end(start: Array, stop: Array, rows: int) -> bool:

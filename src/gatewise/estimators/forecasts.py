@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self
 
-import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
@@ -19,6 +18,7 @@ from gatewise.forecasting.inspection import ForecasterInspection, inspect
 from gatewise.forecasting.settings import checked_levels
 from gatewise.forecasting.state import State
 from gatewise.layers import Layer
+from gatewise.layers.layer import generator
 
 if TYPE_CHECKING:  # with defaults, so that `RecurrentForecaster` alone is a type too; in `typing` from 3.13 on
     from typing_extensions import TypeVar
@@ -157,7 +157,7 @@ class Forecasts(ForecastStepping, Watching, Evaluated, Summarized, Generic[Forec
         """
         check_number("n", n, 1, integer=True)
         state = self._fitted_state()
-        values = horizons.paths(state, n, np.random.default_rng(rng), X_future, _checked_horizon(horizon))
+        values = horizons.paths(state, n, generator(rng), X_future, _checked_horizon(horizon))
         drawn: Quantiles = horizons.packed(state, values, pd.RangeIndex(n, name="path"))
         return drawn
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -110,7 +111,35 @@ class Stepping:
         return EstimatorStepper(self, batch)
 
 
-class EstimatorStepper:
+class KeepsState(ABC):
+    """What goes from step to step: `state` to read and to set, of what has it as named arrays."""
+
+    @property
+    def state(self) -> dict[str, Array]:
+        """Copies of all that goes from step to step, as `state_dict` has them; None sets it back to the start."""
+        return self.state_dict()
+
+    @state.setter
+    def state(self, arrays: Mapping[str, Array] | None) -> None:
+        if arrays is None:
+            self.reset()
+        else:
+            self.load_state_dict(arrays)
+
+    @abstractmethod
+    def state_dict(self) -> dict[str, Array]:
+        """Return copies of all that goes from step to step as named arrays, to save and to load."""
+
+    @abstractmethod
+    def load_state_dict(self, arrays: Mapping[str, Array]) -> None:
+        """Go on from what `state_dict` returned."""
+
+    @abstractmethod
+    def reset(self) -> None:
+        """Forget all steps."""
+
+
+class EstimatorStepper(KeepsState):
     """A fitted classifier or regressor that takes one step at a time and predicts what it predicts of the prefix.
 
     `estimator.stepper(batch=None)` makes one. Every step counts, also one that holds nothing but NaN. Recurrent

@@ -45,7 +45,8 @@ def doubt(horizon: int, lengths: Array) -> str:
     shorter = longest // (FEWEST + 1)
     advice = f", or a horizon of {shorter} at most" if shorter else ""
     return (
-        f"horizon is {horizon}, and the longest series has {longest} steps: they allow {allowed} of so many steps, so "
+        f"horizon is {horizon}, and the longest series has {longest} step{'s' * (longest > 1)}: they allow "
+        f"{allowed} of so many steps, so "
         f"that selection and intervals rest on little; need {horizon * (FEWEST + 1)} steps{advice}."
     )
 

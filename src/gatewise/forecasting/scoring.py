@@ -19,6 +19,8 @@ def mean_scaled_error(state: State, y: Any, X: Any) -> float:
     International Journal of Forecasting 22, 2006).
     """
     state, truth, X = state.apart(y, X)
+    if not sum(map(len, truth)):
+        raise GatewiseValueError("y is empty; need one value at least after the end of the fit.")
     horizon = state.fitted.plan.horizon
     errors = []
     for first in range(0, max(map(len, truth)), horizon):

@@ -52,7 +52,7 @@ def checked_levels(name: str, levels: Any) -> list[float]:
     if isinstance(levels, str) or not np.iterable(levels) or not len(list(levels)):
         raise GatewiseTypeError(f"{name} is {levels!r}; need levels such as (0.1, 0.5, 0.9).")
     for level in levels:
-        check_number(name, level, 0, open_low=True)
-        if level >= 1:
+        if isinstance(level, float | int | np.floating | np.integer) and not 0 < level < 1:
             raise GatewiseValueError(f"{name} holds {level}; need levels between 0 and 1.")
+        check_number(name, level, 0, 1)
     return [float(level) for level in levels]

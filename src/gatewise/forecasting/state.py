@@ -20,6 +20,14 @@ from gatewise.forecasting.panel import Panel
 from gatewise.forecasting.reading import Container
 from gatewise.printing import listed
 
+FORMS = {
+    "series": "a Series, or an array (time,)",
+    "frame": "a DataFrame with a column a series",
+    "list": "a list of Series or arrays",
+    "array": "an array (time,)",
+    "matrix": "an array (time, series)",
+}
+
 
 class State(NamedTuple):
     """The fitted parts, the last rows of each series, and where they end.
@@ -129,9 +137,10 @@ class State(NamedTuple):
     def _check_text(self, X: Any, what: str) -> None:
         """Raise if a frame lacks a column of text: by the name that the user knows."""
         names = self.covariates.known if what == "X_future" else self.covariates.columns
-        needed = [name for name in self.covariates.as_given(names) if name in self.covariates.levels]
+        needed = self.covariates.as_given(names)
+        of_text = [name for name in needed if name in self.covariates.levels]
         for frame in X if isinstance(X, list | tuple) else [X]:
-            lacking = [name for name in needed if isinstance(frame, pd.DataFrame) and name not in frame]
+            lacking = [name for name in of_text if isinstance(frame, pd.DataFrame) and name not in frame]
             if lacking:
                 raise GatewiseValueError(f"{what} lacks {', '.join(lacking)}; need the columns {', '.join(needed)}.")
 
@@ -154,8 +163,8 @@ class State(NamedTuple):
         container, parts = reading.split(y_new, "y_new")
         if len(parts) != len(self.axes) or (container.kind == "frame") != (self.container.kind == "frame"):
             raise GatewiseValueError(
-                f"y_new holds {len(parts)} series in a {type(y_new).__name__}; "
-                f"need the {len(self.axes)} of fit, in such a container."
+                f"y_new holds {len(parts)} series in a {type(y_new).__name__}; need all {len(self.axes)} of the fit, "
+                f"in what they came in: {FORMS[self.container.kind]}."
             )
         if container.kind == "frame":
             lacking = [name for name in self.container.names if name not in container.names]

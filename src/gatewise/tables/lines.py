@@ -92,7 +92,7 @@ class Lines:
             self._take_header(cells)
             return None
         if self.names is not None and len(cells) != len(self.names):
-            raise GatewiseValueError(f"has {len(cells)} cells; the header has {len(self.names)}.")
+            raise GatewiseValueError(f"has {len(cells)} cell(s); the header has {len(self.names)}.")
         return Row(cells, self.names)
 
     def _is_header(self, cells: list[str]) -> bool:

@@ -199,7 +199,8 @@ class SeriesRows:
         index = self._index(cells[0], axis) if time else axis.future(1)
         y = pd.Series(values[:1], index, name=state.container.names[0])
         X = pd.DataFrame([values[1:]], index, self._columns) if self._columns else None
-        answer = {"time": _as_text(index[-1])} if axis.kind != "numbers" or time else {}
+        as_given = str(cells[0]).strip() if time else _as_text(index[-1])
+        answer = {"time": as_given} if axis.kind != "numbers" or time else {}
         kind = state.container.kind
         if kind == "frame":
             return y.to_frame(), X, answer

@@ -172,7 +172,10 @@ class OnlineRegressor(OnlineLearner):
         If y is None or NaN the step is taken and nothing learned.
         """
         outputs = getattr(self.model, "output_size", None)
-        target = np.full(outputs or 1, np.nan) if y is None else np.asarray(y, float).reshape(-1)
+        try:
+            target = np.full(outputs or 1, np.nan) if y is None else np.asarray(y, float).reshape(-1)
+        except (TypeError, ValueError) as error:
+            raise GatewiseTypeError(f"y is {y!r}; need a number, or None where there is none.") from error
         if outputs is not None and len(target) != outputs:
             raise GatewiseValueError(f"y has {len(target)} number(s); need {outputs}, as the model gives.")
         known = bool(np.isfinite(target).all())

@@ -133,5 +133,5 @@ def _parts(block: Any) -> tuple[Any, ...]:
     """The two to four parts of a block."""
     if not isinstance(block, tuple | list) or not 2 <= len(block) <= 4:
         count = f"{len(block)} parts" if isinstance(block, tuple | list) else f"a {type(block).__name__}"
-        raise GatewiseValueError(f"a block is {count}; need (x, y), (x, y, resets) or (x, y, resets, weights).")
+        raise GatewiseValueError(f"a block has {count}; need (x, y), (x, y, resets) or (x, y, resets, weights).")
     return tuple(block)
