@@ -108,6 +108,7 @@ def test_a_negative_observation_lifts_the_bound():
     assert forecaster.predict().min() < 0
 
 
+@pytest.mark.filterwarnings("ignore:horizon is")  # longer than the series can judge
 @pytest.mark.parametrize("length", [3, 8, 14, 30])
 def test_short_walks_are_covered(length):
     """Nominal 80 % on walks of a few points, each fitted alone, too short for folds or not."""
