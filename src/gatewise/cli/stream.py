@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 EPILOG = """\b
 Example:
-  tail -f sensor.csv | gatewise stream model.safetensors --save-state sensor.state
+  tail -f rows.csv | gatewise stream model.safetensors --save-state last.state
 
-Started again with --load-state sensor.state it goes on with the same numbers after the last row that the state has
+Started again with --load-state last.state it goes on with the same numbers after the last row that the state has
 seen; the lines of stdin then go on there too, or with --from-start begin again, and it passes over those seen."""
 
 
