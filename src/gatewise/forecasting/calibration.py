@@ -13,6 +13,7 @@ from gatewise.forecasting import dependence, volatility
 from gatewise.forecasting.dependence import Dependence
 from gatewise.forecasting.distribution import GRID
 from gatewise.forecasting.held import Held, series_widths, widths
+from gatewise.forecasting.intervals import around
 from gatewise.forecasting.panel import Panel
 from gatewise.forecasting.plan import Plan
 from gatewise.forecasting.windows import Windows
@@ -130,19 +131,9 @@ def offsets_of(held: Held) -> Array:
     scaled = held.error / width
     result = np.zeros((len(width), len(GRID)))
     for h, independent in enumerate(held.independent):
-        errors, weights = _around(scaled, held.weight, h)
+        errors, weights = around(scaled, held.weight, h, ENOUGH)
         result[h] = width[h] * _quantiles(errors, weights, float(independent))
     return result
-
-
-def _around(scaled: Array, weights: Array, step: int) -> tuple[Array, Array]:
-    """Errors and weights (n,) of a step, and of as many neighbors as make them enough."""
-    for reach in range(scaled.shape[1]):
-        near = scaled[:, max(0, step - reach) : step + reach + 1]
-        seen = np.isfinite(near)
-        if seen.sum() >= ENOUGH:
-            break
-    return near[seen], np.broadcast_to(weights[:, None], near.shape)[seen]
 
 
 def _quantiles(errors: Array, weights: Array, independent: float) -> Array:

@@ -37,16 +37,16 @@ def offsets(errors: Array, levels: Sequence[float], unit: Array, weights: Array 
         for k, level in enumerate(levels):
             if level != 0.5:
                 share = level * outward if level > 0.5 else 1 - (1 - level) * outward
-                added[h, k] = unit[h] * _quantile(*_around(scaled[:, :, k], weights, h), share)
+                added[h, k] = unit[h] * _quantile(*around(scaled[:, :, k], weights, h, ENOUGH), share)
     return added
 
 
-def _around(scaled: Array, weights: Array, step: int) -> tuple[Array, Array]:
-    """Errors and weights (n,) of a step, and of as many neighbors as make them enough."""
+def around(scaled: Array, weights: Array, step: int, enough: int) -> tuple[Array, Array]:
+    """Errors and weights (n,) of a step, and of as many neighbors as make them `enough`."""
     for reach in range(scaled.shape[1]):
         near = scaled[:, max(0, step - reach) : step + reach + 1]
         seen = np.isfinite(near)
-        if seen.sum() >= ENOUGH:
+        if seen.sum() >= enough:
             break
     return near[seen], np.broadcast_to(weights[:, None], near.shape)[seen]
 
