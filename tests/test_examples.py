@@ -14,7 +14,7 @@ CI = EXAMPLES.parent / ".ci" / "run"
 QUICK = {
     "quickstart": "the model read from it predicts the same numbers",
     "own_cell": "the layer read from a file gives the same numbers",
-    "traffic_alarms": "all faults found, the rate of false alarms held",
+    "traffic_alarms": "most faults found, the rate of false alarms held",
 }
 # Kernels of cells that no other test has would be compiled for this alone.
 ENVIRONMENT = {"own_cell": {"GATEWISE_KERNELS": "0"}}

@@ -55,7 +55,7 @@ def test_bars_come_to_their_end(outputs, start):
     ("start", "shown"),
     [
         ("page = gw.report", "<iframe srcdoc="),
-        ("forecaster.summary", "GRU"),
+        ("forecaster.summary", "median of 3 seasons"),
         ("rng = np.random.default_rng", "parameters"),
         ("history = gw.train", "<polyline"),
         ("gw.gradcheck", "worst relative error"),

@@ -102,7 +102,7 @@ def packed_names_of_the_candidates_weights_swapped():
         (run,) = tape.runs
         W, U, b, c = run.weights
         W, U = swapped(W, U)
-        misled = replace(tape, runs=(run._replace(weights=type(run.weights)(W, U, b, c)),))
+        misled = replace(tape, kept=(run._replace(weights=type(run.weights)(W, U, b, c)),))
         dx, dh, grads = right(misled, dy, dstate)
         dW, dU = swapped(grads["weight_ih_l0"], grads["weight_hh_l0"])
         return dx, dh, grads | {"weight_ih_l0": dW, "weight_hh_l0": dU}
@@ -326,7 +326,7 @@ def shifted_states():
         dx, dh, grads = right(tape, dy, dstate)
         initial, states = (tuple(s[:, 0] for s in run.states), tuple(np.roll(s, -1, axis=1) for s in run.states))
         misled = run._replace(initial=initial, states=states)
-        _, _, shifted = right(replace(tape, runs=(misled,)), dy, dstate)
+        _, _, shifted = right(replace(tape, kept=(misled,)), dy, dstate)
         return dx, dh, grads | {"weight_hh_l0": shifted["weight_hh_l0"]}
 
     return with_backward(elman(), backward)
@@ -362,7 +362,7 @@ def without_length_mask():
 
     def backward(right, layer, tape, dy, dstate):
         runs = tuple(run._replace(lengths=None) for run in tape.runs)
-        return right(replace(tape, runs=runs), dy, dstate)
+        return right(replace(tape, kept=runs), dy, dstate)
 
     return with_backward(before(), backward)
 
