@@ -32,9 +32,9 @@ FEWEST_SEASONS = 20  # seasons in a series before each phase gets weights of its
 PHASE_GAIN = 0.99  # of the error, which phases must get below to be worth their weights; chosen on generated series
 MOST_WEIGHED = 6000  # held-out windows of a fold by which methods are weighed
 PROBED_UPDATES = 80  # of a network by which series are judged that are too short to tell much
-PROMISE = 0.95  # of the error, which such a network must get below; both chosen on generated and real series
+PROMISE = 0.95  # of the error, which such a network must get below; both set by what one series showed
 ENOUGH_WHOLE = 30  # windows observed to their last step, by which alone the share of networks is then selected
-LUCK = 0.03  # of the error, that all series of a moment may gain by chance; chosen on generated series
+LUCK = 0.03  # of the error, that all series of a moment may gain by chance; set, and not varied
 MOST_VALIDATION = 512  # held-out windows whose loss a training shows
 
 

@@ -9,7 +9,7 @@ from gatewise.errors import Array
 ROUNDS = 300
 STEP = 0.5  # of the exponentiated gradient at first; it falls as 1 / √round
 PRIOR = 3.0  # independent windows that say as much as the prior; chosen on generated and real series
-CERTAINTY = 1.5  # power of windows, at which the prior loses its weight; chosen on real series
+CERTAINTY = 1.5  # power of windows, at which the prior loses its weight; between 1 and 2, tried on real series
 POWER = 2.0  # of relative errors, by which the weights of a series differ from the panel's; chosen on generated series
 FLOOR = 0.1  # of the typical error of a series, added to each: no method is taken to be perfect
 EXACT = 1e-6  # of the largest error: a method with less repeats the series exactly
