@@ -350,7 +350,7 @@ def test_bad_updates_are_named(hourly, fitted):
         (hourly.iloc[-3:], "has 2024-01-17 13:00:00; need steps after 2024-01-17 15:00:00"),
         (pd.Series([1.0], [HOURS[-1] + pd.Timedelta("90min")]), "off the steps of 'h'"),
         (pd.Series([1.0]), "need dates, as y in fit has"),
-        (pd.DataFrame({"load": [1.0]}), "need the 1 of fit, in such a container"),
+        (pd.DataFrame({"load": [1.0]}), "need all 1 of the fit, in what they came in: a Series"),
     ):
         with pytest.raises(gw.GatewiseError, match=re.escape(message)):
             fitted.update(bad)

@@ -207,7 +207,7 @@ def test_rows_of_series_go_on_from_block_to_block():
         (lambda: gw.Sequential(per_step(), gw.Last()), None, {}, "layer 1.*stream needs one at every step"),
         (lambda: gw.GRU(2, 1, bidirectional=True, dtype=np.float64, rng=0), None, {}, "bidirectional=False"),
         (per_step, None, {"k2": 3}, "k2 is 3; need at least 4"),
-        (per_step, (1,), {}, "a block is 1 parts"),
+        (per_step, (1,), {}, "a block has 1 parts; need"),
         (per_step, (np.zeros((2, 4, 2)), np.zeros((2, 3, 1))), {}, r"x has shape \(2, 4, 2\), y \(2, 3, 1\)"),
         (per_step, (np.zeros((3, 4, 2)), np.zeros((3, 4, 1)), np.zeros(4, bool)), {}, r"resets has shape \(4,\)"),
         (per_step, (np.zeros((2, 4, 2)), np.zeros((2, 4, 1))), {}, r"need the same rows, features"),
