@@ -141,3 +141,12 @@ def html_table(
     body = "".join(f"<tr>{line('td', row)}</tr>" for row in rows)
     words = f'<caption style="text-align:left">{html.escape(caption)}</caption>' if caption else ""
     return f"<table>{words}<thead><tr>{line('th', header)}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def is_number(text: str) -> bool:
+    """Whether Python reads a text as a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from gatewise.errors import GatewiseValueError, GatewiseWarning
+from gatewise.printing import is_number
 
 MOST_LEVELS = 50  # as in tables: a column of more is an identifier, or numbers that were not read as such
 Levels = Mapping[str, tuple[str, ...]]
@@ -135,16 +136,8 @@ def _check(name: str, levels: set[str], are_categories: bool, what: str) -> None
             f"{what} column {name!r} is text with {len(levels)} levels; need {MOST_LEVELS} at most: use "
             f"pd.to_numeric if they are numbers, else join rare ones or leave the column out."
         )
-    if levels and not are_categories and all(map(_is_number, levels)):
+    if levels and not are_categories and all(map(is_number, levels)):
         raise GatewiseValueError(
             f"{what} column {name!r} holds numbers as text, such as {min(levels)!r}; need numbers: use pd.to_numeric, "
             f"or .astype('category') if they name categories."
         )
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 import numpy as np
 
 from gatewise.errors import Array, GatewiseTypeError, GatewiseValueError
-from gatewise.printing import listed
+from gatewise.printing import is_number, listed
 from gatewise.tables import delimited, headers, numerals
 from gatewise.tables.numerals import Numbers
 
@@ -77,7 +77,7 @@ class Table:
         near = [difflib.get_close_matches(name, self.names, 1, 0.75) for name in missing]
         alike = [f"{match[0]!r}" for match in near if match]
         hint = f" Did you mean {', '.join(alike)}?" if alike else ""
-        headless = " Is the line of names missing?" if any(_is_number(name) for name in self.names) else ""
+        headless = " Is the line of names missing?" if any(is_number(name) for name in self.names) else ""
         why = ", which the model was trained on" if of_model else ""
         raise GatewiseValueError(
             f"{self.source} has no column {', '.join(map(repr, missing))}{why}; "
@@ -299,11 +299,3 @@ def _without_empty_rows(table: Table) -> Table:
 def counted(count: int, noun: str) -> str:
     """Return "1 row", "17,520 rows"."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
