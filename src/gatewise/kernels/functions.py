@@ -59,8 +59,8 @@ def _power_of_two(builder, shifted):
     return builder.bitcast(builder.add(exponent, form.integers(form.bias << form.mantissa)), shifted.type)
 
 
-# tanh (x / 2) = x P(x²) / Q(x²), fitted so that tanh x, made from it, is off by 10⁻⁸ up to where float32 rounds it to 1;
-# of the coefficients nearby, those that rounding errors are smallest with. The first ones make small numbers exact.
+# tanh (x / 2) = x P(x²) / Q(x²), fitted so that tanh x, made from it, is off by 10⁻⁸ at most until float32 rounds it
+# to 1. Of the coefficients nearby these have the smallest rounding errors; the first ones make small numbers exact.
 SATURATED = 8.88
 P = (1.0, 0.0297984481, 0.000114796669)
 Q = (2.0, 0.226263508, 0.0024183034, 2.48109745e-06)
