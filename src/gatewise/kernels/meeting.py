@@ -6,11 +6,11 @@ from __future__ import annotations
 import sys
 
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from gatewise.kernels.products import FLAGS, STAGE
+from gatewise.kernels.marks import routine, stage
 
 # Looks at the counter before a thread offers its core to others: about 20 µs.
 PATIENCE = 2000
@@ -53,7 +53,7 @@ def _offer_core(typingctx):
     return types.void(), codegen
 
 
-@njit(**FLAGS)
+@routine
 def meet(counter, until):
     """Arrive, and return when `until` arrivals have been counted; `counter` (1,) starts at 0."""
     _add(counter, 1)
@@ -64,7 +64,7 @@ def meet(counter, until):
             _offer_core()
 
 
-@njit(**STAGE)
+@stage
 def meet_team(team, meetings):
     """Meet the others of team = (counter, size, shared), if any, after `meetings` meetings before; one more."""
     counter, size, _ = team

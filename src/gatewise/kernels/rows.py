@@ -8,15 +8,15 @@ Lanes hold parts of a row's sum, which are added up once the row is through. So 
 from __future__ import annotations
 
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
 
 from gatewise.kernels import arithmetic  # noqa: F401  what Vectors can do
-from gatewise.kernels.products import FLAGS
+from gatewise.kernels.marks import routine
 from gatewise.kernels.vectors import BYTES, I32, I64, Vector, constant, emit_load, fma, lane_mask, load, store
 
 
-@njit(**FLAGS)
+@routine
 def times_vector(M, row, rows, K, a, at, init, out, to, turn):
     """out[to + n] = init[row + n] + Σ_k M[row + n, k] a[at + k] for n up to `rows`; all flat, M (…, K).
 

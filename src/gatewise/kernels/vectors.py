@@ -173,12 +173,9 @@ def set_number_at(typingctx, address, index, value):
 
 def _flat_array(context, builder, kind, pointer, count):
     """An array of `count` elements in memory that it does not own."""
-    from numba.np.arrayobj import populate_array  # later than our zeros_like, so that Numba tries ours first
+    from gatewise.kernels.values import Array, Number
 
-    itemsize = ir.Constant(I64, kind.dtype.bitwidth // 8)
-    result = context.make_array(kind)(context, builder)
-    populate_array(result, pointer, [count], [itemsize], itemsize, None)
-    return result._getvalue()
+    return Array(pointer, (Number(count),))
 
 
 def lane_mask(builder, kind, count, lanes: int):
