@@ -1,9 +1,9 @@
 """Explicit SIMD for Numba: a vector type, and masked loads and stores.
 
 LLVM's own vectorizer does not keep a block of accumulators in registers, and gives up where many arrays might overlap.
-Here a register of the host's full width is a Numba type, `Vector`. What can be done with it stands in `arithmetic.py`
-and `functions.py`, so that the plain functions of a cell compile for it as they are; products in `tiles.py`. Width
-follows the host: 64 bytes with AVX-512, 32 with AVX2, else 16, which every target of LLVM can run.
+Here a register of full width (`target.py`) is a Numba type, `Vector`. What can be done with it stands in
+`arithmetic.py` and `functions.py`, so that the plain functions of a cell compile for it as they are; products in
+`tiles.py`.
 
 Arrays are flat; an index counts elements; nothing is checked.
 """
@@ -13,21 +13,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import llvmlite.binding as llvm
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
 
+from gatewise.kernels.target import BYTES as BYTES
+from gatewise.kernels.target import FUSED
 
-def _host_bytes() -> int:
-    features = llvm.get_host_cpu_features()
-    if features.get("avx512f"):
-        return 64
-    return 32 if features.get("avx2") and features.get("fma") else 16
-
-
-BYTES = _host_bytes()
 I32, I64 = ir.IntType(32), ir.IntType(64)
 # Contraction to fused multiply-add is the only liberty taken: NaN and infinity keep their meaning.
 CONTRACT = ("contract",)
@@ -68,7 +61,9 @@ def call_llvm(builder, name, result, *arguments):
 
 
 def fma(builder, x, y, z):
-    """x y + z, rounded once."""
+    """x y + z, rounded once where that is one instruction; elsewhere a function of libm would do it, lane by lane."""
+    if not FUSED:
+        return builder.fadd(builder.fmul(x, y), z)
     return call_llvm(builder, f"llvm.fma.{suffix(x.type)}", x.type, x, y, z)
 
 
