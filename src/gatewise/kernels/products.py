@@ -140,14 +140,22 @@ def flat(array):
 @routine
 def clear(a, start, count):
     """a[start : start + count] = 0."""
-    for i in range(start, start + count):
-        a[i] = 0
+    L, zero = BYTES // a.itemsize, load(a, start, ZERO)
+    whole = count // L * L
+    for n in range(0, whole, L):
+        store(a, start + n, zero, None)
+    for n in range(whole, count):
+        a[start + n] = 0
 
 
 @routine
 def copy(to, i, from_, k, count):
-    """to[i : i + count] = from_[k : k + count]; a loop, because slices take seconds to compile."""
-    for n in range(count):
+    """to[i : i + count] = from_[k : k + count]; loops, because slices take seconds to compile."""
+    L = BYTES // to.itemsize
+    whole = count // L * L
+    for n in range(0, whole, L):
+        store(to, i + n, load(from_, k + n, None), None)
+    for n in range(whole, count):
         to[i + n] = from_[k + n]
 
 
@@ -282,8 +290,8 @@ def take_steps(xs, hs, arrays, b0, M, t0, t1):
     _, T, D = x.shape
     H = initial.shape[2]
     x, initial, states = flat(x), flat(initial), flat(states)
-    for t in range(t0, t1):
-        for m in range(M):
+    for m in range(M):  # outside: so memory is read in order
+        for t in range(t0, t1):
             r, row = (t - t0) * M + m, (b0 + m) * T + t
             copy(xs, r * D, x, row * D, D)
             if t > 0:
