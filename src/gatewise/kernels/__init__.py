@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 @functools.cache
 def enabled() -> bool:
-    """Whether kernels are used: yes, unless GATEWISE_KERNELS is 0 or Numba cannot be imported."""
+    """Whether kernels are used: yes, unless GATEWISE_KERNELS is 0 or llvmlite cannot be imported."""
     if os.environ.get("GATEWISE_KERNELS", "1") == "0":
         return False
     try:
-        import numba  # noqa: F401
+        import llvmlite  # noqa: F401
     except ImportError:
         return False
     return True

@@ -1,6 +1,6 @@
 """Vectors as a pointwise function sees them: operators, NumPy's functions, comparisons and choices.
 
-A cell's functions are called once with `Lanes` in place of arrays; each operation adds its instructions. The results
+A cell's functions are called once with `Vector` in place of arrays; each operation adds its instructions. The results
 are NumPy's but for products and sums, which LLVM may contract to a fused multiply-add, and but for dtypes: a number
 beside a Vector takes its dtype.
 """
@@ -15,119 +15,23 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-from gatewise.kernels.values import Number, current, is_float
-from gatewise.kernels.vectors import CONTRACT, constant, splat
-
-# What NumPy's functions do with Lanes.
-FUNCTIONS: dict[Any, Callable[..., Any]] = {}
-
-
-def _number_of(value: Any, kind: Any) -> Any:
-    """A scalar as a value of LLVM type `kind`."""
-    if not isinstance(value, Number):
-        return ir.Constant(kind, float(value))
-    if is_float(value.ir.type):
-        return value.ir if value.ir.type == kind else _cast_float(value.ir, kind)
-    return current().sitofp(value.ir, kind)
-
-
-def _cast_float(value: Any, kind: Any) -> Any:
-    narrower = isinstance(kind, ir.FloatType)
-    return current().fptrunc(value, kind) if narrower else current().fpext(value, kind)
+from gatewise.kernels.values import FUNCTIONS, Mask, Number, Overloaded, Vector, constant, current
+from gatewise.kernels.vectors import CONTRACT, lifted
 
 
 def _scalar(value: Any) -> bool:
     return isinstance(value, bool | int | float | np.number | np.bool_ | Number)
 
 
-def lifted(value: Any, vec: Any) -> Any:
-    """The LLVM vector of Lanes, of a Mask as 0 and 1, of a number in every lane."""
-    if isinstance(value, Lanes):
-        return value.ir
-    if isinstance(value, Mask):
-        return current().uitofp(value.ir, vec)
-    if isinstance(value, Number):
-        return splat(current(), _number_of(value, vec.element), vec.count)
-    return constant(vec, _rounded(float(value), vec))
-
-
-def _rounded(value: float, vec: Any) -> float:
-    return float(np.float32(value)) if isinstance(vec.element, ir.FloatType) else value
-
-
-class _Overloaded:
-    """What Lanes and Masks have in common: they take part in NumPy's functions."""
-
-    __slots__ = ("ir",)
-    __hash__ = None  # type: ignore[assignment]
-
-    def __init__(self, value: Any) -> None:
-        self.ir = value
-
-    def __bool__(self) -> bool:
-        raise TypeError("a choice between values needs np.where, not if")
-
-    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
-        if method != "__call__" or options or ufunc not in FUNCTIONS:
-            raise TypeError(f"{ufunc.__name__} has no compiled form")
-        return FUNCTIONS[ufunc](*inputs)
-
-    def __array_function__(self, function: Any, types: Any, inputs: Any, options: Any) -> Any:
-        if function not in FUNCTIONS:
-            raise TypeError(f"{function.__name__} has no compiled form")
-        return FUNCTIONS[function](*inputs, **options)
-
-
-class Lanes(_Overloaded):
-    """A Vector's values."""
-
-    __slots__ = ()
-
-    @property
-    def dtype(self) -> Any:
-        """The NumPy type of each value."""
-        return np.float32 if isinstance(self.ir.type.element, ir.FloatType) else np.float64
-
-    def astype(self, dtype: Any) -> Lanes:
-        """The same values: no other dtype has a compiled form."""
-        if np.dtype(dtype) != self.dtype:
-            raise TypeError(f"{np.dtype(dtype)} is not the dtype of the layer")
-        return self
-
-    def __pos__(self) -> Lanes:
-        return self
-
-    def __pow__(self, n: Any) -> Lanes:
-        if isinstance(n, bool) or n not in (2, 3):
-            raise TypeError("of powers, only squares and cubes have a compiled form")
-        return self * self if n == 2 else self * self * self
-
-
-class Mask(_Overloaded):
-    """A truth value for each lane of a Vector of LLVM type `vec`."""
-
-    __slots__ = ("vec",)
-
-    def __init__(self, value: Any, vec: Any = None) -> None:
-        super().__init__(value)
-        self.vec = vec
-
-    def astype(self, dtype: Any) -> Lanes:
-        """1 where true, else 0."""
-        vec = _vector_type(dtype, self.vec.count)
-        if vec != self.vec:
-            raise TypeError(f"{np.dtype(dtype)} is not the dtype of the layer")
-        return Lanes(current().select(self.ir, constant(vec, 1.0), constant(vec, 0.0)))
-
-
-def _vector_type(dtype: Any, count: int) -> Any:
-    return ir.VectorType(ir.FloatType() if np.dtype(dtype) == np.float32 else ir.DoubleType(), count)
+def _lanes(value: Any, vec: Any) -> Any:
+    """The LLVM value of a Vector of type `vec`, of a Mask as 0 and 1, of a number in every lane."""
+    return current().uitofp(value.ir, vec) if isinstance(value, Mask) else lifted(value, vec)
 
 
 def _type_among(values: Any) -> Any:
-    """The LLVM type of the vectors among values, which are Lanes, Masks and numbers; None if they do not fit."""
-    types = {v.ir.type if isinstance(v, Lanes) else v.vec for v in values if isinstance(v, _Overloaded)}
-    fitting = len(types) == 1 and all(isinstance(v, _Overloaded) or _scalar(v) for v in values)
+    """The LLVM type of the vectors among values, which are Vector, Masks and numbers; None if they do not fit."""
+    types = {v.ir.type if isinstance(v, Vector) else v.vec for v in values if isinstance(v, Overloaded)}
+    fitting = len(types) == 1 and all(isinstance(v, Overloaded) or _scalar(v) for v in values)
     return types.pop() if fitting else None
 
 
@@ -153,23 +57,23 @@ def _register(function: Any, apply: Callable[..., Any]) -> None:
     names = _method(function)
     if names is None:
         return
-    setattr(_Overloaded, names[0], apply)
+    setattr(Overloaded, names[0], apply)
     if names[0] in {"__add__", "__sub__", "__mul__", "__truediv__", "__and__", "__or__"}:
-        setattr(_Overloaded, names[1], lambda x, y: apply(y, x))
+        setattr(Overloaded, names[1], lambda x, y: apply(y, x))
 
 
 def unary(function: Any, emit: Any) -> None:
-    """Let `function` work on Lanes, by `emit(builder, x)`."""
-    _register(function, lambda x: Lanes(emit(current(), lifted(x, _needed_type([x])))))
+    """Let `function` work on Vector, by `emit(builder, x)`."""
+    _register(function, lambda x: Vector(emit(current(), _lanes(x, _needed_type([x])))))
 
 
 def binary(function: Any, emit: Any, comparison: bool = False) -> None:
-    """Let `function` work on Lanes and Lanes or a number, by `emit(builder, x, y)`."""
+    """Let `function` work on Vector and Vector or a number, by `emit(builder, x, y)`."""
 
     def apply(x: Any, y: Any) -> Any:
         vec = _needed_type([x, y])
-        value = emit(current(), lifted(x, vec), lifted(y, vec))
-        return Mask(value, vec) if comparison else Lanes(value)
+        value = emit(current(), _lanes(x, vec), _lanes(y, vec))
+        return Mask(value, vec) if comparison else Vector(value)
 
     _register(function, apply)
 
@@ -271,11 +175,11 @@ for _function in (operator.invert, np.logical_not, np.invert):
     _register(_function, _not)
 
 
-def _where(condition: Any, a: Any, b: Any) -> Lanes:
+def _where(condition: Any, a: Any, b: Any) -> Vector:
     if not isinstance(condition, Mask):
         raise TypeError("np.where needs a comparison")
     vec = _needed_type([condition, a, b])
-    return Lanes(current().select(condition.ir, lifted(a, vec), lifted(b, vec)))
+    return Vector(current().select(condition.ir, _lanes(a, vec), _lanes(b, vec)))
 
 
 FUNCTIONS[np.where] = _where

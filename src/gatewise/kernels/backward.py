@@ -14,7 +14,6 @@ dp and dq, then `accumulate` all products that need not wait for a step.
 # mypy: disable-error-code="no-untyped-def"
 from __future__ import annotations
 
-
 from gatewise.kernels.equations import (
     backward,
     forward,

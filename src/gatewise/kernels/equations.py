@@ -11,11 +11,11 @@ from typing import Any
 
 from gatewise.cells import Cell
 from gatewise.kernels import functions  # noqa: F401  what Vectors can do
-from gatewise.kernels.arithmetic import Lanes, lifted
 from gatewise.kernels.translation import called
-from gatewise.kernels.vectors import load_several, store_several
+from gatewise.kernels.values import Vector
+from gatewise.kernels.vectors import lifted, load_several, store_several
 
-Vectors = tuple[Lanes, ...]
+Vectors = tuple[Vector, ...]
 
 
 def gate_count(cell: Cell) -> int:
@@ -79,38 +79,38 @@ load_lead, store_lead = _memory(lambda cell: cell.phases[0].gates, whole=True)
 load_lead_record, store_lead_record = _memory(lambda cell: cell.phases[0].recorded)
 
 
-def _as_lanes(values: Any, like: Lanes) -> Any:
-    """Values, among them numbers, as Lanes."""
+def _as_vectors(values: Any, like: Vector) -> Any:
+    """Values, among them numbers, as Vectors."""
     if isinstance(values, tuple):
-        return tuple(_as_lanes(value, like) for value in values)
-    return Lanes(lifted(values, like.ir.type))
+        return tuple(_as_vectors(value, like) for value in values)
+    return Vector(lifted(values, like.ir.type))
 
 
 def forward(cell: Cell, p: Vectors, q: Vectors, state_prev: Vectors) -> Any:
     """The last phase's function: state, record."""
-    return _as_lanes(cell.phases[-1].forward(p, q, state_prev), p[0])
+    return _as_vectors(cell.phases[-1].forward(p, q, state_prev), p[0])
 
 
 def backward(cell: Cell, dstate: Vectors, state: Vectors, state_prev: Vectors, record: Vectors) -> Any:
     """Its derivative: dp, dq, dstate_prev."""
-    return _as_lanes(cell.phases[-1].backward(dstate, state, state_prev, record), dstate[0])
+    return _as_vectors(cell.phases[-1].backward(dstate, state, state_prev, record), dstate[0])
 
 
-def lead_forward(cell: Cell, p: Vectors, q: Vectors, h_prev: Lanes) -> Any:
+def lead_forward(cell: Cell, p: Vectors, q: Vectors, h_prev: Vector) -> Any:
     """The first of two phases: its record."""
-    return _as_lanes(cell.phases[0].forward(p, q, h_prev), h_prev)
+    return _as_vectors(cell.phases[0].forward(p, q, h_prev), h_prev)
 
 
-def lead_operand(cell: Cell, record: Vectors, h_prev: Lanes) -> Any:
+def lead_operand(cell: Cell, record: Vectors, h_prev: Vector) -> Any:
     """What it makes for the second product: s."""
     operand = cell.phases[0].operand
     assert operand is not None
-    return _as_lanes(operand(record, h_prev), h_prev)
+    return _as_vectors(operand(record, h_prev), h_prev)
 
 
-def lead_backward(cell: Cell, ds: Lanes, h_prev: Lanes, record: Vectors) -> Any:
+def lead_backward(cell: Cell, ds: Vector, h_prev: Vector, record: Vectors) -> Any:
     """Its derivative: dp, dq, dh_prev."""
-    return _as_lanes(cell.phases[0].backward(ds, h_prev, record), ds)
+    return _as_vectors(cell.phases[0].backward(ds, h_prev, record), ds)
 
 
 def only_with_two_phases(stage: Any) -> Any:

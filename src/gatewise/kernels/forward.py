@@ -20,7 +20,6 @@ its own, a call has size 1 and all units.
 # mypy: disable-error-code="no-untyped-def"
 from __future__ import annotations
 
-
 from gatewise.kernels.equations import (
     forward,
     lead_forward,

@@ -11,7 +11,8 @@ import numpy as np
 from llvmlite import ir
 
 from gatewise.kernels.arithmetic import unary
-from gatewise.kernels.vectors import call_llvm, constant, fma, suffix
+from gatewise.kernels.values import constant
+from gatewise.kernels.vectors import call_llvm, fma, suffix
 
 
 class _Format:

@@ -8,29 +8,17 @@ from typing import Any
 
 import llvmlite
 import llvmlite.binding as llvm
-from numba.core import config
-from numba.core.codegen import get_host_cpu_features
 
-from gatewise.kernels.vectors import BYTES
+from gatewise.kernels.target import BYTES, FEATURES
 
-LEVEL = 3
-# Loops are made of explicit Vectors: LLVM's own vectorizers would only take time.
-
-
-def features() -> str:
-    """The processor's features, as LLVM writes them."""
-    return str(get_host_cpu_features() if config.CPU_FEATURES is None else config.CPU_FEATURES)
+LEVEL = 3  # of optimization
 
 
 @cache
 def name() -> str:
     """Return a short name for all that compiled code depends on besides its source."""
-    parts = llvmlite.__version__, llvm.get_process_triple(), _processor(), features(), str(BYTES), str(LEVEL)
+    parts = llvmlite.__version__, llvm.get_process_triple(), llvm.get_host_cpu_name(), FEATURES, str(BYTES)
     return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:12]
-
-
-def _processor() -> str:
-    return str(llvm.get_host_cpu_name() if config.CPU_NAME is None else config.CPU_NAME)
 
 
 @cache
@@ -40,7 +28,7 @@ def _target_machine() -> Any:
     target = llvm.Target.from_triple(llvm.get_process_triple())
     relocation = "static" if target.name.startswith("x86") else "default"
     return target.create_target_machine(
-        cpu=_processor(), features=features(), opt=LEVEL, reloc=relocation, codemodel="jitdefault", jit=True
+        llvm.get_host_cpu_name(), FEATURES, opt=LEVEL, reloc=relocation, codemodel="jitdefault", jit=True
     )
 
 
@@ -56,6 +44,7 @@ def compile_text(text: str) -> bytes:
     machine = _target_machine()
     module.triple, module.data_layout = machine.triple, str(machine.target_data)
     options = llvm.create_pipeline_tuning_options(LEVEL)
+    # Loops are made of explicit Vectors: LLVM's own vectorizers would only take time.
     options.loop_vectorization = options.slp_vectorization = False
     builder = llvm.create_pass_builder(machine, options)
     builder.getModulePassManager().run(module, builder)

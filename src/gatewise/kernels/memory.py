@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-
 from gatewise.errors import Array
 from gatewise.kernels.marks import stage
 from gatewise.kernels.products import ZERO, scratch

@@ -11,9 +11,8 @@ from llvmlite import ir
 
 from gatewise.cells import Cell
 from gatewise.kernels import functions  # noqa: F401  what Vectors can do
-from gatewise.kernels.arithmetic import Lanes, lifted
-from gatewise.kernels.values import building
-from gatewise.kernels.vectors import BYTES
+from gatewise.kernels.values import Vector, building
+from gatewise.kernels.vectors import BYTES, lifted
 
 _VECTOR = ir.VectorType(ir.FloatType(), BYTES // 4)
 
@@ -68,7 +67,7 @@ def _followed(shape: Shape) -> str:
     count = sum(1 if number is None else number for number in shape.takes)
     module = ir.Module("pointwise")
     function = ir.Function(module, ir.FunctionType(ir.VoidType(), [_VECTOR] * count), "pointwise")
-    given = iter(map(Lanes, function.args))
+    given = iter(map(Vector, function.args))
     builder = ir.IRBuilder(function.append_basic_block("entry"))
     with building(builder):
         result = shape.function(*(_several(number, given) for number in shape.takes))
@@ -79,7 +78,7 @@ def _followed(shape: Shape) -> str:
     return str(module)
 
 
-def _several(number: int | None, given: Iterator[Lanes]) -> Any:
+def _several(number: int | None, given: Iterator[Vector]) -> Any:
     return next(given) if number is None else tuple(next(given) for _ in range(number))
 
 

@@ -79,6 +79,13 @@ def finite(x):
     return bad == 0
 
 
+@routine
+def take_input(to, i, x, k, count):
+    """As `copy`, from an array whose elements may lie apart."""
+    for n in range(count):
+        to[i + n] = x[k + n]
+
+
 @stage
 def layer_at(cell, table, k, like):
     """Layer k of the stack."""
@@ -139,7 +146,7 @@ def run_steps(cell, table, x, out):
     q = p + padded(gate_count(cell) * H, L) + L
     for m in range(B):
         for t in range(T):
-            copy(memory, x_at, x, (m * T + t) * D, D)
+            take_input(memory, x_at, x, (m * T + t) * D, D)
             source = x_at
             for k in range(layers):
                 h = (k * S * B + m) * H_p
@@ -169,7 +176,8 @@ class Streams:
         states = self._memory[: layers * S * B * H_p].reshape(layers, S, B, H_p)
         self.state: Array = states[..., :H].swapaxes(0, 1)
         """(S, layers, B, H), a view: what is written there counts."""
-        self.run = entry(run_steps, (kernel.cell, flat_array(np.int64), flat_array(dtype, 1, apart=True), flat_array(dtype)))
+        table, x, out = flat_array(np.int64), flat_array(dtype, apart=True), flat_array(dtype)
+        self.run = entry(run_steps, (kernel.cell, table, x, out))
 
     def read(self, weights: Sequence[tuple[Array, ...]]) -> Array:
         """Return the table with which steps read these arrays: W, U, b, c of each layer, contiguous."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from gatewise.cells import Cell
-from gatewise.kernels.values import Array, Number, current, number
+from gatewise.kernels.values import Array, current, number
 
 
 def has_parts(value: Any) -> bool:

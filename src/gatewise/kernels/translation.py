@@ -22,7 +22,7 @@ import numpy as np
 from llvmlite import ir
 
 from gatewise.kernels.structures import Slot, alike, dynamic, merged
-from gatewise.kernels.values import I1, I64, Array, Number, building, current, integer, larger, number, smaller, truth
+from gatewise.kernels.values import I1, I64, Array, Number, current, integer, larger, number, smaller, truth
 
 OPERATORS: dict[type, Callable[..., Any]] = {
     ast.Add: operator.add,
@@ -373,13 +373,5 @@ def called(function: Any, *arguments: Any) -> Any:
     """What a call gives: of a stage, a routine, an emitter, or of a Python function of what is known beforehand."""
     if function in BUILT_IN:
         return BUILT_IN[function](*arguments)
-    if hasattr(function, "_defn"):
-        from gatewise.kernels.numba_form import emit
-
-        return emit(function, arguments)
-    if hasattr(function, "targetoptions"):
-        from gatewise.kernels.marks import Routine, Stage
-
-        function = (Stage if function.targetoptions.get("inline") == "always" else Routine)(function.py_func)
     follow = getattr(function, "follow", None)
     return follow(*arguments) if follow else function(*arguments)

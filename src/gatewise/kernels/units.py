@@ -29,7 +29,9 @@ class Unit(NamedTuple):
     calls: list[str]
 
 
+PACKAGE = f"{__name__.rpartition('.')[0]}."
 _units: dict[str, Unit] = {}
+_others: dict[int, Any] = {}
 _linked: set[str] = set()
 _calling: list[list[str]] = []  # units called by each unit that is being made
 lock = threading.RLock()
@@ -51,9 +53,12 @@ def kind(value: Any) -> str:
 
 
 def symbol(function: Any, kinds: str) -> str:
-    """The name of a unit."""
+    """The name of a unit; one that begins with ~ is of this process alone: its source is not in this package."""
     short = hashlib.sha256(kinds.encode()).hexdigest()[:12]
-    return f"{function.__module__.rpartition('.')[2]}.{function.__name__}.{short}"
+    if function.__module__.startswith(PACKAGE) and function.__closure__ is None:
+        return f"{function.__module__.removeprefix(PACKAGE)}.{function.__name__}.{short}"
+    _others[id(function)] = function  # so that no other comes to have its number
+    return f"~{function.__name__}.{id(function)}.{short}"
 
 
 def call_routine(routine: Any, arguments: tuple[Any, ...]) -> Any:
@@ -71,7 +76,7 @@ def call_routine(routine: Any, arguments: tuple[Any, ...]) -> Any:
 def obtain(name: str, define: Callable[[Any], None]) -> Unit:
     """Return a unit: of this process, of the cache, or made of what `define` adds to a module."""
     if name not in _units:
-        found = cache.read(name)
+        found = None if name.startswith("~") else cache.read(name)
         _units[name] = Unit(*found) if found else _make(name, define)
     return _units[name]
 
@@ -105,7 +110,8 @@ def _make(name: str, define: Callable[[Any], None]) -> Unit:
     finally:
         calls = _calling.pop()
     unit = Unit(machine.compile_text(str(module)), calls)
-    cache.write(name, *unit)
+    if not name.startswith("~"):
+        cache.write(name, *unit)
     return unit
 
 

@@ -7,32 +7,42 @@ loop runs is one of these; operators on it add instructions at the current place
 # mypy: disable-error-code="no-untyped-def, no-untyped-call"
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+import numpy as np
 from llvmlite import ir
 
 I1, I64 = ir.IntType(1), ir.IntType(64)
 BYTE = ir.IntType(8)
 FLOATS: dict[str, Any] = {"float32": ir.FloatType(), "float64": ir.DoubleType()}
 
-_builders: list[Any] = []
+
+class _Builders(threading.local):
+    """Builders in use in this thread, the current one last."""
+
+    def __init__(self) -> None:
+        self.stack: list[Any] = []
+
+
+_builders = _Builders()
 
 
 def current() -> Any:
     """The builder that instructions are added with."""
-    return _builders[-1]
+    return _builders.stack[-1]
 
 
 @contextmanager
 def building(builder: Any) -> Iterator[None]:
     """Let instructions go to `builder`."""
-    _builders.append(builder)
+    _builders.stack.append(builder)
     try:
         yield
     finally:
-        _builders.pop()
+        _builders.stack.pop()
 
 
 class Number:
@@ -247,3 +257,81 @@ class Array:
         if wanted is None or (is_float(kind) and not is_float(wanted.type)):
             wanted = _as_float(value, kind)
         current().store(wanted, self._at(index))
+
+
+# What NumPy's functions do with Vectors, and with what comes of comparing them: see `arithmetic.py`.
+FUNCTIONS: dict[Any, Callable[..., Any]] = {}
+
+
+def constant(vec, value: float):
+    """A number in every lane."""
+    return ir.Constant(vec, [value] * vec.count)
+
+
+class Overloaded:
+    """What Vector and Masks have in common: they take part in NumPy's functions."""
+
+    __slots__ = ("ir",)
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, value: Any) -> None:
+        self.ir = value
+
+    def __bool__(self) -> bool:
+        raise TypeError("a choice between values needs np.where, not if")
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        if method != "__call__" or options or ufunc not in FUNCTIONS:
+            raise TypeError(f"{ufunc.__name__} has no compiled form")
+        return FUNCTIONS[ufunc](*inputs)
+
+    def __array_function__(self, function: Any, types: Any, inputs: Any, options: Any) -> Any:
+        if function not in FUNCTIONS:
+            raise TypeError(f"{function.__name__} has no compiled form")
+        return FUNCTIONS[function](*inputs, **options)
+
+
+class Vector(Overloaded):
+    """A Vector's values."""
+
+    __slots__ = ()
+
+    @property
+    def dtype(self) -> Any:
+        """The NumPy type of each value."""
+        return np.float32 if isinstance(self.ir.type.element, ir.FloatType) else np.float64
+
+    def astype(self, dtype: Any) -> Vector:
+        """The same values: no other dtype has a compiled form."""
+        if np.dtype(dtype) != self.dtype:
+            raise TypeError(f"{np.dtype(dtype)} is not the dtype of the layer")
+        return self
+
+    def __pos__(self) -> Vector:
+        return self
+
+    def __pow__(self, n: Any) -> Vector:
+        if isinstance(n, bool) or n not in (2, 3):
+            raise TypeError("of powers, only squares and cubes have a compiled form")
+        return self * self if n == 2 else self * self * self
+
+
+class Mask(Overloaded):
+    """A truth value for each lane of a Vector of LLVM type `vec`."""
+
+    __slots__ = ("vec",)
+
+    def __init__(self, value: Any, vec: Any = None) -> None:
+        super().__init__(value)
+        self.vec = vec
+
+    def astype(self, dtype: Any) -> Vector:
+        """1 where true, else 0."""
+        vec = _vector_type(dtype, self.vec.count)
+        if vec != self.vec:
+            raise TypeError(f"{np.dtype(dtype)} is not the dtype of the layer")
+        return Vector(current().select(self.ir, constant(vec, 1.0), constant(vec, 0.0)))
+
+
+def _vector_type(dtype: Any, count: int) -> Any:
+    return ir.VectorType(ir.FloatType() if np.dtype(dtype) == np.float32 else ir.DoubleType(), count)
