@@ -1,8 +1,7 @@
-"""The processor that Numba compiles for, and how wide its registers are: 64 bytes with AVX-512, 32 with AVX2, else 16.
+"""The processor that is compiled for, and how wide its registers are: 64 bytes with AVX-512, 32 with AVX2, else 16.
 
 GATEWISE_VECTORS narrows them, so that a wide machine compiles and runs the code of a narrow one: without the
-instructions, and without the registers, that the narrow one lacks. This module has to be imported before Numba compiles
-anything, because Numba asks once what it compiles for. Numba's cache keeps the code of each set of features apart.
+instructions, and without the registers, that the narrow one lacks. The cache keeps the code of each width apart.
 """
 
 from __future__ import annotations
@@ -11,9 +10,6 @@ import os
 from typing import NamedTuple
 
 import llvmlite.binding as llvm
-from numba.core import config
-from numba.core.codegen import get_host_cpu_features
-from numba.core.registry import cpu_target
 
 from gatewise.errors import GatewiseValueError
 
@@ -32,19 +28,18 @@ class Target(NamedTuple):
     bytes: int  # in a vector register
     registers: int  # of vectors
     fused: bool  # whether x y + z is one instruction
+    features: str  # of the instruction set, as LLVM writes them: `+sse2,-avx`, and so on
 
 
 def choose_target() -> Target:
-    """Let Numba compile for registers as narrow as GATEWISE_VECTORS says, if it says so, and return what there is.
+    """Return what there is, or of that what GATEWISE_VECTORS leaves.
 
     Raises
     ------
     GatewiseError
-        If it is neither 64, 32 nor 16, if the processor has no registers so wide, or if Numba has already compiled
-        for wider ones.
+        If it is neither 64, 32 nor 16, or if the processor has no registers so wide.
     """
-    features = _current_features()
-    here = _target(features)
+    here = _target(_host_features())
     text = os.environ.get(VARIABLE, "").strip()
     if not text:
         return here
@@ -52,46 +47,31 @@ def choose_target() -> Target:
         raise GatewiseValueError(f"{VARIABLE} is {text!r}; need 64, 32 or 16, the bytes of a vector: set one of these.")
     width = int(text)
     if width > here.bytes:
-        raise GatewiseValueError(
-            f"{VARIABLE} is {width}, but Numba compiles for vectors of {here.bytes} bytes here: set at most that."
-        )
-    if width < here.bytes:
-        _narrow(features, width)
-    return _target(_current_features())
+        raise GatewiseValueError(f"{VARIABLE} is {width}, but vectors have {here.bytes} bytes here: set at most that.")
+    return _target(_narrowed(here.features, width)) if width < here.bytes else here
 
 
-def _narrow(features: str, width: int) -> None:
-    """Leave out of what Numba compiles for all that vectors of more bytes need."""
-    if _asked():
-        raise GatewiseValueError(
-            f"{VARIABLE} is {width}, but Numba has already been set up for wider vectors in this process: "
-            "use Gatewise before any other function that Numba compiles, or set NUMBA_CPU_FEATURES too."
-        )
+def _narrowed(features: str, width: int) -> str:
+    """The features without all that vectors of more bytes need."""
     beyond = tuple(f"+{name}" for name in _BEYOND[width])
-    kept = (f"-{name[1:]}" if name.startswith(beyond) else name for name in features.split(","))
-    config.CPU_FEATURES = ",".join(kept)
+    return ",".join(f"-{name[1:]}" if name.startswith(beyond) else name for name in features.split(","))
 
 
-def _asked() -> bool:
-    """Whether Numba has set up what it compiles for."""
-    return "_toplevel_target_context" in vars(cpu_target)
-
-
-def _current_features() -> str:
-    """Return what Numba compiles for, as LLVM writes it: `+sse2,-avx`, and so on."""
-    if _asked():
-        return str(cpu_target.target_context.codegen().magic_tuple()[2])
-    return str(get_host_cpu_features() if config.CPU_FEATURES is None else config.CPU_FEATURES)
+def _host_features() -> str:
+    try:
+        return str(llvm.get_host_cpu_features().flatten())
+    except RuntimeError:  # LLVM does not know how to ask here
+        return ""
 
 
 def _target(features: str) -> Target:
     names = features.split(",")
     if not llvm.get_process_triple().startswith(("x86", "i386", "i686", "amd64")):
-        return Target(16, 32, True)  # as ARM and POWER have them
+        return Target(16, 32, True, features)  # as ARM and POWER have them
     if "+avx512f" in names:
-        return Target(64, 32, True)
+        return Target(64, 32, True, features)
     fused = "+fma" in names
-    return Target(32 if "+avx2" in names and fused else 16, 16, fused)
+    return Target(32 if "+avx2" in names and fused else 16, 16, fused, features)
 
 
-BYTES, REGISTERS, FUSED = choose_target()
+BYTES, REGISTERS, FUSED, FEATURES = choose_target()
