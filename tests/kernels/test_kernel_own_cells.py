@@ -94,17 +94,6 @@ def test_a_derivative_that_is_nan_at_0_spoils_no_unit(H):
     assert all(np.isfinite(array).all() for array in values(forward(case)).values())
 
 
-def test_prepared_weights_give_what_each_call_prepares():
-    case = case_of(MINIMAL, np.float32)
-    kernel = kernels.find(MINIMAL)
-    prepared = kernel.prepare(case.weights)
-    need = values(forward(case))
-    for _ in range(2):
-        states, record, final = kernel.forward(case.x, case.weights, case.initial, case.lengths, True, True, prepared)
-        got = {"states": states, "record": record, "final": final}
-        assert_close({f"{name}[{k}]": a for name, arrays in got.items() for k, a in enumerate(arrays)}, need, 1e-30)
-
-
 def test_what_does_not_compile_runs_in_numpy_and_says_so():
     def odd(p, q, state_prev):
         return (np.asarray([a.sum() for a in p]) + state_prev[0],), (p[0], p[1])

@@ -140,10 +140,10 @@ def test_a_member_that_fails_does_not_leave_the_others_waiting():
         met.append(u0)
 
     met = []
-    kernel = dispatch.Kernel(gru.RESET_AFTER, None, run, run)
+    kernel = dispatch.Kernel(gru.RESET_AFTER, None)
     team = dispatch.Team(np.zeros(1, np.int64), 2, np.empty(0))
     shares = [dispatch.Share(dispatch.Part(0, 1, *units), team) for units in [(0, 8), (8, 16)]]
-    tasks = [lambda share=share: kernel._call(run, (np.zeros(1),), share) for share in shares]
+    tasks = [lambda share=share: kernel._call(run, ((np.zeros(1),),), share) for share in shares]
     with pytest.raises(MemoryError, match="no room"):
         run_together(tasks)
     assert len(met) == 1

@@ -10,11 +10,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gatewise.cells import Cell, Record, State
-from gatewise.errors import Array
+from numba import typeof
+
+from gatewise.cells import Cell
+from gatewise.errors import FLOATS, Array
 from gatewise.kernels.backward import run_backward
 from gatewise.kernels.equations import Tag
-from gatewise.kernels.forward import prepare_units, run_forward
+from gatewise.kernels.forward import run_forward
 from gatewise.kernels.sizes import chunk, padded
 from gatewise.kernels.vectors import BYTES
 from gatewise.threads import get_num_threads, run_as_team, run_together
@@ -54,146 +56,166 @@ class Share(NamedTuple):
     team: Team
 
 
-class Prepared:
-    """The weights of a cell packed for the forward pass, in memory of its own; W, U, b, c must not change meanwhile.
+class Loops(NamedTuple):
+    """The compiled loops of one cell and dtype: Numba's own entry points, which do not look at the types again.
 
-    Threads that share units need them packed in other pieces; a piece is packed when it is first asked for.
+    Looking costs a microsecond a call. So that all arrays are C-contiguous, aligned, of the dtype, or int64, and have
+    the number of axes that `_signatures` says, is for the callers to see to.
     """
 
-    def __init__(self, kernel: Kernel, weights: tuple[Array, ...]) -> None:
-        self._kernel, self._weights = kernel, tuple(weights)
-        self._pieces: dict[tuple[int, int], Array] = {}
-
-    def piece(self, inputs: tuple[Array, ...], part: Part) -> Array:
-        """Return the packed weights of the units of `part`, flat; `inputs` are those of the pass."""
-        units = part.u0, part.u1
-        if units not in self._pieces:
-            W, U, _, _ = self._weights
-            own, D, H = padded_size(part.u1 - part.u0, W.dtype), W.shape[1], U.shape[1]
-            G, Q = len(W) // H, len(U) // H
-            size = own * (G * D + Q * H + G + Q)
-            memory = aligned(size, W.dtype)
-            prepare_units(self._kernel.tag, memory, self._weights, inputs, tuple(part))
-            self._pieces[units] = memory
-        return self._pieces[units]
+    forward: Callable[..., None]
+    backward: Callable[..., None]
 
 
-class Kernel(NamedTuple):
+class Kernel:
     """The compiled loops of one cell, called with arrays as `recurrence` holds them."""
 
-    cell: Cell
-    tag: Any
-    run_forward: Callable[..., None] = run_forward
-    run_backward: Callable[..., None] = run_backward
+    def __init__(self, cell: Cell, tag: Any) -> None:
+        self.cell, self.tag = cell, tag
+        self._loops: dict[np.dtype[Any], Loops] = {}
 
-    def prepare(self, weights: tuple[Array, ...]) -> Prepared:
-        """Return the weights packed, for many forward passes with the same."""
-        return Prepared(self, weights)
+    def loops(self, dtype: np.dtype[Any]) -> Loops:
+        """Return the loops for float32 or float64, compiled when they are first asked for."""
+        found = self._loops.get(dtype)
+        if found is None:
+            self._loops[dtype] = found = Loops(*map(entry, (run_forward, run_backward), _signatures(self.tag, dtype)))
+        return found
 
     def forward(
-        self,
-        x: Array,
-        weights: tuple[Array, ...],
-        initial: State,
-        lengths: Array | None,
-        keep: bool,
-        record: bool,
-        prepared: Prepared | None = None,
-    ) -> tuple[State, Record, State]:
-        """Return states (B, T, H) each, record (B, T, H) each and the final state (B, H) each.
+        self, x: Array, weights: tuple[Array, ...], initial: Array, lengths: Array | None, keep: bool, record: bool
+    ) -> tuple[Array, Array, Array]:
+        """Return states (S, B, T, H), record (R, B, T, H) and the final state (S, B, H).
 
-        Unless `keep`, states holds h alone and there is no record; without `record` there is none either. `prepared` is
-        what `prepare` has made of the weights, if anything.
+        Unless `keep`, states holds h alone, (1, B, T, H), and there is no record, (0, B, T, H); without `record` there
+        is none either.
         """
-        B, T, D = x.shape
-        S, R = (len(self.cell.states) if keep else 1), (len(self.cell.recorded) if keep and record else 0)
-        start = _stacked(initial)
-        H = start.shape[2]
-        final = np.empty_like(start)
-        states, recorded = np.empty((S, B, T, H), x.dtype), np.empty((R, B, T, H), x.dtype)
-        if lengths is not None:
-            states[:], recorded[:] = 0, 0
-        inputs, outputs = (x, start, _or_none(lengths)), (states, recorded, final)
-        room = (2 * len(start) + 1) * B * padded_size(H, x.dtype)
-        shares = self._shares(x, H, 2 * len(weights[0]) * (D + H) * B * T, room)
-        packed = [_EMPTY[x.dtype] if prepared is None else prepared.piece(inputs, share.part) for share in shares]
-        calls = zip(packed, shares, strict=True)
-        run = partial(self._call, self.run_forward)
-        _run(shares, [partial(run, tuple(weights), piece, inputs, outputs, share) for piece, share in calls])
-        return tuple(states), tuple(recorded), tuple(final)
+        (B, T, D), dtype, cell = x.shape, x.dtype, self.cell
+        start = stacked(initial)
+        S, _, H = start.shape
+        new = np.empty if lengths is None else np.zeros
+        states = new((S if keep else 1, B, T, H), dtype)
+        recorded = new((len(cell.recorded) if keep and record else 0, B, T, H), dtype)
+        final = np.empty((S, B, H), dtype)
+        inputs, outputs = (x, start, _NONE if lengths is None else lengths), (states, recorded, final)
+        arguments = (weights, _EMPTY[dtype], inputs, outputs)
+        run, operations = self.loops(dtype).forward, 2 * len(weights[0]) * (D + H) * B * T
+        threads = _threads(operations)
+        if threads < 2:
+            self._call(run, arguments, whole(B, H, dtype))
+        else:
+            shares = _shares(B, H, dtype, threads, (2 * S + 1) * B * padded_size(H, dtype))
+            _run(shares, [partial(self._call, run, arguments, share) for share in shares])
+        return states, recorded, final
 
     def backward(
         self,
         x: Array,
         weights: tuple[Array, ...],
-        initial: State,
+        initial: Array,
         lengths: Array | None,
-        states: State,
-        record: Record,
+        states: Array,
+        record: Array,
         dh: Array,
-        dfinal: State,
+        dfinal: Array,
         watched: bool = False,
-    ) -> tuple[Array, State, tuple[Array, ...], State]:
-        """Return dx (B, T, D), the gradients of the initial state and of the weights, and, if watched, dstates.
+    ) -> tuple[Array, Array, tuple[Array, ...], Array]:
+        """Return dx (B, T, D), the gradients of the initial state (S, B, H) and of the weights, and dstates.
 
-        dstates (B, T, H) each is what reached each state; 0 past each length.
+        dstates (S, B, T, H) is what reached each state, 0 past each length; (S, B, 0, H) unless it is `watched`.
         """
-        B, T, D = x.shape
-        start, dend = _stacked(initial), _stacked(dfinal)
-        H = start.shape[2]
-        dx, dstart = np.empty_like(x), np.empty_like(start)
-        dstates = np.zeros((len(start), B, T if watched else 0, H), x.dtype)
-        recorded = _stacked(record) if record else np.empty((0, B, T, H), x.dtype)
-        inputs, kept, incoming = (x, start, _or_none(lengths)), (_stacked(states), recorded), (dh, dend)
-        room = B * chunk.py_func(T, B) * (2 * len(self.cell.gates) + 1) * padded_size(H, x.dtype)
-        shares = self._shares(x, H, 4 * len(weights[0]) * (D + H) * B * T, room)
-        sums = 1 if shares[0].team.size > 1 else len(shares)  # a team writes one
-        gradients = [tuple(np.empty_like(w) for w in weights) for _ in range(sums)]
-        run = partial(self._call, self.run_backward, tuple(weights), inputs, kept, incoming)
-        _run(
-            shares,
-            [partial(run, (dx, dstart, dstates, gradients[k % sums]), share) for k, share in enumerate(shares)],
-        )
-        for other in gradients[1:]:
-            for total, part in zip(gradients[0], other, strict=True):
-                total += part
-        return dx, tuple(dstart), gradients[0], tuple(dstates)
-
-    def _shares(self, x: Array, H: int, operations: float, room: int) -> list[Share]:
-        """Cut the batch, or if it is small and the layer wide its units, into a share for each thread."""
-        B, threads = len(x), min(get_num_threads(), int(operations / OPERATIONS_A_THREAD))
+        (B, T, D), dtype = x.shape, x.dtype
+        start, dend = stacked(initial), stacked(dfinal)
+        S, _, H = start.shape
+        dx, dstart = np.empty((B, T, D), dtype), np.empty((S, B, H), dtype)
+        dstates = np.zeros((S, B, T if watched else 0, H), dtype)
+        inputs = (x, start, _NONE if lengths is None else lengths)
+        arguments = (weights, inputs, (stacked(states), stacked(record)), (dh, dend))
+        run, operations = self.loops(dtype).backward, 4 * len(weights[0]) * (D + H) * B * T
+        threads = _threads(operations)
         if threads < 2:
-            return [Share(Part(0, B, 0, H), _ALONE[x.dtype])]
-        if B / threads < ROWS_A_THREAD and H / threads >= UNITS_A_THREAD:
-            team = Team(np.zeros(1, np.int64), threads, np.empty(room, x.dtype))
-            return [Share(Part(0, B, u0, u1), team) for u0, u1 in _cut(H, threads, _lanes(x.dtype))]
-        return [Share(Part(b0, b1, 0, H), _ALONE[x.dtype]) for b0, b1 in _cut(B, min(threads, B), 1)]
+            gradients = _like(weights)
+            self._call(run, (*arguments, (dx, dstart, dstates, gradients)), whole(B, H, dtype))
+            return dx, dstart, gradients, dstates
+        room = B * chunk.py_func(T, B) * (2 * len(self.cell.gates) + 1) * padded_size(H, dtype)
+        shares = _shares(B, H, dtype, threads, room)
+        sums = [_like(weights) for _ in shares[: 1 if shares[0].team.size > 1 else None]]  # a team writes one
+        results = [(dx, dstart, dstates, sums[k % len(sums)]) for k in range(len(shares))]
+        pairs = zip(results, shares, strict=True)
+        _run(shares, [partial(self._call, run, (*arguments, result), share) for result, share in pairs])
+        for other in sums[1:]:
+            for total, part in zip(sums[0], other, strict=True):
+                total += part
+        return dx, dstart, sums[0], dstates
 
-    def _call(self, run: Callable[..., None], *arguments: Any) -> None:
-        """Run a loop with the scratch memory of this thread: again, with more, where it has asked for more.
-
-        The share, the last argument, goes as plain tuples, which Numba recognizes three times as fast as named ones.
-        """
-        *others, share = arguments
-        memory, dtype = _memory.__dict__, arguments[0][0].dtype
-        if dtype not in memory:
-            memory[dtype] = np.empty(0, dtype), np.empty(1, np.int64)
-        work, top = memory[dtype]
+    def _call(self, run: Callable[..., None], arguments: tuple[Any, ...], share: Share) -> None:
+        """Run a loop with the scratch memory of this thread: again, with more, where it has asked for more."""
+        dtype = arguments[0][0].dtype
+        work, top = _scratch.memory[dtype]
         try:
             top[0] = 0
-            run(self.tag, (work, top), *others, (share.part[:], share.team[:]))
+            run(self.tag, (work, top), *arguments, share)
             if top[0] > work.size:
                 work = aligned(int(top[0]), dtype)
                 top[0] = 0
-                run(self.tag, (work, top), *others, (share.part[:], share.team[:]))
+                run(self.tag, (work, top), *arguments, share)
                 if work.size <= KEPT:
-                    memory[dtype] = work, top
+                    _scratch.memory[dtype] = work, top
         except BaseException:
             _let_go(share.team)
             raise
 
 
-_memory = threading.local()
+class _Scratch(threading.local):
+    """Scratch memory of each thread, and how much of it is taken, for each dtype."""
+
+    def __init__(self) -> None:
+        self.memory = {dtype: (np.empty(0, dtype), np.empty(1, np.int64)) for dtype in FLOATS}
+
+
+_scratch = _Scratch()
+
+
+def _signatures(tag: Any, dtype: np.dtype[Any]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """The types of the arguments of `run_forward` and `run_backward`."""
+    a, b, c, d = (np.empty((0,) * axes, dtype) for axes in (1, 2, 3, 4))
+    integers = np.empty(0, np.int64)
+    workspace, weights, inputs, share = (a, integers), (b, b, a, a), (c, c, integers), ((0, 0, 0, 0), (integers, 0, a))
+    forward = (tag, workspace, weights, a, inputs, (d, d, c), share)
+    backward = (tag, workspace, weights, inputs, (d, d), (c, c), (c, c, d, weights), share)
+    return tuple(map(typeof, forward)), tuple(map(typeof, backward))
+
+
+def entry(function: Any, signature: tuple[Any, ...]) -> Callable[..., Any]:
+    """Return a compiled function for arguments of these types, without the choice among types that a call makes."""
+    function.compile(signature)
+    found: Callable[..., Any] = function.overloads[signature].entry_point
+    return found
+
+
+def _threads(operations: float) -> int:
+    """How many threads are worth their while for so many floating-point operations."""
+    return min(get_num_threads(), int(operations / OPERATIONS_A_THREAD))
+
+
+def whole(B: int, H: int, dtype: np.dtype[Any]) -> Share:
+    """The share of a call that does everything by itself."""
+    return Share(Part(0, B, 0, H), _ALONE[dtype])
+
+
+def _shares(B: int, H: int, dtype: np.dtype[Any], threads: int, room: int) -> list[Share]:
+    """Cut the batch, or if it is small and the layer wide its units, into a share for each thread.
+
+    `room` is how many elements a team of threads shares.
+    """
+    if B / threads < ROWS_A_THREAD and H / threads >= UNITS_A_THREAD:
+        team = Team(np.zeros(1, np.int64), threads, np.empty(room, dtype))
+        return [Share(Part(0, B, u0, u1), team) for u0, u1 in _cut(H, threads, _lanes(dtype))]
+    return [Share(Part(b0, b1, 0, H), _ALONE[dtype]) for b0, b1 in _cut(B, min(threads, B), 1)]
+
+
+def _like(weights: tuple[Array, ...]) -> tuple[Array, ...]:
+    W, U, b, c = weights
+    return np.empty_like(W), np.empty_like(U), np.empty_like(b), np.empty_like(c)
 
 
 def aligned(size: int, dtype: Any) -> Array:
@@ -234,28 +256,16 @@ def _run(shares: list[Share], tasks: list[Callable[[], None]]) -> None:
         run_together(tasks)
 
 
-def _or_none(lengths: Array | None) -> Array:
-    """Lengths as a kernel takes them: (0,) if all sequences are whole."""
-    return _NONE if lengths is None else lengths
-
-
 _NONE = np.empty(0, np.int64)
-_EMPTY = {np.dtype(name): np.empty(0, name) for name in ("float32", "float64")}
-_ALONE = {np.dtype(name): Team(_NONE, 1, np.empty(0, name)) for name in ("float32", "float64")}
+_EMPTY = {dtype: np.empty(0, dtype) for dtype in FLOATS}
+_ALONE = {dtype: Team(_NONE, 1, _EMPTY[dtype]) for dtype in FLOATS}
 
 
-def _stacked(parts: tuple[Array, ...]) -> Array:
-    """The parts as one contiguous array with an axis in front; the array they are the parts of, if that is one."""
-    first = parts[0]
-    if len(parts) == 1:
-        return first[None] if first.flags.carray else np.array(first, order="C")[None]
-    whole = first.base
-    if isinstance(whole, np.ndarray) and whole.flags.carray and whole.shape == (len(parts), *first.shape):
-        starts = [part.__array_interface__["data"][0] for part in (whole, *parts)]
-        in_order = starts[1:] == [starts[0] + k * whole.strides[0] for k in range(len(parts))]
-        if in_order and all(part.flags.carray for part in parts):
-            return whole
-    return np.ascontiguousarray(np.stack(parts))
+def stacked(parts: Any) -> Array:
+    """Arrays of one shape as a single contiguous one with an axis in front; that one itself, if it is what came."""
+    if isinstance(parts, np.ndarray) and parts.flags.carray:
+        return parts
+    return np.array(parts, order="C")
 
 
 def kernel(cell: Cell) -> Kernel:

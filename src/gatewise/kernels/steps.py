@@ -22,7 +22,7 @@ import numpy as np
 from numba import njit, typeof, types
 
 from gatewise.errors import Array
-from gatewise.kernels.dispatch import Kernel, aligned, padded_size
+from gatewise.kernels.dispatch import Kernel, aligned, entry, padded_size
 from gatewise.kernels.equations import (
     first_products,
     forward,
@@ -169,7 +169,7 @@ class Streams:
         states = self._memory[: layers * S * B * H_p].reshape(layers, S, B, H_p)
         self.state: Array = states[..., :H].swapaxes(0, 1)
         """(S, layers, B, H), a view: what is written there counts."""
-        self.run = entry(kernel, dtype)
+        self.run = _entry(kernel, dtype)
 
     def read(self, weights: Sequence[tuple[Array, ...]]) -> tuple[Any, int]:
         """Return the arguments of `run` with which steps read these arrays: W, U, b, c of each layer, contiguous."""
@@ -181,11 +181,8 @@ class Streams:
 
 
 @cache
-def entry(kernel: Kernel, dtype: np.dtype[Any]) -> Callable[..., bool]:
-    """Return `run_steps` compiled for a cell, without the choice among types that a call would make: 0.1 µs less."""
+def _entry(kernel: Kernel, dtype: np.dtype[Any]) -> Callable[..., bool]:
+    """Return `run_steps` compiled for a cell."""
     number = types.float32 if dtype == np.float32 else types.float64
     x, out = types.Array(number, 1, "A"), types.Array(number, 1, "C")
-    signature = (typeof(kernel.tag), types.int64, x, out)
-    run_steps.compile(signature)
-    found: Callable[..., bool] = run_steps.overloads[signature].entry_point
-    return found
+    return entry(run_steps, (typeof(kernel.tag), types.int64, x, out))

@@ -83,10 +83,10 @@ class RecurrentStepper(Stepper):
         check_finite("x", x)
         if self._fixed[1] is not self.layer.params:
             self._take_weights()
-        if not (x.flags.c_contiguous and x.flags.writeable):  # a read-only array would be another type to the kernels
+        if not x.flags.carray:
             x = np.array(x, order="C")
         for k, weights in enumerate(self._weights):
-            run = recurrence.forward(self.layer.cell, x, weights, tuple(np.array(self._states[:, k])), keep=False)
+            run = recurrence.forward(self.layer.cell, x, weights, np.array(self._states[:, k]), keep=False)
             self._states[:, k] = run.final
             x = run.states[0]
         return x
