@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cached_property, lru_cache, partial
 from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from numba import typeof
-
 from gatewise.cells import Cell
 from gatewise.errors import FLOATS, Array
 from gatewise.kernels.backward import run_backward
-from gatewise.kernels.equations import Tag
+from gatewise.kernels.entries import INTEGER, Entry, entry, flat_array
 from gatewise.kernels.forward import run_forward
 from gatewise.kernels.sizes import chunk, padded
 from gatewise.kernels.vectors import BYTES
@@ -52,34 +50,46 @@ class Team(NamedTuple):
 class Share(NamedTuple):
     """What one thread does, and with whom."""
 
-    part: Part
+    numbers: Array  # (5,): the numbers of its part, and the size of its team
     team: Team
 
 
-class Loops(NamedTuple):
-    """The compiled loops of one cell and dtype: Numba's own entry points, which do not look at the types again.
+class Entries:
+    """The loops of a cell for one dtype, each compiled when it is first asked for."""
 
-    Looking costs a microsecond a call. So that all arrays are C-contiguous, aligned, of the dtype, or int64, and have
-    the number of axes that `_signatures` says, is for the callers to see to.
-    """
+    def __init__(self, cell: Cell, dtype: Any) -> None:
+        self._cell = cell
+        self._arrays = [flat_array(dtype, axes) for axes in range(5)]
 
-    forward: Callable[..., None]
-    backward: Callable[..., None]
+    @cached_property
+    def forward(self) -> Entry:
+        """`run_forward`, called with all its arrays in their order and, at last, the numbers of a Share."""
+        _, a1, a2, a3, a4 = self._arrays
+        arrays = (a2, a2, a1, a1), (a3, a3, _INTEGERS), (a4, a4, a3)
+        return entry(run_forward, (self._cell, (a1, _INTEGERS), *arrays, self._share))
+
+    @cached_property
+    def backward(self) -> Entry:
+        """`run_backward`, likewise."""
+        _, a1, a2, a3, a4 = self._arrays
+        weights, inputs, results = (a2, a2, a1, a1), (a3, a3, _INTEGERS), (a3, a3, a4, (a2, a2, a1, a1))
+        arrays = weights, inputs, (a4, a4), (a3, a3), results
+        return entry(run_backward, (self._cell, (a1, _INTEGERS), *arrays, self._share))
+
+    @property
+    def _share(self) -> tuple[Any, ...]:
+        return (INTEGER,) * 4, (_INTEGERS, INTEGER, self._arrays[1])
+
+
+_INTEGERS = flat_array(np.int64)
 
 
 class Kernel:
     """The compiled loops of one cell, called with arrays as `recurrence` holds them."""
 
-    def __init__(self, cell: Cell, tag: Any) -> None:
-        self.cell, self.tag = cell, tag
-        self._loops: dict[np.dtype[Any], Loops] = {}
-
-    def loops(self, dtype: np.dtype[Any]) -> Loops:
-        """Return the loops for float32 or float64, compiled when they are first asked for."""
-        found = self._loops.get(dtype)
-        if found is None:
-            self._loops[dtype] = found = Loops(*map(entry, (run_forward, run_backward), _signatures(self.tag, dtype)))
-        return found
+    def __init__(self, cell: Cell) -> None:
+        self.cell = cell
+        self._entries = {dtype: Entries(cell, dtype) for dtype in FLOATS}
 
     def forward(
         self, x: Array, weights: tuple[Array, ...], initial: Array, lengths: Array | None, keep: bool, record: bool
@@ -96,15 +106,13 @@ class Kernel:
         states = new((S if keep else 1, B, T, H), dtype)
         recorded = new((len(cell.recorded) if keep and record else 0, B, T, H), dtype)
         final = np.empty((S, B, H), dtype)
-        inputs, outputs = (x, start, _NONE if lengths is None else lengths), (states, recorded, final)
-        arguments = (weights, _EMPTY[dtype], inputs, outputs)
-        run, operations = self.loops(dtype).forward, 2 * len(weights[0]) * (D + H) * B * T
-        threads = _threads(operations)
+        arrays = (*weights, x, start, _NONE if lengths is None else lengths, states, recorded, final)
+        run, threads = self._entries[dtype].forward, _threads(2 * len(weights[0]) * (D + H) * B * T)
         if threads < 2:
-            self._call(run, arguments, whole(B, H, dtype))
+            _call(run, arrays, _whole(B, H, dtype))
         else:
             shares = _shares(B, H, dtype, threads, (2 * S + 1) * B * padded_size(H, dtype))
-            _run(shares, [partial(self._call, run, arguments, share) for share in shares])
+            _run(shares, [partial(_call, run, arrays, share) for share in shares])
         return states, recorded, final
 
     def backward(
@@ -129,67 +137,46 @@ class Kernel:
         dx, dstart = np.empty((B, T, D), dtype), np.empty((S, B, H), dtype)
         dstates = np.zeros((S, B, T if watched else 0, H), dtype)
         inputs = (x, start, _NONE if lengths is None else lengths)
-        arguments = (weights, inputs, (stacked(states), stacked(record)), (dh, dend))
-        run, operations = self.loops(dtype).backward, 4 * len(weights[0]) * (D + H) * B * T
-        threads = _threads(operations)
+        arrays = (*weights, *inputs, stacked(states), stacked(record), dh, dend, dx, dstart, dstates)
+        run, threads = self._entries[dtype].backward, _threads(4 * len(weights[0]) * (D + H) * B * T)
         if threads < 2:
             gradients = _like(weights)
-            self._call(run, (*arguments, (dx, dstart, dstates, gradients)), whole(B, H, dtype))
+            _call(run, (*arrays, *gradients), _whole(B, H, dtype))
             return dx, dstart, gradients, dstates
         room = B * chunk.py_func(T, B) * (2 * len(self.cell.gates) + 1) * padded_size(H, dtype)
         shares = _shares(B, H, dtype, threads, room)
         sums = [_like(weights) for _ in shares[: 1 if shares[0].team.size > 1 else None]]  # a team writes one
-        results = [(dx, dstart, dstates, sums[k % len(sums)]) for k in range(len(shares))]
-        pairs = zip(results, shares, strict=True)
-        _run(shares, [partial(self._call, run, (*arguments, result), share) for result, share in pairs])
+        _run(shares, [partial(_call, run, (*arrays, *sums[k % len(sums)]), share) for k, share in enumerate(shares)])
         for other in sums[1:]:
             for total, part in zip(sums[0], other, strict=True):
                 total += part
         return dx, dstart, sums[0], dstates
 
-    def _call(self, run: Callable[..., None], arguments: tuple[Any, ...], share: Share) -> None:
-        """Run a loop with the scratch memory of this thread: again, with more, where it has asked for more."""
-        dtype = arguments[0][0].dtype
-        work, top = _scratch.memory[dtype]
-        try:
-            top[0] = 0
-            run(self.tag, (work, top), *arguments, share)
-            if top[0] > work.size:
-                work = aligned(int(top[0]), dtype)
-                top[0] = 0
-                run(self.tag, (work, top), *arguments, share)
-                if work.size <= KEPT:
-                    _scratch.memory[dtype] = work, top
-        except BaseException:
-            _let_go(share.team)
-            raise
+
+def _call(run: Entry, arrays: tuple[Array, ...], share: Share) -> None:
+    """Run a loop with the scratch memory of this thread: again, with more, where it has asked for more."""
+    counter, _, shared = share.team
+    dtype, given = arrays[0].dtype, (*arrays, counter, shared, share.numbers)
+    try:
+        need = run((*_scratch.memory[dtype], *given))
+        if need:
+            memory = aligned(need, dtype), np.zeros(1, np.int64)
+            run((*memory, *given))
+            if need <= KEPT:
+                _scratch.memory[dtype] = memory
+    except BaseException:
+        _let_go(share.team)
+        raise
 
 
 class _Scratch(threading.local):
     """Scratch memory of each thread, and how much of it is taken, for each dtype."""
 
     def __init__(self) -> None:
-        self.memory = {dtype: (np.empty(0, dtype), np.empty(1, np.int64)) for dtype in FLOATS}
+        self.memory = {dtype: (np.empty(0, dtype), np.zeros(1, np.int64)) for dtype in FLOATS}
 
 
 _scratch = _Scratch()
-
-
-def _signatures(tag: Any, dtype: np.dtype[Any]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-    """The types of the arguments of `run_forward` and `run_backward`."""
-    a, b, c, d = (np.empty((0,) * axes, dtype) for axes in (1, 2, 3, 4))
-    integers = np.empty(0, np.int64)
-    workspace, weights, inputs, share = (a, integers), (b, b, a, a), (c, c, integers), ((0, 0, 0, 0), (integers, 0, a))
-    forward = (tag, workspace, weights, a, inputs, (d, d, c), share)
-    backward = (tag, workspace, weights, inputs, (d, d), (c, c), (c, c, d, weights), share)
-    return tuple(map(typeof, forward)), tuple(map(typeof, backward))
-
-
-def entry(function: Any, signature: tuple[Any, ...]) -> Callable[..., Any]:
-    """Return a compiled function for arguments of these types, without the choice among types that a call makes."""
-    function.compile(signature)
-    found: Callable[..., Any] = function.overloads[signature].entry_point
-    return found
 
 
 def _threads(operations: float) -> int:
@@ -197,9 +184,14 @@ def _threads(operations: float) -> int:
     return min(get_num_threads(), int(operations / OPERATIONS_A_THREAD))
 
 
-def whole(B: int, H: int, dtype: np.dtype[Any]) -> Share:
+@lru_cache(256)
+def _whole(B: int, H: int, dtype: np.dtype[Any]) -> Share:
     """The share of a call that does everything by itself."""
-    return Share(Part(0, B, 0, H), _ALONE[dtype])
+    return _share(Part(0, B, 0, H), _ALONE[dtype])
+
+
+def _share(part: Part, team: Team) -> Share:
+    return Share(np.array((*part, team.size), np.int64), team)
 
 
 def _shares(B: int, H: int, dtype: np.dtype[Any], threads: int, room: int) -> list[Share]:
@@ -209,8 +201,8 @@ def _shares(B: int, H: int, dtype: np.dtype[Any], threads: int, room: int) -> li
     """
     if B / threads < ROWS_A_THREAD and H / threads >= UNITS_A_THREAD:
         team = Team(np.zeros(1, np.int64), threads, np.empty(room, dtype))
-        return [Share(Part(0, B, u0, u1), team) for u0, u1 in _cut(H, threads, _lanes(dtype))]
-    return [Share(Part(b0, b1, 0, H), _ALONE[dtype]) for b0, b1 in _cut(B, min(threads, B), 1)]
+        return [_share(Part(0, B, u0, u1), team) for u0, u1 in _cut(H, threads, _lanes(dtype))]
+    return [_share(Part(b0, b1, 0, H), _ALONE[dtype]) for b0, b1 in _cut(B, min(threads, B), 1)]
 
 
 def _like(weights: tuple[Array, ...]) -> tuple[Array, ...]:
@@ -270,4 +262,4 @@ def stacked(parts: Any) -> Array:
 
 def kernel(cell: Cell) -> Kernel:
     """Return the kernel of a cell; nothing is compiled before it is called."""
-    return Kernel(cell, Tag(cell))
+    return Kernel(cell)
