@@ -53,6 +53,10 @@ def warm_up(done: Callable[[str], None] = lambda text: None) -> float:
             kernel.backward(x, weights, state, None, states, record, x, state)
             streams(kernel, 1, 1, 1, 1, np.dtype(dtype))
         done(f"{cell.name} {dtype}")
+    if enabled():
+        from gatewise.kernels import crew
+
+        crew.compiled()
     return time.perf_counter() - started
 
 

@@ -110,8 +110,10 @@ def finish(mail):
 
 
 @cache
-def _compiled(function: Any) -> Entry:
-    return entry(function, (flat_array(np.int64),))
+def compiled() -> tuple[Entry, Entry, Entry]:
+    """Return `serve`, `post` and `finish`, compiled at the first call; each takes (mail,)."""
+    given = (flat_array(np.int64),)
+    return entry(serve, given), entry(post, given), entry(finish, given)
 
 
 _addresses: dict[int, int] = {}
@@ -142,7 +144,7 @@ class Worker:
         self._mail, self._bell, self._arguments = np.zeros(16, np.int64), threading.Lock(), ()
         self._mail[ASLEEP] = 1
         self._bell.acquire()
-        self._serve, self._post, self._finish = map(_compiled, (serve, post, finish))
+        self._serve, self._post, self._finish = compiled()
         threading.Thread(target=self._work, name="gatewise-worker", daemon=True).start()
 
     def _work(self) -> None:
