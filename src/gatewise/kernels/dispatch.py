@@ -117,8 +117,8 @@ class Kernel:
         if threads < 2:
             _call(run, arrays, *_rows(B, H, dtype, 1))
         elif _share_units(B, H, threads, operations):
-            shares = _units(B, H, dtype, threads, (2 * S + 1) * B * padded_size(H, dtype))
-            run_as_team([partial(_call, run, arrays, share) for share in shares])
+            team = _units(B, H, dtype, threads, (2 * S + 1) * B * padded_size(H, dtype))
+            run_as_team([partial(_call, run, arrays, share) for share in team])
         else:
             workers = engage(min(threads, B) - 1, operations / threads < BRIEF)
             _run(run, [(arrays, share) for share in _rows(B, H, dtype, len(workers) + 1)], workers)
@@ -156,8 +156,8 @@ class Kernel:
         if _share_units(B, H, threads, operations):
             room = B * chunk.py_func(T, B) * (2 * len(self.cell.gates) + 1) * padded_size(H, dtype)
             gradients = _like(weights)
-            shares = _units(B, H, dtype, threads, room)
-            run_as_team([partial(_call, run, (*arrays, *gradients), share) for share in shares])
+            team = _units(B, H, dtype, threads, room)
+            run_as_team([partial(_call, run, (*arrays, *gradients), share) for share in team])
             return dx, dstart, gradients, dstates
         shares = _rows(B, H, dtype, min(threads, B))  # as many with one thread: sums differ with their order
         sums = [_like(weights) for _ in shares]

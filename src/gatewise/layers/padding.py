@@ -33,7 +33,8 @@ def reverse(a: Array, lengths: Array | None) -> Array:
     B, T, N = a.shape
     t, last = np.arange(T), lengths[:, None] - 1
     rows = np.where(t <= last, last - t, t) + T * np.arange(B)[:, None]
-    return a.reshape(B * T, N).take(rows.ravel(), axis=0).reshape(B, T, N)
+    reversed_: Array = a.reshape(B * T, N).take(rows.ravel(), axis=0)
+    return reversed_.reshape(B, T, N)
 
 
 def checked_steps(x: Array, lengths: Any) -> Array | None:
