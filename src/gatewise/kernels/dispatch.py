@@ -208,7 +208,8 @@ class Kernel(NamedTuple):
 
 def _call(run: Entry, arrays: tuple[Array, ...], share: Share) -> None:
     """Run a loop with the scratch memory of this thread: again, with more, where it has asked for more."""
-    memory, dtype = _memory.__dict__, arrays[0].dtype
+    memory: dict[Any, Any] = _memory.__dict__
+    dtype = arrays[0].dtype
     if dtype not in memory:
         memory[dtype] = np.empty(0, dtype), np.empty(1, np.int64)
     work, top = memory[dtype]
