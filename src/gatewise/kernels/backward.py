@@ -30,6 +30,7 @@ from gatewise.kernels.equations import (
     load_state,
     only_with_two_phases,
     record_count,
+    state_count,
     store_lead,
     store_lead_record,
     store_p,
@@ -40,6 +41,7 @@ from gatewise.kernels.forward import prepare, views
 from gatewise.kernels.marks import stage
 from gatewise.kernels.meeting import meet_team
 from gatewise.kernels.memory import carried_memory, own_inputs, panel_memory, row_memory, sum_memory
+from gatewise.kernels.prefetch import ask
 from gatewise.kernels.products import (
     ONE,
     ZERO,
@@ -65,7 +67,10 @@ from gatewise.kernels.vectors import BYTES, load, store
 
 @stage
 def run_backward(cell, workspace, weights, inputs, kept, incoming, results, share):
-    """Fill dx and dinitial for the rows of a share, and dW, dU, db, dc with what these rows contribute."""
+    """Fill dx and dinitial for the rows of a share, and dW, dU, db, dc with what these rows contribute; return 0.
+
+    Where the scratch memory is too small, nothing is done, and the number of elements that are needed is returned.
+    """
     x, initial, lengths = inputs  # (B, T, D), (S, B, H), (B,) or (0,)
     states, record = kept  # (S, B, T, H), (R, B, T, H) or (0, B, T, H): then it is computed again
     dh, dfinal = incoming  # (B, T, H), (S, B, H)
@@ -73,6 +78,7 @@ def run_backward(cell, workspace, weights, inputs, kept, incoming, results, shar
     part, team = share[0], views(share[1])
     n, again = sizes(cell, x, initial, part), len(record) < record_count(cell)
     L = BYTES // x.itemsize
+    workspace[1][0] = 0
     # W, U, b, c as in the forward pass, if needed; one more, as a member of a team that has no units needs them too.
     packed = scratch(workspace, places(n).end + ONE if again else ZERO)
     panels = panel_memory(workspace, n)
@@ -80,7 +86,7 @@ def run_backward(cell, workspace, weights, inputs, kept, incoming, results, shar
     carried, sums = carried_memory(workspace, n, len(initial)), sum_memory(workspace, n)
     block = scratch(workspace, L * L)
     if not fits(workspace):
-        return
+        return workspace[1][0]
     if again:
         prepare(packed, weights, n)
     pack_transposed(panels, weights, n)
@@ -105,6 +111,7 @@ def run_backward(cell, workspace, weights, inputs, kept, incoming, results, shar
         meetings = meet_team(team, meetings)
     give_rows(dinitial, n.b0, n.M, n.u0, n.own, carried.dstate)
     give_sums(block, gradients, sums, n)
+    return 0
 
 
 @stage
@@ -187,6 +194,7 @@ def retreat(cell, rows, carried, whole, lengths, n, step, again):
             clear_gates(rows, n, r)
             copy(carried.ended, m * n.own_p, carried.dstate, m * n.own_p, n.own_p)
             continue
+        ask_step_before(cell, states, record, dh, n, row)
         for j in range(0, n.own, L):
             count, here = min(L, n.own - j), m * n.own_p + j
             if t > 0:
@@ -203,6 +211,16 @@ def retreat(cell, rows, carried, whole, lengths, n, step, again):
             store_p(cell, rows.dp, r * P + first + n.u0 + j, n.H_p, gates_p, count)
             store_q(cell, rows.dq, r * PQ + first + n.u0 + j, n.H_p, gates_q, count)
             store_state(cell, carried.dstate, here, size, dstate_prev, None)
+
+
+@stage
+def ask_step_before(cell, states, record, dh, n, row):
+    """Ask for what the step before will read of a sequence whose row is read now."""
+    stride, first = n.B * n.T * n.H, lead_recorded(cell)
+    ask(states, row - 2 * n.H, stride, state_count(cell), n.own)
+    if record.size:
+        ask(record, row - n.H + first * stride, stride, record_count(cell) - first, n.own)
+    ask(dh, row - n.H, stride, ONE, n.own)
 
 
 @stage
