@@ -44,6 +44,7 @@ from gatewise.kernels.products import (
     ONE,
     ZERO,
     add_columns,
+    add_product,
     clear,
     copy,
     fits,
@@ -286,14 +287,15 @@ def retreat_state(rows, carried, panels, lengths, n, t, i):
 def accumulate(rows, sums, n, count):
     """Add what `count` rows give: DW += xᵀ dp, DU += h_{t-1}ᵀ dq, or sᵀ dq, Db += Σ dp, Dc += Σ dq."""
     L, P, PQ, (d0, d1) = BYTES // rows.dp.itemsize, n.G * n.H_p, (n.Q1 + n.Q2) * n.H_p, own_inputs(n)
+    left, right = sums.left, sums.right
     DW = (sums.DW, ZERO, P)  # (own D, P)
-    matmul((rows.x, d0, ONE, n.D), d1 - d0, count, (rows.dp, ZERO, P), P // L, DW, DW)
+    add_product((rows.x, d0, n.D), d1 - d0, count, (rows.dp, ZERO, P), P // L, DW, left, right)
     first = n.Q1 * n.H_p
     DU = (sums.DU, ZERO, PQ)  # (own, Q1·H_p)
-    matmul((rows.h, n.u0, ONE, n.H), n.own, count, (rows.dq, ZERO, PQ), first // L, DU, DU)
+    add_product((rows.h, n.u0, n.H), n.own, count, (rows.dq, ZERO, PQ), first // L, DU, left, right)
     if n.Q2:
         DV = (sums.DU, first, PQ)  # (own, Q2·H_p)
-        matmul((rows.s, n.u0, ONE, n.H_p), n.own, count, (rows.dq, first, PQ), (PQ - first) // L, DV, DV)
+        add_product((rows.s, n.u0, n.H_p), n.own, count, (rows.dq, first, PQ), (PQ - first) // L, DV, left, right)
     for g in range(n.G):
         at = g * n.H_p + n.u0
         add_columns(sums.Db, rows.dp, count, P, at, at + n.own_p)

@@ -6,9 +6,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from gatewise.kernels.marks import stage
-from gatewise.kernels.products import ZERO, scratch
+from gatewise.kernels.products import ZERO, packing_size, scratch
 from gatewise.kernels.values import Array
-from gatewise.kernels.vectors import view
+from gatewise.kernels.vectors import BYTES, view
 
 
 class Rows(NamedTuple):
@@ -41,6 +41,8 @@ class Sums(NamedTuple):
     DU: Array  # (own, PQ)
     Db: Array  # (P,)
     Dc: Array  # (PQ,)
+    left: Array  # memory of `add_product`
+    right: Array
 
 
 class Panels(NamedTuple):
@@ -106,9 +108,12 @@ def carried_memory(workspace, n, S):
 def sum_memory(workspace, n):
     """Memory for the gradients of the weights."""
     P, PQ, (d0, d1) = n.G * n.H_p, (n.Q1 + n.Q2) * n.H_p, own_inputs(n)
+    left, right = packing_size(max(d1 - d0, n.own), n.M * n.steps, BYTES // workspace[0].itemsize)
     return Sums(
         scratch(workspace, (d1 - d0) * P),
         scratch(workspace, n.own * PQ),
         scratch(workspace, P),
         scratch(workspace, PQ),
+        scratch(workspace, left),
+        scratch(workspace, right),
     )
