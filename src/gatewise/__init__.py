@@ -23,8 +23,10 @@ from gatewise.layers import (
     Noise,
     Parallel,
     Pool,
+    Reverse,
     RNNCell,
     Sequential,
+    Softmax,
     define_cell,
 )
 from gatewise.layouts import convert
@@ -106,10 +108,12 @@ __all__ = [
     "RecurrentClassifier",
     "RecurrentForecaster",
     "RecurrentRegressor",
+    "Reverse",
     "SequencePadder",
     "SequenceScaler",
     "SequenceWindower",
     "Sequential",
+    "Softmax",
     "clip_by_global_norm",
     "contiguous_rows",
     "convert",

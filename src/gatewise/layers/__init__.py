@@ -11,7 +11,9 @@ from gatewise.layers.own import OWN, OwnRecurrent, define_cell
 from gatewise.layers.parallel import Parallel
 from gatewise.layers.pool import Pool
 from gatewise.layers.recurrent import GRU, LSTM, RECURRENT, RNN, LSTMState, MinGRU
+from gatewise.layers.reverse import Reverse
 from gatewise.layers.sequential import Sequential
+from gatewise.layers.softmax import Softmax
 from gatewise.layers.stack import Recurrent
 from gatewise.layers.stepper import Stepper
 
@@ -36,7 +38,9 @@ __all__ = [
     "Pool",
     "RNNCell",
     "Recurrent",
+    "Reverse",
     "Sequential",
+    "Softmax",
     "Stepper",
     "define_cell",
 ]
