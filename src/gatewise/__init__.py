@@ -56,6 +56,7 @@ if TYPE_CHECKING:
         SequenceWindower,
         permutation_importance,
     )
+    from gatewise.interop.torch import from_torch, to_torch
     from gatewise.pages import report
 
 # Names whose modules load scikit-learn, Bokeh and the like: imported when they are first asked for.
@@ -68,6 +69,8 @@ _LATER: dict[str, str] = {
     "SequenceScaler": "gatewise.estimators",
     "SequenceWindower": "gatewise.estimators",
     "permutation_importance": "gatewise.estimators",
+    "from_torch": "gatewise.interop.torch",
+    "to_torch": "gatewise.interop.torch",
 }
 
 if not TYPE_CHECKING:  # else a mistyped name would be known, as anything
@@ -120,6 +123,7 @@ __all__ = [
     "datasets",
     "define_cell",
     "examine",
+    "from_torch",
     "get_num_threads",
     "gradcheck",
     "gradient_flow",
@@ -132,6 +136,7 @@ __all__ = [
     "save",
     "schedules",
     "set_num_threads",
+    "to_torch",
     "trace",
     "train",
     "train_stream",
