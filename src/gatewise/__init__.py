@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from gatewise.examine import examine
     from gatewise.files import load, save
     from gatewise.gradcheck import gradcheck
+    from gatewise.interop.torch import from_torch, to_torch
+    from gatewise.interop.keras import from_keras
+    from gatewise.interop.c import to_c, to_html
+    from gatewise.interop.onnx import from_onnx, to_onnx
     from gatewise.layers import (
         GRU,
         LSTM,
@@ -38,6 +42,8 @@ if TYPE_CHECKING:
         RNNCell,
         Sequential,
         define_cell,
+        Reverse,
+        Softmax,
     )
     from gatewise.layouts import convert
     from gatewise.optimizers import clip_by_global_norm
@@ -76,6 +82,10 @@ _NAMES = {
         "save",
     ),
     "gatewise.gradcheck": ("gradcheck",),
+    "gatewise.interop.torch": ("from_torch", "to_torch"),
+    "gatewise.interop.keras": ("from_keras",),
+    "gatewise.interop.c": ("to_c", "to_html"),
+    "gatewise.interop.onnx": ("from_onnx", "to_onnx"),
     "gatewise.layers": (
         "GRU",
         "LSTM",
@@ -93,8 +103,7 @@ _NAMES = {
         "Pool",
         "RNNCell",
         "Sequential",
-        "define_cell",
-    ),
+        "define_cell", "Reverse", "Softmax"),
     "gatewise.layouts": ("convert",),
     "gatewise.optimizers": ("clip_by_global_norm",),
     "gatewise.pages": ("report",),
@@ -206,4 +215,13 @@ __all__ = [
     "trace",
     "train",
     "train_stream",
+    "Reverse",
+    "Softmax",
+    "from_torch",
+    "to_torch",
+    "from_keras",
+    "to_c",
+    "to_html",
+    "from_onnx",
+    "to_onnx",
 ]
