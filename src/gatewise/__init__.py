@@ -56,10 +56,13 @@ if TYPE_CHECKING:
         SequenceWindower,
         permutation_importance,
     )
+    from gatewise.interop.onnx import from_onnx, to_onnx
     from gatewise.pages import report
 
 # Names whose modules load scikit-learn, Bokeh and the like: imported when they are first asked for.
 _LATER: dict[str, str] = {
+    "from_onnx": "gatewise.interop.onnx",
+    "to_onnx": "gatewise.interop.onnx",
     "report": "gatewise.pages",
     "RecurrentClassifier": "gatewise.estimators",
     "RecurrentForecaster": "gatewise.estimators",
@@ -120,6 +123,7 @@ __all__ = [
     "datasets",
     "define_cell",
     "examine",
+    "from_onnx",
     "get_num_threads",
     "gradcheck",
     "gradient_flow",
@@ -132,6 +136,7 @@ __all__ = [
     "save",
     "schedules",
     "set_num_threads",
+    "to_onnx",
     "trace",
     "train",
     "train_stream",
