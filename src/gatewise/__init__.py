@@ -54,6 +54,7 @@ if TYPE_CHECKING:
         SequenceWindower,
         permutation_importance,
     )
+    from gatewise.interop.c import to_c
     from gatewise.pages import report
 
 # Names whose modules load scikit-learn, Bokeh and the like: imported when they are first asked for.
@@ -66,6 +67,7 @@ _LATER: dict[str, str] = {
     "SequenceScaler": "gatewise.estimators",
     "SequenceWindower": "gatewise.estimators",
     "permutation_importance": "gatewise.estimators",
+    "to_c": "gatewise.interop.c",
 }
 
 if not TYPE_CHECKING:  # else a mistyped name would be known, as anything
@@ -128,6 +130,7 @@ __all__ = [
     "save",
     "schedules",
     "set_num_threads",
+    "to_c",
     "trace",
     "train",
     "train_stream",

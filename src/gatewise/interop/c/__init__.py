@@ -1,0 +1,6 @@
+"""Models as C: one file that runs a model step by step, and a page in which it runs."""
+
+from gatewise.interop.c.compilers import run
+from gatewise.interop.c.export import CExport, to_c
+
+__all__ = ["CExport", "run", "to_c"]
