@@ -54,7 +54,7 @@ if TYPE_CHECKING:
         SequenceWindower,
         permutation_importance,
     )
-    from gatewise.interop.c import to_c
+    from gatewise.interop.c import to_c, to_html
     from gatewise.pages import report
 
 # Names whose modules load scikit-learn, Bokeh and the like: imported when they are first asked for.
@@ -68,6 +68,7 @@ _LATER: dict[str, str] = {
     "SequenceWindower": "gatewise.estimators",
     "permutation_importance": "gatewise.estimators",
     "to_c": "gatewise.interop.c",
+    "to_html": "gatewise.interop.c",
 }
 
 if not TYPE_CHECKING:  # else a mistyped name would be known, as anything
@@ -131,6 +132,7 @@ __all__ = [
     "schedules",
     "set_num_threads",
     "to_c",
+    "to_html",
     "trace",
     "train",
     "train_stream",

@@ -2,5 +2,6 @@
 
 from gatewise.interop.c.compilers import run
 from gatewise.interop.c.export import CExport, to_c
+from gatewise.interop.c.page import HtmlExport, to_html
 
-__all__ = ["CExport", "run", "to_c"]
+__all__ = ["CExport", "HtmlExport", "run", "to_c", "to_html"]

@@ -84,6 +84,29 @@ def required(compiler: str | None = None) -> str:
     return found
 
 
+def find_wasm_compiler() -> str | None:
+    """Return the path of a Clang that can make WebAssembly; None if Clang or wasm-ld is not installed."""
+    clang = shutil.which("clang")
+    return clang if clang and any(shutil.which(linker) for linker in _linkers(clang)) else None
+
+
+def _linkers(clang: str) -> list[str]:
+    """Names under which wasm-ld may be installed: a versioned Clang has one of its version."""
+    version = re.search(r"clang-(\d+)$", os.path.realpath(clang))
+    return ["wasm-ld", *([f"wasm-ld-{version[1]}"] if version else [])]
+
+
+def wasm_compiler() -> str:
+    """Return the path of a Clang that can make WebAssembly; raise, and say what to install, if there is none."""
+    found = find_wasm_compiler()
+    if found is None:
+        raise GatewiseError(
+            "the page runs the model as WebAssembly, which Clang and its linker wasm-ld make, and they are not "
+            "installed here; install them (packages clang and lld of most systems), or write C with gatewise.to_c."
+        )
+    return found
+
+
 def compile_c(command: Sequence[str]) -> None:
     """Run a compiler; raise with its own words if it fails."""
     done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)

@@ -56,10 +56,20 @@ class Source(NamedTuple):
         ]
         return "".join(parts)
 
+    @property
+    def input_kind(self) -> str:
+        """C's type of the inputs."""
+        return "int32_t" if self.x.integer else self.program.real
+
+    @property
+    def keeps_all_steps(self) -> bool:
+        """Whether the program has room for some number of steps only."""
+        return any(what == "steps" for what, _ in self.program.past)
+
     def _filled(self, template: str, **words: str) -> str:
         name = self.program.name
-        kind = "int32_t" if self.x.integer else self.program.real
-        return Template(template).substitute(name=name, big=name.upper(), x=kind, real=self.program.real, **words)
+        kinds = {"x": self.input_kind, "real": self.program.real}
+        return Template(template).substitute(name=name, big=name.upper(), **kinds, **words)
 
     def _declarations(self) -> str:
         big, program = self.program.name.upper(), self.program
@@ -70,7 +80,7 @@ class Source(NamedTuple):
             "WEIGHT_BYTES": (program.weight_bytes, "constant tables"),
             "STATE_BYTES": (program.state_bytes, "one stream, sizeof it"),
         }
-        if any(what == "steps" for what, _ in program.past):
+        if self.keeps_all_steps:
             assert program.max_steps is not None
             sizes["MAX_STEPS"] = (program.max_steps, "steps of one stream, which keeps all of them")
         defines = [f"#define {big}_{key} {value} /* {said} */" for key, (value, said) in sizes.items()]
@@ -117,7 +127,7 @@ class Source(NamedTuple):
             math="#include <math.h> /* NAN */\n" if gaps else "",
             steps=str(len(x)),
             x_size=str(x.size),
-            x_values=_numbers(x, "int32_t" if self.x.integer else self.program.real),
+            x_values=_numbers(x, self.input_kind),
             y_size=str(y.size),
             y_values=_numbers(y, self.program.real),
             compared=str(y.size - first),

@@ -162,3 +162,28 @@ int main(void)
     return fwrite(y, sizeof *y, outputs, stdout) != outputs;
 }
 """
+WASM = """
+static model_state stream;
+static $x input_of_step[MODEL_INPUTS];
+static $real output_of_step[MODEL_OUTPUTS];
+
+__attribute__((export_name("input"))) void *input(void)
+{
+    return input_of_step;
+}
+
+__attribute__((export_name("output"))) void *output(void)
+{
+    return output_of_step;
+}
+
+__attribute__((export_name("reset"))) void reset(void)
+{
+    model_init(&stream);
+}
+
+__attribute__((export_name("step"))) int step(void)
+{
+    return model_step(&stream, input_of_step, output_of_step);
+}
+"""

@@ -15,8 +15,9 @@ from gatewise.layers import Layer
 from gatewise.layers.parts import example_input, plain_layers
 
 STEPS = 24
+SMALLEST = 1e-30
 EXACT = {"float": 1e-5, "double": 1e-9}
-"""How far answers may be from those in Python, in units of the largest of them or of 1."""
+"""How far answers may be from those in Python, in units of the largest of them."""
 
 
 def vectors_of(model: Any, real: str, max_steps: int | None, reference: Any = None) -> Vectors:
@@ -25,7 +26,7 @@ def vectors_of(model: Any, real: str, max_steps: int | None, reference: Any = No
     x = random_input(model, steps, np.float32 if real == "float" else np.float64)
     y = answers(model if reference is None else reference, x)
     exact = EXACT["float"] if y.dtype == np.float32 or is_fitted_estimator(model) else EXACT[real]
-    return Vectors(x, y, float(np.float32(exact * max(1.0, float(np.abs(y).max())))))
+    return Vectors(x, y, exact * max(float(np.abs(y).max()), SMALLEST))
 
 
 def random_input(model: Any, steps: int, dtype: Any) -> Array:
