@@ -56,6 +56,7 @@ if TYPE_CHECKING:
         SequenceWindower,
         permutation_importance,
     )
+    from gatewise.interop.c import to_c, to_html
     from gatewise.interop.onnx import from_onnx, to_onnx
     from gatewise.pages import report
 
@@ -71,6 +72,8 @@ _LATER: dict[str, str] = {
     "SequenceScaler": "gatewise.estimators",
     "SequenceWindower": "gatewise.estimators",
     "permutation_importance": "gatewise.estimators",
+    "to_c": "gatewise.interop.c",
+    "to_html": "gatewise.interop.c",
 }
 
 if not TYPE_CHECKING:  # else a mistyped name would be known, as anything
@@ -136,6 +139,8 @@ __all__ = [
     "save",
     "schedules",
     "set_num_threads",
+    "to_c",
+    "to_html",
     "to_onnx",
     "trace",
     "train",
