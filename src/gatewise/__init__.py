@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from gatewise.examine import examine
     from gatewise.files import load, save
     from gatewise.gradcheck import gradcheck
-    from gatewise.interop.torch import from_torch, to_torch
-    from gatewise.interop.keras import from_keras
     from gatewise.interop.c import to_c, to_html
+    from gatewise.interop.keras import from_keras
     from gatewise.interop.onnx import from_onnx, to_onnx
+    from gatewise.interop.torch import from_torch, to_torch
     from gatewise.layers import (
         GRU,
         LSTM,
@@ -39,11 +39,11 @@ if TYPE_CHECKING:
         Noise,
         Parallel,
         Pool,
+        Reverse,
         RNNCell,
         Sequential,
-        define_cell,
-        Reverse,
         Softmax,
+        define_cell,
     )
     from gatewise.layouts import convert
     from gatewise.optimizers import clip_by_global_norm
@@ -103,7 +103,10 @@ _NAMES = {
         "Pool",
         "RNNCell",
         "Sequential",
-        "define_cell", "Reverse", "Softmax"),
+        "define_cell",
+        "Reverse",
+        "Softmax",
+    ),
     "gatewise.layouts": ("convert",),
     "gatewise.optimizers": ("clip_by_global_norm",),
     "gatewise.pages": ("report",),
@@ -190,16 +193,21 @@ __all__ = [
     "RecurrentClassifier",
     "RecurrentForecaster",
     "RecurrentRegressor",
+    "Reverse",
     "SequencePadder",
     "SequenceScaler",
     "SequenceWindower",
     "Sequential",
+    "Softmax",
     "clip_by_global_norm",
     "contiguous_rows",
     "convert",
     "datasets",
     "define_cell",
     "examine",
+    "from_keras",
+    "from_onnx",
+    "from_torch",
     "get_num_threads",
     "gradcheck",
     "gradient_flow",
@@ -212,16 +220,11 @@ __all__ = [
     "save",
     "schedules",
     "set_num_threads",
+    "to_c",
+    "to_html",
+    "to_onnx",
+    "to_torch",
     "trace",
     "train",
     "train_stream",
-    "Reverse",
-    "Softmax",
-    "from_torch",
-    "to_torch",
-    "from_keras",
-    "to_c",
-    "to_html",
-    "from_onnx",
-    "to_onnx",
 ]
