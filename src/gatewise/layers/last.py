@@ -65,20 +65,17 @@ class Last(Layer):
             raise GatewiseValueError(f"x has {N} features; need an even number, half of them for each direction.")
         last = np.full(B, T - 1) if lengths is None else check_lengths(lengths, B, T) - 1
         tape = LastTape(last, x.shape, x.dtype, self.identity)
-        return x[self._taken(tape)], None, tape
+        y = x[np.arange(B), last]
+        if self.bidirectional:
+            y[:, N // 2 :] = x[:, 0, N // 2 :]
+        return y, None, tape
 
     def backward(self, tape: LastTape, dy: Array, dstate: Any = None) -> tuple[Array, None, dict[str, Array]]:
         """Return dx, 0 at every other step, None (no state) and no parameter gradients."""
         check_tape(tape, LastTape, self)
         B, _, N = tape.shape
-        dx = np.zeros(tape.shape, tape.dtype)
-        dx[self._taken(tape)] = check_array("dy", dy, (B, N), tape.dtype)
+        check_array("dy", dy, (B, N), tape.dtype)
+        dx, half = np.zeros(tape.shape, tape.dtype), N // 2 if self.bidirectional else N
+        dx[np.arange(B), tape.last, :half] = dy[:, :half]
+        dx[:, 0, half:] = dy[:, half:]
         return dx, None, {}
-
-    def _taken(self, tape: LastTape) -> tuple[Array, Array, Array]:
-        """Index arrays of the values taken, (batch, N)."""
-        B, _, N = tape.shape
-        step = np.repeat(tape.last[:, None], N, axis=1)
-        if self.bidirectional:
-            step[:, N // 2 :] = 0
-        return np.arange(B)[:, None], step, np.arange(N)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from gatewise.errors import Array, GatewiseError, GatewiseTypeError, GatewiseValueError
@@ -104,8 +103,10 @@ class Sequential(Several):
         """Return the output of `run` of each layer on the output of the one before, and all states and tapes."""
         states, tapes = [], []
         for i, (layer, initial) in enumerate(zip(self.layers, self._per_layer("state", state), strict=True)):
-            with _naming(i, layer):
+            try:
                 x, final, tape = run(layer, x, initial, lengths)
+            except GatewiseError as error:
+                raise _named(error, i, layer) from error
             states.append(final)
             tapes.append(tape)
             lengths = lengths if layer.keeps_time else None
@@ -134,8 +135,10 @@ class Sequential(Several):
         dx: Array | None = dy
         for i in reversed(range(len(self.layers))):
             assert dx is not None
-            with _naming(i, self.layers[i]):
+            try:
                 dx, d, gradients, carried = carry(self.layers[i], tape.tapes[i], dx, dfinal[i])
+            except GatewiseError as error:
+                raise _named(error, i, self.layers[i]) from error
             dinitial.insert(0, d)
             passes.insert(0, carried)
             grads |= prefixed(str(i), gradients)
@@ -158,10 +161,6 @@ def _check_chain(layers: tuple[Layer, ...]) -> None:
         dtype = layer.dtype if layer.params else dtype
 
 
-@contextmanager
-def _naming(index: int, layer: Layer) -> Iterator[None]:
-    """Let an error of a layer say which layer it is."""
-    try:
-        yield
-    except GatewiseError as error:
-        raise type(error)(f"layer {index} ({type(layer).__name__}): {error}") from error
+def _named(error: GatewiseError, index: int, layer: Layer) -> GatewiseError:
+    """The error of a layer, which says which layer it is."""
+    return type(error)(f"layer {index} ({type(layer).__name__}): {error}")

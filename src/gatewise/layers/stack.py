@@ -186,18 +186,14 @@ class Recurrent(Layer):
     ) -> tuple[Array, list[Run]]:
         """Run all layers on y; return the output and the runs, to which the output of a single direction belongs."""
         runs: list[Run] = []
+        directions, record = self.directions, self.tape == "store"
         for layer in range(self.num_layers):
-            y = masked(y, masks[layer])
-            for k in range(self.directions):
-                x_run = in_order(y, k, lengths, copy=keep)
-                weights = self._weights(layer, k, copy=keep)
-                start = nth(initial, len(runs), copy=keep)
-                runs.append(
-                    recurrence.forward(
-                        self.cell, x_run, weights, start, lengths, keep=keep, record=self.tape == "store"
-                    )
-                )
-            y = side_by_side([in_order(run.states[0], k, lengths) for k, run in enumerate(runs[-self.directions :])])
+            y, theirs = masked(y, masks[layer]), layer == 0 and lengths is None
+            for k in range(directions):
+                x_run = in_order(y, k, lengths, copy=keep and theirs)
+                weights, start = self._weights(layer, k, copy=keep), nth(initial, len(runs), copy=keep)
+                runs.append(recurrence.forward(self.cell, x_run, weights, start, lengths, keep=keep, record=record))
+            y = side_by_side([in_order(run.states[0], k, lengths) for k, run in enumerate(runs[-directions:])])
         return y, runs
 
     def _columns(self, y: Array, initial: State, lengths: Array | None, masks: Masks) -> tuple[Array, list[Column]]:
@@ -222,7 +218,7 @@ class Recurrent(Layer):
         return [layers] if self.directions == 1 else [layers[layer : layer + 1] for layer in layers]
 
     def _final(self, runs: list[Run]) -> Any:
-        return self._pack(stack_states(run.final for run in runs))
+        return self._pack(stack_states([run.final for run in runs]))
 
     def backward(self, tape: RecurrentTape, dy: Array, dstate: Any = None) -> tuple[Array, Any, dict[str, Array]]:
         """Carry the gradients of output and final state back to input, initial state and parameters.
@@ -269,7 +265,7 @@ class Recurrent(Layer):
             dx, of_layer = self._backward_layer(layer, runs, tape.lengths, dy, dfinal, keep_dstates)
             dy = masked(dx, tape.masks[layer])
             passes = of_layer + passes
-        dstate = self._pack(stack_states(p.dinitial for p in passes))
+        dstate = self._pack(stack_states([p.dinitial for p in passes]))
         return dy, dstate, self._named_gradients([p.gradients for p in passes]), tuple(passes)
 
     def _checked_gradients(self, tape: RecurrentTape, dy: Array, dstate: Any) -> tuple[Array, State]:
@@ -280,7 +276,7 @@ class Recurrent(Layer):
 
     def _backward_columns(self, tape: RecurrentTape, dy: Array, dfinal: State) -> tuple[Array, Any, dict[str, Array]]:
         columns = list(tape.columns)
-        dinitial: list[State] = []
+        dinitial: list[Array] = []
         gradients: list[Weights] = []
         for layers in reversed(self._floors()):
             of_floor = []
@@ -360,11 +356,15 @@ class Recurrent(Layer):
 
     def _weights(self, layer: int, direction: int, copy: bool) -> Weights:
         """Copies where a tape is to keep the network it came from."""
-        arrays = [
-            self.params[name] if name in self.params else np.zeros(shape, self.dtype)
-            for name, shape in zip(parameter_names(layer, direction), self._shapes(layer), strict=True)
-        ]
-        return Weights(*(array.copy() if copy else array for array in arrays))
+        params, names = self.params, parameter_names(layer, direction)
+        if len(params) == len(names) * self.num_layers * self.directions:
+            W, U, b, c = [params[name] for name in names]
+        else:
+            W, U, b, c = [
+                params[name] if name in params else np.zeros(shape, self.dtype)
+                for name, shape in zip(names, self._shapes(layer), strict=True)
+            ]
+        return Weights(W.copy(), U.copy(), b.copy(), c.copy()) if copy else Weights(W, U, b, c)
 
     def _dropout_masks(self, rng: np.random.Generator | None, rows: tuple[int, ...]) -> Masks:
         """One for the input of each layer, all of the same output size; None for that of the first."""
@@ -377,7 +377,7 @@ class Recurrent(Layer):
     def _checked_state(self, state: Any, batch: int, name: str = "state") -> State:
         shape = (self.num_layers * self.directions, batch, self.hidden_size)
         if state is None:
-            return tuple(np.zeros(shape, self.dtype) for _ in self.cell.states)
+            return tuple([np.zeros(shape, self.dtype) for _ in self.cell.states])
         parts = self._unpack(state, name)
         for label, part in zip(self.cell.states, parts, strict=True):
             check_array(name if len(parts) == 1 else f"{name} ({label})", part, shape, self.dtype)
