@@ -9,6 +9,7 @@ import numpy as np
 
 from gatewise.errors import Array, check_number
 from gatewise.optimizers.optimizer import check_writable
+from gatewise.optimizers.packing import MOST_PACKED
 
 
 def clip_by_global_norm(grads: Mapping[str, Array], limit: float) -> float:
@@ -49,8 +50,16 @@ def clip_by_global_norm(grads: Mapping[str, Array], limit: float) -> float:
     for name, grad in grads.items():
         check_writable(f"grads[{name!r}]", grad)
     with np.errstate(over="ignore", invalid="ignore"):
-        norm = math.sqrt(sum(float(np.sum(np.square(grad, dtype=np.float64))) for grad in grads.values()))
+        norm = math.sqrt(_squares(grads))
     if math.isfinite(norm) and norm > limit:
         for grad in grads.values():
             grad *= float(limit) / (norm + 1e-6)
     return norm
+
+
+def _squares(grads: Mapping[str, Array]) -> float:
+    """The sum of all squares; of small arrays end to end in one."""
+    if sum(grad.size for grad in grads.values()) > MOST_PACKED:
+        return sum(float(np.sum(np.square(grad, dtype=np.float64))) for grad in grads.values())
+    every = np.concatenate([*grads.values(), np.empty(0)], axis=None, dtype=np.float64)
+    return float(np.sum(np.square(every, out=every)))
