@@ -107,6 +107,17 @@ def _made_of_phases(cell: Cell) -> bool:
 
 
 @cache
+def pools() -> Any:
+    """Return the compiled functions of `Pool`, or None if kernels are switched off."""
+    if not enabled():
+        return None
+    _set_up()
+    from gatewise.kernels import pooling
+
+    return pooling
+
+
+@cache
 def _set_up() -> None:
     from gatewise.kernels.cache import announce_compilation, drop_stale_code
 
