@@ -67,6 +67,24 @@ class Last(Layer):
         tape = LastTape(last, x.shape, x.dtype, self.identity)
         return x[self._taken(tape)], None, tape
 
+    def learning_forward(  # noqa: D102
+        self, x: Array, lengths: Array | None, rng: np.random.Generator
+    ) -> tuple[Array, LastTape]:
+        if x.shape[1] == 0 or (self.bidirectional and x.shape[2] % 2):
+            return super().learning_forward(x, lengths, rng)
+        last = np.full(len(x), x.shape[1] - 1) if lengths is None else lengths - 1
+        tape = LastTape(last, x.shape, x.dtype, self.identity)
+        return x[self._taken(tape)], tape
+
+    def learning_backward(  # noqa: D102
+        self, tape: LastTape, dy: Array, needs_dx: bool
+    ) -> tuple[Array | None, dict[str, Array]]:
+        if not needs_dx:
+            return None, {}
+        dx = np.zeros(tape.shape, tape.dtype)
+        dx[self._taken(tape)] = dy
+        return dx, {}
+
     def backward(self, tape: LastTape, dy: Array, dstate: Any = None) -> tuple[Array, None, dict[str, Array]]:
         """Return dx, 0 at every other step, None (no state) and no parameter gradients."""
         check_tape(tape, LastTape, self)
@@ -75,9 +93,11 @@ class Last(Layer):
         dx[self._taken(tape)] = check_array("dy", dy, (B, N), tape.dtype)
         return dx, None, {}
 
-    def _taken(self, tape: LastTape) -> tuple[Array, Array, Array]:
+    def _taken(self, tape: LastTape) -> tuple[Array, ...]:
         """Index arrays of the values taken, (batch, N)."""
         B, _, N = tape.shape
+        if not self.bidirectional:
+            return np.arange(B), tape.last
         step = np.repeat(tape.last[:, None], N, axis=1)
         if self.bidirectional:
             step[:, N // 2 :] = 0

@@ -111,7 +111,15 @@ class Pool(Layer):
             raise GatewiseValueError(f"x has shape {x.shape}; need at least one time step to summarize.")
         if self.bidirectional and N % 2:
             raise GatewiseValueError(f"x has {N} features; need an even number, half of them for each direction.")
-        lengths = np.full(B, T) if lengths is None else check_lengths(lengths, B, T)
+        lengths = None if lengths is None else check_lengths(lengths, B, T)
+        y, tape = self.learning_forward(x, lengths, None)
+        return y, None, tape
+
+    def learning_forward(  # noqa: D102
+        self, x: Array, lengths: Array | None, rng: np.random.Generator | None
+    ) -> tuple[Array, PoolTape]:
+        B, T, N = x.shape
+        lengths = np.full(B, T) if lengths is None else lengths
         y = np.zeros((B, self.output_size), x.dtype)
         highest = np.zeros((B, N if "max" in self.kinds else 0), np.int32)
         compiled = kernels.pools()
@@ -119,19 +127,27 @@ class Pool(Layer):
             compiled.pool(_writable(x), lengths, self._layout, y, highest)
         else:
             self._summarize(x, lengths, y, highest)
-        return y, None, PoolTape(lengths, highest, x.shape, x.dtype, self.identity)
+        return y, PoolTape(lengths, highest, x.shape, x.dtype, self.identity)
 
     def backward(self, tape: PoolTape, dy: Array, dstate: Any = None) -> tuple[Array, None, dict[str, Array]]:
         """Return dx, 0 past each length, None (no state) and no parameter gradients."""
         check_tape(tape, PoolTape, self)
         check_array("dy", dy, (tape.shape[0], self.output_size), tape.dtype)
+        return self._carried_back(tape, dy), None, {}
+
+    def learning_backward(  # noqa: D102
+        self, tape: PoolTape, dy: Array, needs_dx: bool
+    ) -> tuple[Array | None, dict[str, Array]]:
+        return self._carried_back(tape, dy) if needs_dx else None, {}
+
+    def _carried_back(self, tape: PoolTape, dy: Array) -> Array:
         dx = np.zeros(tape.shape, tape.dtype)
         compiled = kernels.pools()
         if compiled:
             compiled.pool_backward(_writable(dy), tape.lengths, self._layout, tape.highest, dx)
         else:
             self._spread(dy, tape.lengths, tape.highest, dx)
-        return dx, None, {}
+        return dx
 
     def _summarize(self, x: Array, lengths: Array, y: Array, highest: Array) -> None:
         """Fill y and the steps of the maxima."""

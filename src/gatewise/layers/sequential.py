@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from gatewise.errors import Array, GatewiseError, GatewiseTypeError, GatewiseValueError
-from gatewise.layers.layer import Layer, Rng, check_tape, generator, prefixed
+from gatewise.layers.layer import Layer, Rng, check_tape, generator
 from gatewise.layers.several import Several
 
 
@@ -98,6 +100,39 @@ class Sequential(Several):
         y, states, tapes = self._in_turn(x, state, lengths, run)
         return y, states, SequentialTape(tapes, self.identity)
 
+    def learning_forward(  # noqa: D102
+        self, x: Array, lengths: Array | None, rng: np.random.Generator
+    ) -> tuple[Array, list[Any]]:
+        tapes = []
+        for i, layer in enumerate(self.layers):
+            try:
+                x, tape = layer.learning_forward(x, lengths, rng)
+            except GatewiseError as error:
+                raise _named_error(i, layer, error) from error
+            tapes.append(tape)
+            lengths = lengths if layer.keeps_time else None
+        return x, tapes
+
+    def learning_backward(  # noqa: D102
+        self, tape: list[Any], dy: Array, needs_dx: bool
+    ) -> tuple[Array | None, dict[str, Array]]:
+        first = 0 if needs_dx else self._first_learning
+        grads: dict[str, Array] = {}
+        dx: Array | None = dy
+        for i in reversed(range(first, len(self.layers))):
+            assert dx is not None
+            try:
+                dx, gradients = self.layers[i].learning_backward(tape[i], dx, needs_dx or i > first)
+            except GatewiseError as error:
+                raise _named_error(i, self.layers[i], error) from error
+            grads |= self._named(i, gradients)
+        return dx if needs_dx else None, grads
+
+    @property
+    def _first_learning(self) -> int:
+        """The first layer with parameters: no gradient need reach those below it."""
+        return next((i for i, layer in enumerate(self.layers) if layer.params), len(self.layers))
+
     def _in_turn(
         self, x: Array, state: Any, lengths: Any, run: Callable[[Layer, Array, Any, Any], tuple[Array, Any, Any]]
     ) -> tuple[Array, tuple[Any, ...], tuple[Any, ...]]:
@@ -138,7 +173,7 @@ class Sequential(Several):
                 dx, d, gradients, carried = carry(self.layers[i], tape.tapes[i], dx, dfinal[i])
             dinitial.insert(0, d)
             passes.insert(0, carried)
-            grads |= prefixed(str(i), gradients)
+            grads |= self._named(i, gradients)
         return dx, tuple(dinitial), {name: grads[name] for name in self.params}, tuple(passes)
 
 
@@ -164,4 +199,9 @@ def _naming(index: int, layer: Layer) -> Iterator[None]:
     try:
         yield
     except GatewiseError as error:
-        raise type(error)(f"layer {index} ({type(layer).__name__}): {error}") from error
+        raise _named_error(index, layer, error) from error
+
+
+def _named_error(index: int, layer: Layer, error: GatewiseError) -> GatewiseError:
+    """The error of a layer, with its place."""
+    return type(error)(f"layer {index} ({type(layer).__name__}): {error}")

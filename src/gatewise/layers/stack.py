@@ -175,6 +175,24 @@ class Recurrent(Layer):
         tape = RecurrentTape(tuple(runs), (), lengths, masks, self.directions, self.identity)
         return y.copy() if self.directions == 1 else y, self._final(runs), tape
 
+    def learning_forward(  # noqa: D102
+        self, x: Array, lengths: Array | None, rng: np.random.Generator
+    ) -> tuple[Array, RecurrentTape]:
+        if self.tape != "store":
+            return super().learning_forward(x, lengths, rng)
+        masks = self._dropout_masks(rng, x.shape[:2])
+        y, runs = self._pass(x, self._checked_state(None, len(x)), lengths, masks, keep=True, copy=False)
+        return y, RecurrentTape(tuple(runs), (), lengths, masks, self.directions, self.identity)
+
+    def learning_backward(  # noqa: D102
+        self, tape: RecurrentTape, dy: Array, needs_dx: bool
+    ) -> tuple[Array | None, dict[str, Array]]:
+        if tape.columns:
+            return super().learning_backward(tape, dy, needs_dx)
+        dfinal = self._checked_state(None, len(dy))
+        dx, _, grads, _ = self._carried_back(tape, dy, dfinal, keep_dstates=False)
+        return dx, grads
+
     def _started(self, x: Array, state: Any, lengths: Any) -> tuple[Array, State, Array | None]:
         """Check the arguments of a pass; return x with 0 past each length, the initial state and the lengths."""
         check_array("x", x, ("batch", "time", self.input_size), self.dtype)
@@ -182,16 +200,20 @@ class Recurrent(Layer):
         return blank(x, lengths), self._checked_state(state, len(x)), lengths
 
     def _pass(
-        self, y: Array, initial: State, lengths: Array | None, masks: Masks, keep: bool
+        self, y: Array, initial: State, lengths: Array | None, masks: Masks, keep: bool, copy: bool = True
     ) -> tuple[Array, list[Run]]:
-        """Run all layers on y; return the output and the runs, to which the output of a single direction belongs."""
+        """Run all layers on y; return the output and the runs, to which the output of a single direction belongs.
+
+        Runs that are to be kept hold copies of what they have read, unless not to `copy`.
+        """
+        copy = copy and keep
         runs: list[Run] = []
         for layer in range(self.num_layers):
             y = masked(y, masks[layer])
             for k in range(self.directions):
-                x_run = in_order(y, k, lengths, copy=keep)
-                weights = self._weights(layer, k, copy=keep)
-                start = nth(initial, len(runs), copy=keep)
+                x_run = in_order(y, k, lengths, copy=copy)
+                weights = self._weights(layer, k, copy=copy)
+                start = nth(initial, len(runs), copy=copy)
                 runs.append(
                     recurrence.forward(
                         self.cell, x_run, weights, start, lengths, keep=keep, record=self.tape == "store"
@@ -262,7 +284,11 @@ class Recurrent(Layer):
     def _backward(
         self, tape: RecurrentTape, dy: Array, dstate: Any, keep_dstates: bool
     ) -> tuple[Array, Any, dict[str, Array], tuple[Pass, ...]]:
-        dy, dfinal = self._checked_gradients(tape, dy, dstate)
+        return self._carried_back(tape, *self._checked_gradients(tape, dy, dstate), keep_dstates)
+
+    def _carried_back(
+        self, tape: RecurrentTape, dy: Array, dfinal: State, keep_dstates: bool
+    ) -> tuple[Array, Any, dict[str, Array], tuple[Pass, ...]]:
         passes: list[Pass] = []
         runs = tape.runs
         for layer in reversed(range(self.num_layers)):
