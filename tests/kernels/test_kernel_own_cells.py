@@ -115,13 +115,24 @@ def test_what_does_not_compile_runs_in_numpy_and_says_so():
     assert kernels.find(cell) is None  # said once
 
 
+def test_what_changes_from_call_to_call_runs_in_numpy():
+    rng = np.random.default_rng(0)
+
+    def noisy(p, q, state_prev):
+        return (p[0] * rng.normal() + state_prev[0],), (p[0], p[1])
+
+    cell = cell_of(noisy, mixing_backward, ("z", "n"), recurrent=False)
+    with pytest.warns(UserWarning, match="something else at each call"):
+        assert kernels.find(cell) is None
+
+
 def test_another_body_constant_or_helper_is_another_name():
     from gatewise.kernels.pointwise import digest
 
     def scaled(scale):
         return lambda p, q, state_prev: ((scale * p[0] + state_prev[0],), (p[0], p[1]))
 
-    cells = [cell_of(scaled(scale), mixing_backward, ("z", "n")) for scale in (1.0, 1.0, 2.0)]
+    cells = [cell_of(scaled(scale), mixing_backward, ("z", "n"), recurrent=False) for scale in (1.0, 1.0, 2.0)]
     first, again, other = map(digest, cells)
     assert first == again != other
     assert len({digest(MINIMAL), digest(MIXING), first}) == 3

@@ -109,13 +109,21 @@ def test_without_a_writable_folder_kernels_are_compiled_anew(tmp_path):
 
 @needs_kernels
 def test_code_from_other_sources_is_dropped(tmp_path, monkeypatch):
-    from gatewise.kernels import cache
+    monkeypatch.setattr(cache, "_folder", lambda: tmp_path)
+    monkeypatch.setattr(cache, "_drop_stale_code", cache._drop_stale_code.__wrapped__)
+    for text in ("one", "two", "one"):
+        monkeypatch.setattr(cache, "sources", lambda text=text: text)
+        assert cache.read("f") is None
+        cache.write("f", text.encode(), ["g"])
+        assert cache.read("f") == (text.encode(), ["g"])
+        assert len(list(tmp_path.iterdir())) == 1
 
-    source, code = tmp_path / "activations.py", tmp_path / "f.nbi"
-    monkeypatch.setattr(cache, "_sources", lambda: [source])
-    monkeypatch.setattr(cache, "_FOLDER", tmp_path)
-    for text, stays in (("one", False), ("one", True), ("two", False), ("two", True), ("one", False)):
-        source.write_text(text)
-        code.write_text("")
-        cache.drop_stale_code()
-        assert code.exists() == stays
+
+@needs_kernels
+def test_a_damaged_file_counts_as_missing(tmp_path, monkeypatch):
+    monkeypatch.setattr(cache, "_folder", lambda: tmp_path)
+    cache.write("f", b"code", [])
+    (kept,) = tmp_path.iterdir()
+    for text in (b"", b"[", b"[]\n", b"no names\ncode"):
+        kept.write_bytes(text)
+        assert cache.read("f") is None

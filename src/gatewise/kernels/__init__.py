@@ -6,11 +6,11 @@ use, nothing is compiled before the first call, and compiled code is kept in Num
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 import warnings
 from collections.abc import Callable
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from gatewise.cells import FORMS, Cell
@@ -18,16 +18,17 @@ from gatewise.cells.cell import PlainStep, PlainStepBackward, recurrent_gradient
 
 if TYPE_CHECKING:
     from gatewise.kernels.dispatch import Kernel
+    from gatewise.kernels.pooling import Pools
     from gatewise.kernels.steps import Streams
 
 
-@cache
+@functools.cache
 def enabled() -> bool:
-    """Whether kernels are used: yes, unless GATEWISE_KERNELS is 0 or Numba cannot be imported."""
+    """Whether kernels are used: yes, unless GATEWISE_KERNELS is 0 or llvmlite cannot be imported."""
     if os.environ.get("GATEWISE_KERNELS", "1") == "0":
         return False
     try:
-        import numba  # noqa: F401
+        import llvmlite  # noqa: F401
     except ImportError:
         return False
     return True
@@ -74,11 +75,10 @@ def find(cell: Cell) -> Kernel | None:
     return _find(cell)
 
 
-@cache
+@functools.cache
 def _find(cell: Cell) -> Kernel | None:
     if not enabled() or not cell.phases or not _made_of_phases(cell):
         return None
-    _set_up()
     from gatewise.kernels.dispatch import kernel
     from gatewise.kernels.pointwise import rejection
 
@@ -106,20 +106,11 @@ def _made_of_phases(cell: Cell) -> bool:
     return steps == (PlainStep(phase.forward), PlainStepBackward(phase.backward), recurrent_gradient)
 
 
-@cache
-def pools() -> Any:
-    """Return the compiled functions of `Pool`, or None if kernels are switched off."""
+@functools.cache
+def pools() -> Pools | None:
+    """Return the compiled passes of `Pool`, or None if kernels are switched off."""
     if not enabled():
         return None
-    _set_up()
-    from gatewise.kernels import pooling
+    from gatewise.kernels.pooling import Pools
 
-    return pooling
-
-
-@cache
-def _set_up() -> None:
-    from gatewise.kernels.cache import announce_compilation, drop_stale_code
-
-    drop_stale_code()
-    announce_compilation()
+    return Pools()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, cached_property, partial
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ import numpy as np
 from gatewise.cells import Cell, Record, State
 from gatewise.errors import Array
 from gatewise.kernels.backward import run_backward
-from gatewise.kernels.equations import Tag
+from gatewise.kernels.entries import INTEGER, Entry, entry, flat_array
 from gatewise.kernels.forward import prepare_units, run_forward
 from gatewise.kernels.sizes import chunk, padded
 from gatewise.kernels.vectors import BYTES
@@ -73,18 +73,56 @@ class Prepared:
             G, Q = len(W) // H, len(U) // H
             size = own * (G * D + Q * H + G + Q)
             memory = aligned(size, W.dtype)
-            prepare_units(self._kernel.tag, memory, self._weights, inputs, tuple(part))
+            x, initial, _ = inputs
+            self._kernel.entries(W.dtype).prepare((memory, *self._weights, x, initial, np.array(part)))
             self._pieces[units] = memory
         return self._pieces[units]
+
+
+class Entries:
+    """The loops of a cell for one dtype, each compiled when it is first asked for."""
+
+    def __init__(self, cell: Cell, dtype: Any) -> None:
+        self._cell = cell
+        self._arrays = [flat_array(dtype, axes) for axes in range(5)]
+
+    @cached_property
+    def prepare(self) -> Entry:
+        """`prepare_units`, called with (memory, W, U, b, c, x, initial, numbers), numbers those of a Part."""
+        _, a1, a2, a3, _ = self._arrays
+        return entry(prepare_units, (self._cell, a1, (a2, a2, a1, a1), (a3, a3), (INTEGER,) * 4))
+
+    @cached_property
+    def forward(self) -> Entry:
+        """`run_forward`, called with all its arrays and, at last, the numbers of a Part and the size of its Team."""
+        _, a1, a2, a3, a4 = self._arrays
+        inputs, outputs = (a3, a3, _INTEGERS), (a4, a4, a3)
+        return entry(run_forward, (self._cell, (a1, _INTEGERS), (a2, a2, a1, a1), a1, inputs, outputs, self._share))
+
+    @cached_property
+    def backward(self) -> Entry:
+        """`run_backward`, likewise."""
+        _, a1, a2, a3, a4 = self._arrays
+        weights, inputs, results = (a2, a2, a1, a1), (a3, a3, _INTEGERS), (a3, a3, a4, (a2, a2, a1, a1))
+        arrays = weights, inputs, (a4, a4), (a3, a3), results
+        return entry(run_backward, (self._cell, (a1, _INTEGERS), *arrays, self._share))
+
+    @property
+    def _share(self) -> tuple[Any, ...]:
+        return (INTEGER,) * 4, (_INTEGERS, INTEGER, self._arrays[1])
+
+
+_INTEGERS = flat_array(np.int64)
 
 
 class Kernel(NamedTuple):
     """The compiled loops of one cell, called with arrays as `recurrence` holds them."""
 
     cell: Cell
-    tag: Any
-    run_forward: Callable[..., None] = run_forward
-    run_backward: Callable[..., None] = run_backward
+
+    def entries(self, dtype: Any) -> Entries:
+        """Return the loops for a dtype."""
+        return _entries(self.cell, np.dtype(dtype))
 
     def prepare(self, weights: tuple[Array, ...]) -> Prepared:
         """Return the weights packed, for many forward passes with the same."""
@@ -118,8 +156,8 @@ class Kernel(NamedTuple):
         shares = self._shares(x, H, 2 * len(weights[0]) * (D + H) * B * T, room)
         packed = [_EMPTY[x.dtype] if prepared is None else prepared.piece(inputs, share.part) for share in shares]
         calls = zip(packed, shares, strict=True)
-        run = partial(self._call, self.run_forward)
-        _run(shares, [partial(run, tuple(weights), piece, inputs, outputs, share) for piece, share in calls])
+        run = partial(_call, self.entries(x.dtype).forward)
+        _run(shares, [partial(run, (*weights, piece, *inputs, *outputs), share) for piece, share in calls])
         return tuple(states), tuple(recorded), tuple(final)
 
     def backward(
@@ -149,11 +187,9 @@ class Kernel(NamedTuple):
         shares = self._shares(x, H, 4 * len(weights[0]) * (D + H) * B * T, room)
         sums = 1 if shares[0].team.size > 1 else len(shares)  # a team writes one
         gradients = [tuple(np.empty_like(w) for w in weights) for _ in range(sums)]
-        run = partial(self._call, self.run_backward, tuple(weights), inputs, kept, incoming)
-        _run(
-            shares,
-            [partial(run, (dx, dstart, dstates, gradients[k % sums]), share) for k, share in enumerate(shares)],
-        )
+        run = partial(_call, self.entries(x.dtype).backward)
+        given = (*weights, *inputs, *kept, *incoming, dx, dstart, dstates)
+        _run(shares, [partial(run, (*given, *gradients[k % sums]), share) for k, share in enumerate(shares)])
         for other in gradients[1:]:
             for total, part in zip(gradients[0], other, strict=True):
                 total += part
@@ -169,28 +205,27 @@ class Kernel(NamedTuple):
             return [Share(Part(0, B, u0, u1), team) for u0, u1 in _cut(H, threads, _lanes(x.dtype))]
         return [Share(Part(b0, b1, 0, H), _ALONE[x.dtype]) for b0, b1 in _cut(B, min(threads, B), 1)]
 
-    def _call(self, run: Callable[..., None], *arguments: Any) -> None:
-        """Run a loop with the scratch memory of this thread: again, with more, where it has asked for more.
 
-        The share, the last argument, goes as plain tuples, which Numba recognizes three times as fast as named ones.
-        """
-        *others, share = arguments
-        memory, dtype = _memory.__dict__, arguments[0][0].dtype
-        if dtype not in memory:
-            memory[dtype] = np.empty(0, dtype), np.empty(1, np.int64)
-        work, top = memory[dtype]
-        try:
+def _call(run: Entry, arrays: tuple[Array, ...], share: Share) -> None:
+    """Run a loop with the scratch memory of this thread: again, with more, where it has asked for more."""
+    memory, dtype = _memory.__dict__, arrays[0].dtype
+    if dtype not in memory:
+        memory[dtype] = np.empty(0, dtype), np.empty(1, np.int64)
+    work, top = memory[dtype]
+    part, (counter, size, shared) = share
+    given = (*arrays, counter, shared, np.array((*part, size)))
+    try:
+        top[0] = 0
+        run((work, top, *given))
+        if top[0] > work.size:
+            work = aligned(int(top[0]), dtype)
             top[0] = 0
-            run(self.tag, (work, top), *others, (share.part[:], share.team[:]))
-            if top[0] > work.size:
-                work = aligned(int(top[0]), dtype)
-                top[0] = 0
-                run(self.tag, (work, top), *others, (share.part[:], share.team[:]))
-                if work.size <= KEPT:
-                    memory[dtype] = work, top
-        except BaseException:
-            _let_go(share.team)
-            raise
+            run((work, top, *given))
+            if work.size <= KEPT:
+                memory[dtype] = work, top
+    except BaseException:
+        _let_go(share.team)
+        raise
 
 
 _memory = threading.local()
@@ -260,4 +295,9 @@ def _stacked(parts: tuple[Array, ...]) -> Array:
 
 def kernel(cell: Cell) -> Kernel:
     """Return the kernel of a cell; nothing is compiled before it is called."""
-    return Kernel(cell, Tag(cell))
+    return Kernel(cell)
+
+
+@cache
+def _entries(cell: Cell, dtype: np.dtype[Any]) -> Entries:
+    return Entries(cell, dtype)

@@ -4,16 +4,15 @@
 from __future__ import annotations
 
 import math
+import operator
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit
-from numba.extending import intrinsic, overload
 
-from gatewise import activations
 from gatewise.kernels.arithmetic import unary
-from gatewise.kernels.vectors import Vector, call_llvm, constant, fma, suffix
+from gatewise.kernels.values import constant
+from gatewise.kernels.vectors import call_llvm, fma, suffix
 
 
 class _Format:
@@ -102,50 +101,13 @@ def _rounded(value: float, double: bool) -> float:
     return value if double else float(np.float32(value))
 
 
-def _emit_relu(builder, x):
-    zero = constant(x.type, 0.0)
-    return builder.select(builder.fcmp_ordered("<", x, zero), zero, x)  # NaN stays NaN
-
-
-def _emit_relu_slope(builder, r):
-    positive = builder.fcmp_ordered(">", r, constant(r.type, 0.0))
-    return builder.select(positive, constant(r.type, 1.0), constant(r.type, 0.0))
-
-
-def _intrinsic(emit: Any) -> Any:
-    """A function of one Vector from its emitter."""
-
-    @intrinsic
-    def apply(typingctx, a):
-        return a(a), lambda context, builder, sig, args: emit(builder, args[0])
-
-    return apply
-
-
-def _of_input(function: Any, compiled: Any) -> None:
-    """Let the activation `function(a)` be `compiled(a)` for a Vector."""
-    overload(function)(lambda a: (lambda a: compiled(a)) if isinstance(a, Vector) else None)
-
-
-def _of_output(function: Any, compiled: Any) -> None:
-    """Let the slope `function(y)` be `compiled(y)` for a Vector."""
-    overload(function)(lambda y: (lambda y: compiled(y)) if isinstance(y, Vector) else None)
-
-
-_of_input(activations.tanh, _intrinsic(_emit_tanh))
-_of_input(activations.relu, _intrinsic(_emit_relu))
-_of_input(activations.sigmoid, njit(activations.sigmoid))
-_of_output(activations.relu_slope, _intrinsic(_emit_relu_slope))
-_of_output(activations.sigmoid_slope, njit(activations.sigmoid_slope))
-_of_output(activations.tanh_slope, njit(activations.tanh_slope))
-
 unary(np.tanh, _emit_tanh)
 unary(np.exp, _emit_exp)
 unary(np.sign, _emit_sign)
 for _function, _name in {
     np.sqrt: "sqrt",
     np.abs: "fabs",
-    abs: "fabs",
+    operator.abs: "fabs",
     np.log: "log",
     np.sin: "sin",
     np.cos: "cos",

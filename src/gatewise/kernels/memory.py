@@ -5,10 +5,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from numba import njit
-
 from gatewise.errors import Array
-from gatewise.kernels.products import STAGE, ZERO, scratch
+from gatewise.kernels.marks import stage
+from gatewise.kernels.products import ZERO, scratch
 from gatewise.kernels.vectors import view
 
 
@@ -52,13 +51,13 @@ class Panels(NamedTuple):
     V: Array  # K = Q2·H_p, own H
 
 
-@njit(**STAGE)
+@stage
 def own_inputs(n):
     """The columns of W, from and to, whose gradient a call computes: its part of D, as its units are of H."""
     return n.D * n.u0 // n.H, n.D * (n.u0 + n.own) // n.H
 
 
-@njit(**STAGE)
+@stage
 def panel_memory(workspace, n):
     """Memory for the panels of the weights."""
     return Panels(
@@ -68,7 +67,7 @@ def panel_memory(workspace, n):
     )
 
 
-@njit(**STAGE)
+@stage
 def row_memory(workspace, team, n, again, early):
     """Memory for the rows of a chunk; a team shares dp, dq and s. early: recorded values of the first of two phases."""
     _, size, shared = team
@@ -91,7 +90,7 @@ def row_memory(workspace, team, n, again, early):
     )
 
 
-@njit(**STAGE)
+@stage
 def carried_memory(workspace, n, S):
     """Memory for what goes from step to step."""
     row = n.M * n.own_p
@@ -103,7 +102,7 @@ def carried_memory(workspace, n, S):
     )
 
 
-@njit(**STAGE)
+@stage
 def sum_memory(workspace, n):
     """Memory for the gradients of the weights."""
     P, PQ, (d0, d1) = n.G * n.H_p, (n.Q1 + n.Q2) * n.H_p, own_inputs(n)

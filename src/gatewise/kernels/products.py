@@ -3,31 +3,11 @@
 # mypy: disable-error-code="no-untyped-def"
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numba import njit
 
+from gatewise.kernels.marks import routine, stage
 from gatewise.kernels.tiles import tile, transpose
 from gatewise.kernels.vectors import BYTES, load, store, view
-
-# No fastmath: sums keep their order, NaN its meaning. Division by zero gives infinity, as in NumPy.
-FLAGS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "cache": True, "no_cfunc_wrapper": True}
-
-
-def _probe() -> None:
-    """Stands for the functions of this package when asking whether Numba finds a folder to cache them in."""
-
-
-try:
-    njit(**FLAGS)(_probe)
-except RuntimeError:  # neither the package's folder nor the user's can be written: compile anew in each process
-    FLAGS["cache"] = False
-
-# For the stages of a loop: they become part of it before it is compiled, because each function compiled by itself takes
-# 0.1 s more. None assigns to an element of an array: Numba may take the array for dead where it has become part of
-# another function, and leave that out; functions that are called (`clear`, `store`) do so instead.
-STAGE = FLAGS | {"inline": "always"}
 
 # Of one type with counts that are not constants: Numba compiles a function for each literal anew.
 ZERO, ONE = np.int64(0), np.int64(1)
@@ -43,7 +23,7 @@ _one_12, _one_4, _one_1 = tile(1, 12), tile(1, 4), tile(1, 1)
 GROUP = 12
 
 
-@njit(**STAGE)
+@stage
 def _many_rows(A, group, I, C, K, rows, span):
     """Panels span = (first, last) of rows 0 to `rows`, a multiple of MANY."""
     b, base, stride = group
@@ -65,7 +45,7 @@ def _many_rows(A, group, I, C, K, rows, span):
             j += 1
 
 
-@njit(**STAGE)
+@stage
 def _some_rows(A, group, I, C, K, m, span):
     """Panels span = (first, last) of SOME rows from m on."""
     b, base, stride = group
@@ -81,7 +61,7 @@ def _some_rows(A, group, I, C, K, m, span):
             j += 1
 
 
-@njit(**STAGE)
+@stage
 def _one_row(A, group, I, C, K, m, span):
     """Panels span = (first, last) of row m."""
     b, base, stride = group
@@ -100,7 +80,7 @@ def _one_row(A, group, I, C, K, m, span):
             j += 1
 
 
-@njit(**FLAGS)
+@routine
 def matmul(A, rows, K, B, panels, I, C):
     """c[m, j] = init[m, j] + Σ_k a[m, k] b[k, j] for all rows m and panels j of one vector each.
 
@@ -125,7 +105,7 @@ def matmul(A, rows, K, B, panels, I, C):
             _one_row(A, group, I, C, K, m, (first, last))
 
 
-@njit(**FLAGS)
+@routine
 def take(workspace, size):
     """Where `size` elements of scratch memory start, aligned to a vector; they count as taken."""
     work, top = workspace
@@ -135,7 +115,7 @@ def take(workspace, size):
     return start
 
 
-@njit(**STAGE)
+@stage
 def scratch(workspace, size):
     """Uninitialized memory, flat, whose start is aligned to a vector, for the length of one kernel call.
 
@@ -145,33 +125,41 @@ def scratch(workspace, size):
     return view(workspace[0], take(workspace, size), size)
 
 
-@njit(**STAGE)
+@stage
 def fits(workspace):
     """Whether all that was taken is there; if not, the call is to do nothing, and will be made again with `top`."""
     return workspace[1][0] <= workspace[0].size
 
 
-@njit(**STAGE)
+@stage
 def flat(array):
     """All elements of a contiguous array."""
     return view(array, ZERO, array.size)
 
 
-@njit(**FLAGS)
+@routine
 def clear(a, start, count):
     """a[start : start + count] = 0."""
-    for i in range(start, start + count):
-        a[i] = 0
+    L, zero = BYTES // a.itemsize, load(a, start, ZERO)
+    whole = count // L * L
+    for n in range(0, whole, L):
+        store(a, start + n, zero, None)
+    for n in range(whole, count):
+        a[start + n] = 0
 
 
-@njit(**FLAGS)
+@routine
 def copy(to, i, from_, k, count):
-    """to[i : i + count] = from_[k : k + count]; a loop, because slices take seconds to compile."""
-    for n in range(count):
+    """to[i : i + count] = from_[k : k + count]; loops, because slices take seconds to compile."""
+    L = BYTES // to.itemsize
+    whole = count // L * L
+    for n in range(0, whole, L):
+        store(to, i + n, load(from_, k + n, None), None)
+    for n in range(whole, count):
         to[i + n] = from_[k + n]
 
 
-@njit(**FLAGS)
+@routine
 def pack_rows(out, start, M, row, apart, G, H):
     """H rows of M (…, N) for each of G gates, packed for `matmul` with K = N: rows become columns of whole vectors.
 
@@ -193,7 +181,7 @@ def pack_rows(out, start, M, row, apart, G, H):
             )
 
 
-@njit(**FLAGS)
+@routine
 def pack_columns(out, M, row, G, H, column, count):
     """`count` columns of M[row : row + G·H], packed for `matmul` with K = G·Hp: each gate padded to Hp rows with 0.
 
@@ -215,7 +203,7 @@ def pack_columns(out, M, row, G, H, column, count):
                 store(out, at, load(rows, from_, min(L, count - j * L)), None)
 
 
-@njit(**FLAGS)
+@routine
 def pad(out, start, v, row, apart, G, H):
     """H elements of v for each of G gates, as `pack_rows` finds its rows, each gate padded with 0 to whole vectors."""
     L = BYTES // v.itemsize
@@ -227,7 +215,7 @@ def pad(out, start, v, row, apart, G, H):
             out[at + u] = 0
 
 
-@njit(**FLAGS)
+@routine
 def unpad_transposed(block, a, out, G, first, rows):
     """Write a (rows, G·Hp), gates padded, to the columns of out (G·H, N) from `first` on, by way of block (L·L,)."""
     N = out.shape[1]
@@ -243,7 +231,7 @@ def unpad_transposed(block, a, out, G, first, rows):
                     store(to, (g * H + u + k) * N + first + n, load(block, k * L, None), min(L, rows - n))
 
 
-@njit(**FLAGS)
+@routine
 def unpad(a, out, G, first, count):
     """Write `count` elements of each gate of a (G·Hp,), gates padded, to out (G·H,), from `first` on."""
     H = out.size // max(1, G)
@@ -253,7 +241,7 @@ def unpad(a, out, G, first, count):
         copy(out, g * H + first, a, g * Hp + first, count)
 
 
-@njit(**FLAGS)
+@routine
 def add_columns(total, a, rows, width, first, last):
     """total += the sum over the rows of a (rows, width), from column `first` to `last`, both multiples of the lanes."""
     L = BYTES // a.itemsize
@@ -264,7 +252,7 @@ def add_columns(total, a, rows, width, first, last):
         store(total, j, s, None)
 
 
-@njit(**FLAGS)
+@routine
 def take_rows(to, given, b0, M, first, count):
     """Copy `count` columns of the rows b0 to b0 + M of given (S, B, H) to `to` (S, M, whole vectors), padded with 0."""
     S, B, H = given.shape
@@ -278,7 +266,7 @@ def take_rows(to, given, b0, M, first, count):
                 store(to, (k * M + m) * width + j, values, None)
 
 
-@njit(**FLAGS)
+@routine
 def give_rows(to, b0, M, first, count, s):
     """The inverse of `take_rows`: write s (S, M, whole vectors) to columns of rows b0 to b0 + M of `to` (S, B, H)."""
     S, B, H = to.shape
@@ -292,7 +280,7 @@ def give_rows(to, b0, M, first, count, s):
                 store(rows, at, load(s, (k * M + m) * width + j, None), min(L, count - j))
 
 
-@njit(**FLAGS)
+@routine
 def take_steps(xs, hs, arrays, b0, M, t0, t1):
     """Copy x and h before each step, for the steps t0 to t1, to xs (steps, M, D) and hs (steps, M, H).
 
@@ -302,8 +290,8 @@ def take_steps(xs, hs, arrays, b0, M, t0, t1):
     _, T, D = x.shape
     H = initial.shape[2]
     x, initial, states = flat(x), flat(initial), flat(states)
-    for t in range(t0, t1):
-        for m in range(M):
+    for m in range(M):  # outside: so memory is read in order
+        for t in range(t0, t1):
             r, row = (t - t0) * M + m, (b0 + m) * T + t
             copy(xs, r * D, x, row * D, D)
             if t > 0:
@@ -312,7 +300,7 @@ def take_steps(xs, hs, arrays, b0, M, t0, t1):
                 copy(hs, r * H, initial, (b0 + m) * H, H)
 
 
-@njit(**FLAGS)
+@routine
 def give_steps(dx, dxs, b0, M, t0, first, last):
     """Write rows `first` to `last` of dxs (steps, M, Dp), whose steps start at t0, to rows b0 on of dx (B, T, D)."""
     _, T, D = dx.shape

@@ -120,11 +120,11 @@ class Pool(Layer):
     ) -> tuple[Array, PoolTape]:
         B, T, N = x.shape
         lengths = np.full(B, T) if lengths is None else lengths
-        y = np.zeros((B, self.output_size), x.dtype)
-        highest = np.zeros((B, N if "max" in self.kinds else 0), np.int32)
+        y = np.empty((B, self.output_size), x.dtype)
+        highest = np.empty((B, N if "max" in self.kinds else 0), x.dtype)
         compiled = kernels.pools()
         if compiled:
-            compiled.pool(_writable(x), lengths, self._layout, y, highest)
+            compiled.forward(np.ascontiguousarray(x), lengths, self._layout, y, highest)
         else:
             self._summarize(x, lengths, y, highest)
         return y, PoolTape(lengths, highest, x.shape, x.dtype, self.identity)
@@ -141,10 +141,10 @@ class Pool(Layer):
         return self._carried_back(tape, dy) if needs_dx else None, {}
 
     def _carried_back(self, tape: PoolTape, dy: Array) -> Array:
-        dx = np.zeros(tape.shape, tape.dtype)
+        dx = np.empty(tape.shape, tape.dtype)
         compiled = kernels.pools()
         if compiled:
-            compiled.pool_backward(_writable(dy), tape.lengths, self._layout, tape.highest, dx)
+            compiled.backward(np.ascontiguousarray(dy), tape.lengths, self._layout, tape.highest, dx)
         else:
             self._spread(dy, tape.lengths, tape.highest, dx)
         return dx
@@ -157,12 +157,13 @@ class Pool(Layer):
             elif kind == "mean":
                 summary[:] = _means(x, _shares(lengths, x.shape[1], self.parts).astype(x.dtype), lengths)
             else:
-                highest[:] = _highest(x, lengths)
-                summary[:] = x[_index(highest)]
+                steps = _highest(x, lengths)
+                highest[:], summary[:] = steps, x[_index(steps)]
 
     def _spread(self, dy: Array, lengths: Array, highest: Array, dx: Array) -> None:
-        """Add to dx, step by step, what dy says about the summaries."""
+        """Fill dx with what dy says about the summaries, step by step."""
         B, T, N = dx.shape
+        dx[:] = 0
         for kind, d in self._columns(dy):
             if kind == "last":
                 dx[_index(self._last(lengths))] += d
@@ -170,7 +171,7 @@ class Pool(Layer):
                 shares = _shares(lengths, T, self.parts).astype(dx.dtype)
                 dx += shares.swapaxes(1, 2) @ d.reshape(B, self.parts, N)
             else:
-                dx[_index(highest)] += d
+                dx[_index(highest.astype(int))] += d
 
     def _last(self, lengths: Array) -> Array:
         """The step that is the last one of each feature, (batch, N)."""
@@ -187,20 +188,15 @@ class Pool(Layer):
         ends = np.cumsum(self._widths())[:-1]
         return zip(self.kinds, np.split(y, ends, axis=1), strict=True)
 
-    def _as_compiled(self) -> tuple[int, int, int, int, int]:
+    def _as_compiled(self) -> Array:
         """Where the kinds stand, parts and direction, as `gatewise.kernels.pooling` takes them."""
         starts = dict(zip(self.kinds, np.cumsum([0, *self._widths()]).tolist(), strict=False))
         last, mean, most = (starts.get(kind, -1) for kind in ("last", "mean", "max"))
-        return last, mean, most, self.parts, self._half()
+        return np.array([last, mean, most, self.parts, self._half()])
 
     def _widths(self) -> list[int]:
         """Size of each kind in the output."""
         return [self.input_size * (self.parts if kind == "mean" else 1) for kind in self.kinds]
-
-
-def _writable(a: Array) -> Array:
-    """`a`, contiguous; a copy of one that is read-only, which would be a type of its own to compiled code."""
-    return a if a.flags.carray else np.array(a, order="C")
 
 
 def _shares(lengths: Array, time: int, parts: int) -> Array:
