@@ -55,11 +55,7 @@ class Parallel(Several):
     def __init__(self, *layers: Layer) -> None:
         super().__init__(layers)
         _check_together(layers)
-
-    @property
-    def keeps_time(self) -> bool:  # type: ignore[override]
-        """Whether the output still has the time axis of the input."""
-        return self.layers[0].keeps_time
+        self.keeps_time = layers[0].keeps_time
 
     @property
     def input_size(self) -> int | None:

@@ -60,11 +60,8 @@ class Sequential(Several):
     def __init__(self, *layers: Layer) -> None:
         super().__init__(layers)
         _check_chain(layers)
-
-    @property
-    def keeps_time(self) -> bool:  # type: ignore[override]
-        """Whether the output still has the time axis of the input."""
-        return all(layer.keeps_time for layer in self.layers)
+        self.keeps_time = all(layer.keeps_time for layer in layers)
+        self._first_learning = next((i for i, layer in enumerate(layers) if layer.params), len(layers))
 
     @property
     def input_size(self) -> int | None:
@@ -116,7 +113,7 @@ class Sequential(Several):
     def learning_backward(  # noqa: D102
         self, tape: list[Any], dy: Array, needs_dx: bool
     ) -> tuple[Array | None, dict[str, Array]]:
-        first = 0 if needs_dx else self._first_learning
+        first = 0 if needs_dx else self._first_learning  # no gradient need reach the layers below it
         grads: dict[str, Array] = {}
         dx: Array | None = dy
         for i in reversed(range(first, len(self.layers))):
@@ -127,11 +124,6 @@ class Sequential(Several):
                 raise _named_error(i, self.layers[i], error) from error
             grads |= self._named(i, gradients)
         return dx if needs_dx else None, grads
-
-    @property
-    def _first_learning(self) -> int:
-        """The first layer with parameters: no gradient need reach those below it."""
-        return next((i for i, layer in enumerate(self.layers) if layer.params), len(self.layers))
 
     def _in_turn(
         self, x: Array, state: Any, lengths: Any, run: Callable[[Layer, Array, Any, Any], tuple[Array, Any, Any]]

@@ -76,9 +76,7 @@ def batch_gradients(model: Layer, loss: Loss, batch: Samples, rng: np.random.Gen
     return BatchGradients(float(value), weight, gradients)
 
 
-def _plain_passes(
-    model: Layer, loss: Loss, batch: Samples, rng: np.random.Generator
-) -> tuple[float, dict[str, Array]]:
+def _plain_passes(model: Layer, loss: Loss, batch: Samples, rng: np.random.Generator) -> tuple[float, dict[str, Array]]:
     """Return the loss and its gradient of every parameter."""
     prediction, _, tape = model.forward(batch.x, lengths=batch.lengths, training=True, rng=rng)
     value, gradient = loss(prediction, batch.y, **batch.loss_weights(model.keeps_time))
