@@ -102,10 +102,10 @@ def check_finite(name: str, value: Array, valid: Array | None = None) -> None:
     finite = np.isfinite(value)
     if valid is not None:
         finite |= ~valid.reshape(valid.shape + (1,) * (value.ndim - 2))
-    if finite.all():
+    count = int(finite.size - np.count_nonzero(finite))
+    if not count:
         return
     where = tuple(int(i) for i in np.argwhere(~finite)[0])
-    count = int(finite.size - np.count_nonzero(finite))
     raise GatewiseValueError(
         f"{name} holds {count} value(s) that are not finite, the first {value[where]} at {name}{list(where)}; "
         f"need finite numbers: fill or drop the gaps before the call."

@@ -141,7 +141,7 @@ def test_a_member_that_fails_does_not_leave_the_others_waiting():
 
     met = []
     team = dispatch.Team(np.zeros(1, np.int64), 2, np.empty(0))
-    shares = [dispatch.Share(dispatch.Part(0, 1, *units), team) for units in [(0, 8), (8, 16)]]
+    shares = [dispatch.Share(np.array((0, 1, *units, 2)), team) for units in [(0, 8), (8, 16)]]
     tasks = [lambda share=share: dispatch._call(run, (np.zeros(1),), share) for share in shares]
     with pytest.raises(MemoryError, match="no room"):
         run_together(tasks)

@@ -46,7 +46,7 @@ def warm_up(done: Callable[[str], None] = lambda text: None) -> float:
     for cell, dtype in variants():
         G, Q = len(cell.gates), sum(phase.products for phase in cell.phases)
         x = np.zeros((1, 1, 1), dtype)
-        state = tuple(np.zeros((1, 1), dtype) for _ in cell.states)
+        state = np.zeros((len(cell.states), 1, 1), dtype)
         weights = tuple(np.zeros(shape, dtype) for shape in ((G, 1), (Q, 1), (G,), (Q,)))
         kernel = find(cell)
         if kernel:
@@ -68,11 +68,22 @@ def find(cell: Cell) -> Kernel | None:
     None if kernels are switched off, if steps of the cell are not made of its `phases`, and, with a warning, if those
     do not compile.
     """
+    last = _last.get(id(cell))
+    if last and last[0] is cell:
+        return last[1]
     try:
         hash(cell)
     except TypeError:  # a part of its own that is not known again
         return None
-    return _find(cell)
+    if len(_last) >= 64:
+        _last.clear()
+    kernel = _find(cell)
+    _last[id(cell)] = cell, kernel
+    return kernel
+
+
+# What was found for a cell by its identity: to compute its hash takes as long as a step.
+_last: dict[int, tuple[Cell, Kernel | None]] = {}
 
 
 @functools.cache

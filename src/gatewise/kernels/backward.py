@@ -64,7 +64,10 @@ from gatewise.kernels.vectors import BYTES, load, store
 
 @stage
 def run_backward(cell, workspace, weights, inputs, kept, incoming, results, share):
-    """Fill dx and dinitial for the rows of a share, and dW, dU, db, dc with what these rows contribute."""
+    """Fill dx and dinitial for the rows of a share, and dW, dU, db, dc with what these rows contribute; return 0.
+
+    Where the scratch memory is too small, nothing is done, and the number of elements that are needed is returned.
+    """
     x, initial, lengths = inputs  # (B, T, D), (S, B, H), (B,) or (0,)
     states, record = kept  # (S, B, T, H), (R, B, T, H) or (0, B, T, H): then it is computed again
     dh, dfinal = incoming  # (B, T, H), (S, B, H)
@@ -72,6 +75,7 @@ def run_backward(cell, workspace, weights, inputs, kept, incoming, results, shar
     part, team = share[0], views(share[1])
     n, again = sizes(cell, x, initial, part), len(record) < record_count(cell)
     L = BYTES // x.itemsize
+    workspace[1][0] = 0
     # W, U, b, c as in the forward pass, if needed; one more, as a member of a team that has no units needs them too.
     packed = scratch(workspace, places(n).end + ONE if again else ZERO)
     panels = panel_memory(workspace, n)
@@ -79,7 +83,7 @@ def run_backward(cell, workspace, weights, inputs, kept, incoming, results, shar
     carried, sums = carried_memory(workspace, n, len(initial)), sum_memory(workspace, n)
     block = scratch(workspace, L * L)
     if not fits(workspace):
-        return
+        return workspace[1][0]
     if again:
         prepare(packed, weights, n)
     pack_transposed(panels, weights, n)
@@ -104,6 +108,7 @@ def run_backward(cell, workspace, weights, inputs, kept, incoming, results, shar
         meetings = meet_team(team, meetings)
     give_rows(dinitial, n.b0, n.M, n.u0, n.own, carried.dstate)
     give_sums(block, gradients, sums, n)
+    return 0
 
 
 @stage

@@ -66,28 +66,24 @@ def prepare(memory, weights, n):
 
 
 @stage
-def prepare_units(cell, memory, weights, inputs, part):
-    """`prepare` for a caller that keeps `memory`, of inputs as a later call will have them but for B and T."""
-    x, initial = inputs  # (B, T, D), (S, B, H)
-    prepare(memory, weights, sizes(cell, x, initial, part))
+def run_forward(cell, workspace, weights, inputs, outputs, share):
+    """Fill `states`, `record` and `final` for the rows and units of a share; return 0.
 
-
-@stage
-def run_forward(cell, workspace, weights, prepared, inputs, outputs, share):
-    """Fill `states`, `record` and `final` for the rows and units of a share; prepared: of `prepare`, or (0,)."""
+    Where the scratch memory is too small, nothing is done, and the number of elements that are needed is returned.
+    """
     x, initial, lengths = inputs  # (B, T, D), (S, B, H), (B,) or (0,)
     states, record, final = outputs  # (S or 1, B, T, H), (R or 0, B, T, H), (S, B, H)
     part, team = share[0], views(share[1])
     n, S, L = sizes(cell, x, initial, part), len(initial), BYTES // x.itemsize
     at, OU, OQ = places(n), n.Q1 * n.own_p, (n.Q1 + n.Q2) * n.own_p
-    packed = flat(prepared) if prepared.size else scratch(workspace, at.end)
+    workspace[1][0] = 0
+    packed = scratch(workspace, at.end)
     p = scratch(workspace, n.M * n.steps * n.G * n.own_p)  # (M, steps, O)
     q = scratch(workspace, n.M * OQ)  # (M, OQ)
     s, v, turn = state_memory(workspace, team, n, S)  # (1 or 2, S, M, H_p), (M, H_p)
     if not fits(workspace):
-        return
-    if not prepared.size:
-        prepare(packed, weights, n)
+        return workspace[1][0]
+    prepare(packed, weights, n)
     memory = (p, q, s, v)
     kept = (flat(states), flat(record), len(states) > 1, len(record) > 0, flat(lengths))
     take_rows(s, initial, n.b0, n.M, ZERO, n.H)
@@ -103,6 +99,7 @@ def run_forward(cell, workspace, weights, prepared, inputs, outputs, share):
             meetings = meet_team(team, meetings)
     if n.u0 == 0:
         give_rows(final, n.b0, n.M, ZERO, n.H, view(s, n.T % 2 * turn, S * n.M * n.H_p))
+    return 0
 
 
 @stage

@@ -190,17 +190,21 @@ def pack_columns(out, M, row, G, H, column, count):
     N = M.shape[1]
     L = BYTES // M.itemsize
     Hp = (H + L - 1) // L * L
-    panels = (count + L - 1) // L
-    rows = flat(M)
-    clear(out, ZERO, out.size)
-    for g in range(G):
-        for u in range(H):
-            for j in range(panels):
-                first = j // GROUP * GROUP
-                stride = min(GROUP, panels - first) * L
-                at = first * G * Hp * L + (g * Hp + u) * stride + (j - first) * L
-                from_ = (row + g * H + u) * N + column + j * L
-                store(out, at, load(rows, from_, min(L, count - j * L)), None)
+    rows, at = flat(M), ZERO
+    for first in range(0, count, GROUP * L):
+        width = min(GROUP * L, count - first)
+        whole, rest = width // L * L, width % L
+        for g in range(G):
+            from_ = (row + g * H) * N + column + first
+            for _ in range(H):
+                for j in range(0, whole, L):
+                    store(out, at + j, load(rows, from_ + j, None), None)
+                if rest:
+                    store(out, at + whole, load(rows, from_ + whole, rest), None)
+                at, from_ = at + (width + L - 1) // L * L, from_ + N
+            padding = (Hp - H) * ((width + L - 1) // L * L)
+            clear(out, at, padding)
+            at += padding
 
 
 @routine

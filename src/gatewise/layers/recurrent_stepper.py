@@ -86,7 +86,7 @@ class RecurrentStepper(Stepper):
         if not x.flags.c_contiguous:
             x = np.array(x, order="C")
         for k, weights in enumerate(self._weights):
-            run = recurrence.forward(self.layer.cell, x, weights, tuple(np.array(self._states[:, k])), keep=False)
+            run = recurrence.forward(self.layer.cell, x, weights, np.array(self._states[:, k]), keep=False)
             self._states[:, k] = run.final
             x = run.states[0]
         return x

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -105,7 +104,7 @@ class Sequential(Several):
             try:
                 x, tape = layer.learning_forward(x, lengths, rng)
             except GatewiseError as error:
-                raise _named_error(i, layer, error) from error
+                raise _located(error, i, layer) from error
             tapes.append(tape)
             lengths = lengths if layer.keeps_time else None
         return x, tapes
@@ -121,7 +120,7 @@ class Sequential(Several):
             try:
                 dx, gradients = self.layers[i].learning_backward(tape[i], dx, needs_dx or i > first)
             except GatewiseError as error:
-                raise _named_error(i, self.layers[i], error) from error
+                raise _located(error, i, self.layers[i]) from error
             grads |= self._named(i, gradients)
         return dx if needs_dx else None, grads
 
@@ -131,8 +130,10 @@ class Sequential(Several):
         """Return the output of `run` of each layer on the output of the one before, and all states and tapes."""
         states, tapes = [], []
         for i, (layer, initial) in enumerate(zip(self.layers, self._per_layer("state", state), strict=True)):
-            with _naming(i, layer):
+            try:
                 x, final, tape = run(layer, x, initial, lengths)
+            except GatewiseError as error:
+                raise _located(error, i, layer) from error
             states.append(final)
             tapes.append(tape)
             lengths = lengths if layer.keeps_time else None
@@ -161,8 +162,10 @@ class Sequential(Several):
         dx: Array | None = dy
         for i in reversed(range(len(self.layers))):
             assert dx is not None
-            with _naming(i, self.layers[i]):
+            try:
                 dx, d, gradients, carried = carry(self.layers[i], tape.tapes[i], dx, dfinal[i])
+            except GatewiseError as error:
+                raise _located(error, i, self.layers[i]) from error
             dinitial.insert(0, d)
             passes.insert(0, carried)
             grads |= self._named(i, gradients)
@@ -185,15 +188,6 @@ def _check_chain(layers: tuple[Layer, ...]) -> None:
         dtype = layer.dtype if layer.params else dtype
 
 
-@contextmanager
-def _naming(index: int, layer: Layer) -> Iterator[None]:
-    """Let an error of a layer say which layer it is."""
-    try:
-        yield
-    except GatewiseError as error:
-        raise _named_error(index, layer, error) from error
-
-
-def _named_error(index: int, layer: Layer, error: GatewiseError) -> GatewiseError:
-    """The error of a layer, with its place."""
+def _located(error: GatewiseError, index: int, layer: Layer) -> GatewiseError:
+    """The error of a layer, which says which layer it is."""
     return type(error)(f"layer {index} ({type(layer).__name__}): {error}")

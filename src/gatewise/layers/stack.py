@@ -211,7 +211,7 @@ class Recurrent(Layer):
         for layer in range(self.num_layers):
             y = masked(y, masks[layer])
             for k in range(self.directions):
-                x_run = in_order(y, k, lengths, copy=copy)
+                x_run = in_order(y, k, lengths, copy=copy and layer == 0)
                 weights = self._weights(layer, k, copy=copy)
                 start = nth(initial, len(runs), copy=copy)
                 runs.append(
@@ -244,7 +244,7 @@ class Recurrent(Layer):
         return [layers] if self.directions == 1 else [layers[layer : layer + 1] for layer in layers]
 
     def _final(self, runs: list[Run]) -> Any:
-        return self._pack(stack_states(run.final for run in runs))
+        return self._pack(stack_states([run.final for run in runs]))
 
     def backward(self, tape: RecurrentTape, dy: Array, dstate: Any = None) -> tuple[Array, Any, dict[str, Array]]:
         """Carry the gradients of output and final state back to input, initial state and parameters.
@@ -295,7 +295,7 @@ class Recurrent(Layer):
             dx, of_layer = self._backward_layer(layer, runs, tape.lengths, dy, dfinal, keep_dstates)
             dy = masked(dx, tape.masks[layer])
             passes = of_layer + passes
-        dstate = self._pack(stack_states(p.dinitial for p in passes))
+        dstate = self._pack(stack_states([p.dinitial for p in passes]))
         return dy, dstate, self._named_gradients([p.gradients for p in passes]), tuple(passes)
 
     def _checked_gradients(self, tape: RecurrentTape, dy: Array, dstate: Any) -> tuple[Array, State]:
@@ -306,7 +306,7 @@ class Recurrent(Layer):
 
     def _backward_columns(self, tape: RecurrentTape, dy: Array, dfinal: State) -> tuple[Array, Any, dict[str, Array]]:
         columns = list(tape.columns)
-        dinitial: list[State] = []
+        dinitial: list[Array] = []
         gradients: list[Weights] = []
         for layers in reversed(self._floors()):
             of_floor = []
@@ -386,11 +386,15 @@ class Recurrent(Layer):
 
     def _weights(self, layer: int, direction: int, copy: bool) -> Weights:
         """Copies where a tape is to keep the network it came from."""
-        arrays = [
-            self.params[name] if name in self.params else np.zeros(shape, self.dtype)
-            for name, shape in zip(parameter_names(layer, direction), self._shapes(layer), strict=True)
-        ]
-        return Weights(*(array.copy() if copy else array for array in arrays))
+        params, names = self.params, parameter_names(layer, direction)
+        if len(params) == len(names) * self.num_layers * self.directions:
+            W, U, b, c = [params[name] for name in names]
+        else:
+            W, U, b, c = [
+                params[name] if name in params else np.zeros(shape, self.dtype)
+                for name, shape in zip(names, self._shapes(layer), strict=True)
+            ]
+        return Weights(W.copy(), U.copy(), b.copy(), c.copy()) if copy else Weights(W, U, b, c)
 
     def _dropout_masks(self, rng: np.random.Generator | None, rows: tuple[int, ...]) -> Masks:
         """One for the input of each layer, all of the same output size; None for that of the first."""
@@ -403,7 +407,7 @@ class Recurrent(Layer):
     def _checked_state(self, state: Any, batch: int, name: str = "state") -> State:
         shape = (self.num_layers * self.directions, batch, self.hidden_size)
         if state is None:
-            return tuple(np.zeros(shape, self.dtype) for _ in self.cell.states)
+            return tuple([np.zeros(shape, self.dtype) for _ in self.cell.states])
         parts = self._unpack(state, name)
         for label, part in zip(self.cell.states, parts, strict=True):
             check_array(name if len(parts) == 1 else f"{name} ({label})", part, shape, self.dtype)
