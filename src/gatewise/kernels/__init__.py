@@ -18,6 +18,7 @@ from gatewise.cells.cell import PlainStep, PlainStepBackward, recurrent_gradient
 
 if TYPE_CHECKING:
     from gatewise.kernels.dispatch import Kernel
+    from gatewise.kernels.pooling import Pools
     from gatewise.kernels.steps import Streams
 
 
@@ -118,3 +119,13 @@ def _made_of_phases(cell: Cell) -> bool:
     (phase,) = cell.phases
     steps = cell.step, cell.step_backward, cell.recurrent_gradient
     return steps == (PlainStep(phase.forward), PlainStepBackward(phase.backward), recurrent_gradient)
+
+
+@functools.cache
+def pools() -> Pools | None:
+    """Return the compiled passes of `Pool`, or None if kernels are switched off."""
+    if not enabled():
+        return None
+    from gatewise.kernels.pooling import Pools
+
+    return Pools()
