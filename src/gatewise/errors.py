@@ -102,7 +102,7 @@ def check_finite(name: str, value: Array, valid: Array | None = None) -> None:
     finite = np.isfinite(value)
     if valid is not None:
         finite |= ~valid.reshape(valid.shape + (1,) * (value.ndim - 2))
-    count = int(finite.size - np.count_nonzero(finite))
+    count = finite.size - np.count_nonzero(finite)
     if not count:
         return
     where = tuple(int(i) for i in np.argwhere(~finite)[0])

@@ -35,7 +35,7 @@ def get_num_threads() -> int:
         return 1
     if _threads is None:
         setting = os.environ.get("GATEWISE_NUM_THREADS", "")
-        _threads = int(setting) if setting.isdecimal() and int(setting) else _cores()
+        _threads = int(setting) if setting.isdecimal() and int(setting) else cores()
     return _threads
 
 
@@ -110,11 +110,12 @@ def _get_pool() -> ThreadPoolExecutor:
     global _pool
     with _lock:
         if _pool is None:
-            _pool = ThreadPoolExecutor(max(1, 4 * _cores()), thread_name_prefix="gatewise")
+            _pool = ThreadPoolExecutor(max(1, 4 * cores()), thread_name_prefix="gatewise")
         return _pool
 
 
-def _cores() -> int:
+def cores() -> int:
+    """Return how many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

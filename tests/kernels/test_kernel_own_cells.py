@@ -62,7 +62,7 @@ def case_of(cell, dtype, B=5, T=70, D=3, H=33, ragged=True):
     dh = normal(B, T, H)
     if ragged:
         dh[np.arange(T) >= lengths[:, None]] = 0
-    return Case(cell, normal(B, T, D), weights, (normal(B, H),), lengths, dh, (normal(B, H),))
+    return Case(cell, normal(B, T, D), weights, normal(1, B, H), lengths, dh, normal(1, B, H))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["float32", "float64"])

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gatewise.kernels.dispatch import Kernel
     from gatewise.kernels.pooling import Pools
     from gatewise.kernels.steps import Streams
+    from gatewise.kernels.updating import Updates
 
 
 @functools.cache
@@ -54,6 +55,10 @@ def warm_up(done: Callable[[str], None] = lambda text: None) -> float:
             kernel.backward(x, weights, state, None, states, record, x, state)
             streams(kernel, 1, 1, 1, 1, np.dtype(dtype))
         done(f"{cell.name} {dtype}")
+    if enabled():
+        from gatewise.kernels import crew
+
+        crew.compiled()
     return time.perf_counter() - started
 
 
@@ -115,6 +120,16 @@ def _made_of_phases(cell: Cell) -> bool:
     (phase,) = cell.phases
     steps = cell.step, cell.step_backward, cell.recurrent_gradient
     return steps == (PlainStep(phase.forward), PlainStepBackward(phase.backward), recurrent_gradient)
+
+
+@functools.cache
+def updates() -> Updates | None:
+    """Return the compiled updates of optimizers, or None if kernels are switched off."""
+    if not enabled():
+        return None
+    from gatewise.kernels.updating import Updates
+
+    return Updates()
 
 
 @functools.cache

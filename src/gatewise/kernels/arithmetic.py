@@ -5,7 +5,7 @@ are NumPy's but for products and sums, which LLVM may contract to a fused multip
 beside a Vector takes its dtype.
 """
 
-# mypy: disable-error-code="no-untyped-def, no-untyped-call"
+# mypy: disable-error-code="no-untyped-def, no-untyped-call, assignment"
 from __future__ import annotations
 
 import operator
@@ -30,7 +30,7 @@ def _lanes(value: Any, vec: Any) -> Any:
 
 def _type_among(values: Any) -> Any:
     """The LLVM type of the vectors among values, which are Vector, Masks and numbers; None if they do not fit."""
-    types = {v.ir.type if isinstance(v, Vector) else v.vec for v in values if isinstance(v, Overloaded)}
+    types = {v.vec if isinstance(v, Mask) else v.ir.type for v in values if isinstance(v, Overloaded)}
     fitting = len(types) == 1 and all(isinstance(v, Overloaded) or _scalar(v) for v in values)
     return types.pop() if fitting else None
 

@@ -1,38 +1,33 @@
-"""Compiled code on disk, what is said while it is made, and code that no longer fits the sources.
+"""Compiled code on disk, and code that no longer fits the sources.
 
-A file holds one unit (`units.py`): a line that names the units it calls, then an object file. Its name tells the unit,
-what kind of machine it is for, and a digest of the sources it was made of.
+A file holds one unit (`units.py`): a line with a digest of the code and the names of the units it calls, then the code,
+an object file. Its name tells the unit, what kind of machine it is for, and a digest of the sources it was made of.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
 import os
-import sys
-import tempfile
-import time
 from functools import cache
-from multiprocessing.util import Finalize
 from pathlib import Path
 
 import gatewise.cells
 from gatewise.kernels import machine
 
 _PACKAGE = Path(gatewise.cells.__file__).parent.parent
-_FORGOTTEN = 600  # seconds after which an announcement counts no more
 ENDING = ".gatewise"
 
 
 def read(name: str) -> tuple[bytes, list[str]] | None:
-    """Return the code of a unit and the names of those it calls, if it is kept."""
+    """Return the code of a unit and the names of those it calls, if they are kept and whole."""
     folder = _folder()
     try:
         head, _, code = (folder / _file(name)).read_bytes().partition(b"\n") if folder else (b"", b"", b"")
-        return (code, json.loads(head)) if code else None
+        digest, *calls = json.loads(head)
     except (OSError, ValueError):
         return None
+    return (code, calls) if digest == _digest(code) else None
 
 
 def write(name: str, code: bytes, calls: list[str]) -> None:
@@ -40,14 +35,18 @@ def write(name: str, code: bytes, calls: list[str]) -> None:
     folder = _folder()
     if folder is None:
         return
+    path = folder / _file(name)
+    new = path.with_name(f"{path.name}.{os.getpid()}")
     try:
         _drop_stale_code(folder)
-        handle, path = tempfile.mkstemp(dir=folder, suffix=".new")
-        with os.fdopen(handle, "wb") as file:
-            file.write(json.dumps(calls).encode() + b"\n" + code)
-        os.replace(path, folder / _file(name))
+        new.write_bytes(json.dumps([_digest(code), *calls]).encode() + b"\n" + code)
+        os.replace(new, path)
     except OSError:
         return
+
+
+def _digest(code: bytes) -> str:
+    return hashlib.sha256(code).hexdigest()
 
 
 def _file(name: str) -> str:
@@ -88,39 +87,6 @@ def _user_folder() -> Path:
 @cache
 def _drop_stale_code(folder: Path) -> None:
     """Remove code that was compiled from other sources than today's."""
-    for old in folder.glob(f"*{ENDING}"):
+    for old in folder.glob(f"*{ENDING}*"):
         if not old.name.endswith(f".{sources()}{ENDING}"):
             old.unlink(missing_ok=True)
-
-
-@cache
-def announce() -> None:
-    """Say once, on standard error, that kernels are being compiled; loading them from the cache needs no word."""
-    if _first_to_announce():
-        print("gatewise: compiling kernels, once; `gatewise warmup` does it ahead", file=sys.stderr, flush=True)
-
-
-def _first_to_announce() -> bool:
-    """Whether no other process of this command has announced a compilation: of many workers, one speaks for all.
-
-    The first leaves an empty file, which it removes when it ends.
-    """
-    marker = Path(tempfile.gettempdir()) / f"gatewise-compiling-{_command()}"
-    try:
-        if marker.exists() and time.time() - marker.stat().st_mtime > _FORGOTTEN:
-            marker.unlink(missing_ok=True)
-        marker.touch(exist_ok=False)
-    except FileExistsError:
-        return False
-    except OSError:
-        return True
-    Finalize(None, marker.unlink, kwargs={"missing_ok": True}, exitpriority=0)
-    return True
-
-
-def _command() -> str:
-    """What a process shares with the workers that it starts, and with no other command: its process group."""
-    if hasattr(os, "getpgid"):
-        return f"{os.getuid()}-{os.getpgid(0)}"
-    parent = multiprocessing.parent_process()
-    return str(os.getpid() if parent is None else parent.pid)

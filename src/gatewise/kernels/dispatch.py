@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property, lru_cache, partial
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -13,15 +13,16 @@ import numpy as np
 from gatewise.cells import Cell
 from gatewise.errors import FLOATS, Array
 from gatewise.kernels.backward import run_backward
+from gatewise.kernels.crew import Memory, Worker, engage, no_memory, release
 from gatewise.kernels.entries import INTEGER, Entry, entry, flat_array
 from gatewise.kernels.forward import run_forward
 from gatewise.kernels.sizes import chunk, padded
 from gatewise.kernels.vectors import BYTES
-from gatewise.threads import get_num_threads, run_as_team, run_together
+from gatewise.threads import get_num_threads, run_as_team
 
-# Fewer floating-point operations than this for each thread, about 100 µs of work, are not worth a second one: handing
-# work over and waiting for it takes some 50 µs.
-OPERATIONS_A_THREAD = 1e7
+# Fewer floating-point operations than this for each thread, 20 to 40 µs of work, are not worth a second one: to hand
+# work over takes 6 µs. To wake a thread for it takes another 30 to 70, which less than BRIEF is not worth.
+OPERATIONS_A_THREAD, BRIEF = 3e6, 2e7
 # A thread with fewer rows than this does as much work a row as a tile of this many would: then threads share units
 # instead, if each has enough of them for a step to outlast the meeting after it, about 0.3 µs.
 ROWS_A_THREAD = 8
@@ -52,6 +53,10 @@ class Share(NamedTuple):
 
     numbers: Array  # (5,): the numbers of its part, and the size of its team
     team: Team
+
+
+Call = tuple[tuple[Array, ...], Share]
+"""The arrays that a loop takes, and a share."""
 
 
 class Entries:
@@ -107,12 +112,16 @@ class Kernel:
         recorded = new((len(cell.recorded) if keep and record else 0, B, T, H), dtype)
         final = np.empty((S, B, H), dtype)
         arrays = (*weights, x, start, _NONE if lengths is None else lengths, states, recorded, final)
-        run, threads = self._entries[dtype].forward, _threads(2 * len(weights[0]) * (D + H) * B * T)
+        run, operations = self._entries[dtype].forward, 2 * len(weights[0]) * (D + H) * B * T
+        threads = _threads(operations)
         if threads < 2:
-            _call(run, arrays, _whole(B, H, dtype))
+            _call(run, arrays, *_rows(B, H, dtype, 1))
+        elif _share_units(B, H, threads, operations):
+            team = _units(B, H, dtype, threads, (2 * S + 1) * B * padded_size(H, dtype))
+            run_as_team([partial(_call, run, arrays, share) for share in team])
         else:
-            shares = _shares(B, H, dtype, threads, (2 * S + 1) * B * padded_size(H, dtype))
-            _run(shares, [partial(_call, run, arrays, share) for share in shares])
+            workers = engage(min(threads, B) - 1, operations / threads < BRIEF)
+            _run(run, [(arrays, share) for share in _rows(B, H, dtype, len(workers) + 1)], workers)
         return states, recorded, final
 
     def backward(
@@ -138,42 +147,84 @@ class Kernel:
         dstates = np.zeros((S, B, T if watched else 0, H), dtype)
         inputs = (x, start, _NONE if lengths is None else lengths)
         arrays = (*weights, *inputs, stacked(states), stacked(record), dh, dend, dx, dstart, dstates)
-        run, threads = self._entries[dtype].backward, _threads(4 * len(weights[0]) * (D + H) * B * T)
+        run, operations = self._entries[dtype].backward, 4 * len(weights[0]) * (D + H) * B * T
+        threads = _threads(operations)
         if threads < 2:
             gradients = _like(weights)
-            _call(run, (*arrays, *gradients), _whole(B, H, dtype))
+            _call(run, (*arrays, *gradients), *_rows(B, H, dtype, 1))
             return dx, dstart, gradients, dstates
-        room = B * chunk.py_func(T, B) * (2 * len(self.cell.gates) + 1) * padded_size(H, dtype)
-        shares = _shares(B, H, dtype, threads, room)
-        sums = [_like(weights) for _ in shares[: 1 if shares[0].team.size > 1 else None]]  # a team writes one
-        _run(shares, [partial(_call, run, (*arrays, *sums[k % len(sums)]), share) for k, share in enumerate(shares)])
+        if _share_units(B, H, threads, operations):
+            room = B * chunk.py_func(T, B) * (2 * len(self.cell.gates) + 1) * padded_size(H, dtype)
+            gradients = _like(weights)
+            team = _units(B, H, dtype, threads, room)
+            run_as_team([partial(_call, run, (*arrays, *gradients), share) for share in team])
+            return dx, dstart, gradients, dstates
+        shares = _rows(B, H, dtype, min(threads, B))  # as many with one thread: sums differ with their order
+        sums = [_like(weights) for _ in shares]
+        workers = engage(len(shares) - 1, operations / threads < BRIEF)
+        _run(run, [((*arrays, *own), share) for own, share in zip(sums, shares, strict=True)], workers)
         for other in sums[1:]:
             for total, part in zip(sums[0], other, strict=True):
                 total += part
         return dx, dstart, sums[0], dstates
 
 
+def _run(run: Entry, calls: list[Call], workers: Sequence[Worker]) -> None:
+    """Do the calls at the same time, one in each of the workers, which are then released, and the others here."""
+    theirs, ours = calls[1 : len(workers) + 1], [calls[0], *calls[len(workers) + 1 :]]
+    started: list[Worker] = []
+    left: list[Call] = []
+    try:
+        for worker, (arrays, share) in zip(workers, theirs, strict=True):
+            worker.start(run, _given(worker.memory, arrays, share))
+            started.append(worker)
+        for call in ours:
+            _call(run, *call)
+    finally:
+        left = [call for worker, call in zip(started, theirs, strict=False) if not _is_done(worker, call)]
+        release(workers)
+    for call in left:
+        _call(run, *call)
+
+
+def _is_done(worker: Worker, call: Call) -> bool:
+    """Whether a worker has done a call; if it had too little memory, it will have enough the next time."""
+    need = worker.finish()
+    if need:
+        worker.memory = _with_room(worker.memory, call[0][0].dtype, need)
+    return need == 0
+
+
 def _call(run: Entry, arrays: tuple[Array, ...], share: Share) -> None:
     """Run a loop with the scratch memory of this thread: again, with more, where it has asked for more."""
-    counter, _, shared = share.team
-    dtype, given = arrays[0].dtype, (*arrays, counter, shared, share.numbers)
     try:
-        need = run((*_scratch.memory[dtype], *given))
+        need = run(_given(_scratch.memory, arrays, share))
         if need:
-            memory = aligned(need, dtype), np.zeros(1, np.int64)
-            run((*memory, *given))
+            memory = _with_room(_scratch.memory, arrays[0].dtype, need)
+            run(_given(memory, arrays, share))
             if need <= KEPT:
-                _scratch.memory[dtype] = memory
+                _scratch.memory = memory
     except BaseException:
         _let_go(share.team)
         raise
+
+
+def _given(memory: Memory, arrays: tuple[Array, ...], share: Share) -> tuple[Array, ...]:
+    """What an entry takes."""
+    counter, _, shared = share.team
+    return (*memory[arrays[0].dtype], *arrays, counter, shared, share.numbers)
+
+
+def _with_room(memory: Memory, dtype: np.dtype[Any], size: int) -> Memory:
+    """Scratch memory that has `size` elements for one dtype."""
+    return {**memory, dtype: (aligned(size, dtype), np.zeros(1, np.int64))}
 
 
 class _Scratch(threading.local):
     """Scratch memory of each thread, and how much of it is taken, for each dtype."""
 
     def __init__(self) -> None:
-        self.memory = {dtype: (np.empty(0, dtype), np.zeros(1, np.int64)) for dtype in FLOATS}
+        self.memory = no_memory()
 
 
 _scratch = _Scratch()
@@ -181,28 +232,34 @@ _scratch = _Scratch()
 
 def _threads(operations: float) -> int:
     """How many threads are worth their while for so many floating-point operations."""
+    if operations < 2 * OPERATIONS_A_THREAD:
+        return 1
     return min(get_num_threads(), int(operations / OPERATIONS_A_THREAD))
-
-
-@lru_cache(256)
-def _whole(B: int, H: int, dtype: np.dtype[Any]) -> Share:
-    """The share of a call that does everything by itself."""
-    return _share(Part(0, B, 0, H), _ALONE[dtype])
 
 
 def _share(part: Part, team: Team) -> Share:
     return Share(np.array((*part, team.size), np.int64), team)
 
 
-def _shares(B: int, H: int, dtype: np.dtype[Any], threads: int, room: int) -> list[Share]:
-    """Cut the batch, or if it is small and the layer wide its units, into a share for each thread.
+def _share_units(B: int, H: int, threads: int, operations: float) -> bool:
+    """Whether threads do better to share the units than the batch: if it is small and the layer wide.
 
-    `room` is how many elements a team of threads shares.
+    Their work has to outlast that they are woken for it.
     """
-    if B / threads < ROWS_A_THREAD and H / threads >= UNITS_A_THREAD:
-        team = Team(np.zeros(1, np.int64), threads, np.empty(room, dtype))
-        return [_share(Part(0, B, u0, u1), team) for u0, u1 in _cut(H, threads, _lanes(dtype))]
-    return [_share(Part(b0, b1, 0, H), _ALONE[dtype]) for b0, b1 in _cut(B, min(threads, B), 1)]
+    few, many = B / threads < ROWS_A_THREAD, H / threads >= UNITS_A_THREAD
+    return few and many and operations >= 3 * threads * OPERATIONS_A_THREAD
+
+
+def _units(B: int, H: int, dtype: np.dtype[Any], threads: int, room: int) -> list[Share]:
+    """Shares of some units each and all rows; `room` is how many elements their team shares."""
+    team = Team(np.zeros(1, np.int64), threads, np.empty(room, dtype))
+    return [_share(Part(0, B, u0, u1), team) for u0, u1 in _cut(H, threads, _lanes(dtype))]
+
+
+@lru_cache(256)
+def _rows(B: int, H: int, dtype: np.dtype[Any], pieces: int) -> tuple[Share, ...]:
+    """Shares of some rows each and all units."""
+    return tuple(_share(Part(b0, b1, 0, H), _ALONE[dtype]) for b0, b1 in _cut(B, pieces, 1))
 
 
 def _like(weights: tuple[Array, ...]) -> tuple[Array, ...]:
@@ -237,15 +294,6 @@ def _lanes(dtype: Any) -> int:
 def padded_size(count: int, dtype: Any) -> int:
     """`count`, up to whole vectors."""
     return int(padded.py_func(count, _lanes(dtype)))
-
-
-def _run(shares: list[Share], tasks: list[Callable[[], None]]) -> None:
-    if len(tasks) == 1:
-        tasks[0]()
-    elif shares[0].team.size > 1:
-        run_as_team(tasks)
-    else:
-        run_together(tasks)
 
 
 _NONE = np.empty(0, np.int64)

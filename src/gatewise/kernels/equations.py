@@ -103,8 +103,7 @@ def lead_forward(cell: Cell, p: Vectors, q: Vectors, h_prev: Vector) -> Any:
 
 def lead_operand(cell: Cell, record: Vectors, h_prev: Vector) -> Any:
     """What it makes for the second product: s."""
-    operand = cell.phases[0].operand
-    assert operand is not None
+    operand: Any = cell.phases[0].operand
     return _as_vectors(operand(record, h_prev), h_prev)
 
 

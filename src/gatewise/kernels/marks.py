@@ -18,6 +18,12 @@ class Stage:
 
         return translate(self.py_func, arguments)
 
+    def __call__(self, *arguments: Any) -> Any:
+        """Compile it for such arguments, unless that has been done, and run it; return an integer."""
+        from gatewise.kernels.entries import entry_for, flattened
+
+        return entry_for(self, arguments)(flattened(arguments))
+
 
 class Routine(Stage):
     """A function of its own in the compiled code, which many loops call."""
@@ -27,12 +33,6 @@ class Routine(Stage):
         from gatewise.kernels.units import call_routine
 
         return call_routine(self, arguments)
-
-    def __call__(self, *arguments: Any) -> Any:
-        """Compile it for such arguments, unless that has been done, and run it."""
-        from gatewise.kernels.entries import entry_for, flattened
-
-        return entry_for(self, arguments)(flattened(arguments))
 
 
 def stage(function: Callable[..., Any]) -> Stage:

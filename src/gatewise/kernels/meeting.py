@@ -25,7 +25,7 @@ def _look(counter: Array) -> Number:
     return Number(current().load_atomic(counter.data, "seq_cst", 8))
 
 
-def _offer_core() -> None:
+def offer_core() -> None:
     """Let another thread run, where the system has a call for that."""
     if sys.platform != "win32":
         kind = ir.FunctionType(ir.IntType(32), [])
@@ -40,7 +40,7 @@ def meet(counter, until):
     while _look(counter) < until:
         looks += 1
         if looks > PATIENCE:
-            _offer_core()
+            offer_core()
 
 
 @stage

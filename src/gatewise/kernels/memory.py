@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from gatewise.errors import Array
 from gatewise.kernels.marks import stage
 from gatewise.kernels.products import ZERO, scratch
+from gatewise.kernels.values import Array
 from gatewise.kernels.vectors import view
 
 

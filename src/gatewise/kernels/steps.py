@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gatewise.errors import Array
+from gatewise.kernels import values
 from gatewise.kernels.dispatch import Kernel, aligned, padded_size
 from gatewise.kernels.entries import entry, flat_array
 from gatewise.kernels.equations import (
@@ -50,10 +51,10 @@ HEAD, ROW = 6, 5  # entries of `table` before the layers, and of each layer
 class Layer(NamedTuple):
     """One layer of the stack: its weights, flat, and its sizes."""
 
-    W: Array  # (G·H, D)
-    U: Array  # (Q·H, H)
-    b: Array  # (G·H,)
-    c: Array  # (Q·H,)
+    W: values.Array  # (G·H, D)
+    U: values.Array  # (Q·H, H)
+    b: values.Array  # (G·H,)
+    c: values.Array  # (Q·H,)
     D: int
     H: int
 

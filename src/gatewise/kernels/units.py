@@ -102,7 +102,9 @@ def _missing(module: Any) -> None:
 
 
 def _make(name: str, define: Callable[[Any], None]) -> Unit:
-    cache.announce()
+    from gatewise.kernels.announcement import announce  # takes as long to import as all other modules
+
+    announce()
     module = ir.Module(name)
     _calling.append([])
     try:

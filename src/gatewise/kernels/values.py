@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
@@ -56,25 +56,25 @@ class Number:
     def __bool__(self) -> bool:
         raise TypeError("this number is not known before the loop runs")
 
-    def __add__(self, other: Any) -> Number:
+    def __add__(self, other: Any) -> Any:
         return _arithmetic("add", self, other)
 
-    def __sub__(self, other: Any) -> Number:
+    def __sub__(self, other: Any) -> Any:
         return _arithmetic("sub", self, other)
 
-    def __mul__(self, other: Any) -> Number:
+    def __mul__(self, other: Any) -> Any:
         return _arithmetic("mul", self, other)
 
-    def __radd__(self, other: Any) -> Number:
+    def __radd__(self, other: Any) -> Any:
         return _arithmetic("add", other, self)
 
-    def __rsub__(self, other: Any) -> Number:
+    def __rsub__(self, other: Any) -> Any:
         return _arithmetic("sub", other, self)
 
-    def __rmul__(self, other: Any) -> Number:
+    def __rmul__(self, other: Any) -> Any:
         return _arithmetic("mul", other, self)
 
-    def __neg__(self) -> Number:
+    def __neg__(self) -> Any:
         return _arithmetic("sub", 0, self)
 
     def __floordiv__(self, other: Any) -> Number:
@@ -151,7 +151,7 @@ def _as_float(value: Any, kind: Any) -> Any:
     return ir.Constant(kind, float(value))
 
 
-def _arithmetic(name: str, a: Any, b: Any) -> Number:
+def _arithmetic(name: str, a: Any, b: Any) -> Any:
     if not all(isinstance(v, Number | int | float) for v in (a, b)):
         return NotImplemented
     x, y, floats = _pair(a, b)
@@ -277,6 +277,12 @@ class Overloaded:
     def __init__(self, value: Any) -> None:
         self.ir = value
 
+    if TYPE_CHECKING:  # `arithmetic.py` adds the operators
+
+        def __add__(self, other: Any) -> Any: ...
+
+        def __mul__(self, other: Any) -> Any: ...
+
     def __bool__(self) -> bool:
         raise TypeError("a choice between values needs np.where, not if")
 
@@ -310,7 +316,7 @@ class Vector(Overloaded):
     def __pos__(self) -> Vector:
         return self
 
-    def __pow__(self, n: Any) -> Vector:
+    def __pow__(self, n: Any) -> Any:
         if isinstance(n, bool) or n not in (2, 3):
             raise TypeError("of powers, only squares and cubes have a compiled form")
         return self * self if n == 2 else self * self * self

@@ -15,7 +15,7 @@ from gatewise.layers.padding import reverse
 def in_order(a: Array, direction: int, lengths: Array | None, copy: bool = False) -> Array:
     """(batch, time, N), contiguous, in the order in which direction 0 or 1 runs; its own inverse."""
     if direction:
-        return np.array(reverse(a, lengths), order="C")
+        return np.ascontiguousarray(reverse(a, lengths))
     return a if a.flags.carray and not copy else np.array(a, order="C")
 
 
@@ -39,7 +39,7 @@ def stack_states(states: Sequence[Array]) -> State:
     if len(states) > 1:
         return tuple(np.stack(parts) for parts in zip(*states, strict=True))
     (only,) = states
-    return tuple(only[k : k + 1] for k in range(len(only)))
+    return (only,) if len(only) == 1 else tuple(only[k : k + 1] for k in range(len(only)))
 
 
 def masked(a: Array, mask: Array | None) -> Array:

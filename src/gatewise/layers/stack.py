@@ -198,18 +198,14 @@ class Recurrent(RecurrentWeights):
         """
         copy = copy and keep
         runs: list[Run] = []
+        directions, record = self.directions, self.tape == "store"
         for layer in range(self.num_layers):
-            y = masked(y, masks[layer])
-            for k in range(self.directions):
-                x_run = in_order(y, k, lengths, copy=copy and layer == 0)
-                weights = self._weights(layer, k, copy=copy)
-                start = nth(initial, len(runs), copy=copy)
-                runs.append(
-                    recurrence.forward(
-                        self.cell, x_run, weights, start, lengths, keep=keep, record=self.tape == "store"
-                    )
-                )
-            y = side_by_side([in_order(run.states[0], k, lengths) for k, run in enumerate(runs[-self.directions :])])
+            y, theirs = masked(y, masks[layer]), layer == 0 and lengths is None
+            for k in range(directions):
+                x_run = in_order(y, k, lengths, copy=copy and theirs)
+                weights, start = self._weights(layer, k, copy=copy), nth(initial, len(runs), copy=copy)
+                runs.append(recurrence.forward(self.cell, x_run, weights, start, lengths, keep=keep, record=record))
+            y = side_by_side([in_order(run.states[0], k, lengths) for k, run in enumerate(runs[-directions:])])
         return y, runs
 
     def _columns(self, y: Array, initial: State, lengths: Array | None, masks: Masks) -> tuple[Array, list[Column]]:
