@@ -56,6 +56,7 @@ if TYPE_CHECKING:
         SequenceWindower,
         permutation_importance,
     )
+    from gatewise.interop.keras import from_keras
     from gatewise.interop.torch import from_torch, to_torch
     from gatewise.pages import report
 
@@ -69,6 +70,7 @@ _LATER: dict[str, str] = {
     "SequenceScaler": "gatewise.estimators",
     "SequenceWindower": "gatewise.estimators",
     "permutation_importance": "gatewise.estimators",
+    "from_keras": "gatewise.interop.keras",
     "from_torch": "gatewise.interop.torch",
     "to_torch": "gatewise.interop.torch",
 }
@@ -123,6 +125,7 @@ __all__ = [
     "datasets",
     "define_cell",
     "examine",
+    "from_keras",
     "from_torch",
     "get_num_threads",
     "gradcheck",
