@@ -12,7 +12,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from gatewise.errors import Array, GatewiseError, GatewiseValueError
 DEFLATE = 1032  # how often at most Deflate can make what it packs smaller (zlib's technical details)
 HEADER = 64 * 1024  # bytes of the header of an .npy, which is a line of text
 ENDINGS = (".npz", ".safetensors", ".keras", ".h5", ".hdf5")
-_BROKEN = (ValueError, TypeError, LookupError, EOFError, OSError, RuntimeError, NotImplementedError, SyntaxError)
+_BROKEN = (ValueError, TypeError, LookupError, AttributeError, EOFError, OSError, RuntimeError, SyntaxError)
 
 
 def read_arrays(path: str | os.PathLike[str]) -> dict[str, Array]:
@@ -132,8 +132,3 @@ def member_bytes(archive: zipfile.ZipFile, name: str, size: int) -> io.BytesIO:
         raise GatewiseValueError(f"it has no {name}; need a file that Keras 3 wrote with model.save.")
     check_member(archive.getinfo(name), size)
     return io.BytesIO(archive.read(name))
-
-
-def text_of(value: Any) -> str:
-    """An attribute of an HDF5 file, or bytes, as text."""
-    return value.decode("utf-8") if isinstance(value, bytes) else str(value)

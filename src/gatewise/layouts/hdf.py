@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import zipfile
 from collections.abc import Iterator
@@ -85,6 +86,14 @@ def array_of(dataset: Any) -> Array:
         raise GatewiseValueError(f"{dataset.name} claims shape {dataset.shape}, for which the file has {stored} bytes.")
     array: Array = np.asarray(dataset[()])
     return array
+
+
+def attribute(item: Any, name: str) -> Any:
+    """Return an attribute of a group; raise before it is read if the file has not the bytes it claims."""
+    claimed = item.attrs.get_id(name) if name in item.attrs else None
+    if claimed is None or math.prod(claimed.shape or ()) > file_size(item):
+        raise GatewiseValueError(f"{item.name} has no readable attribute {name!r}; need a file that Keras wrote.")
+    return item.attrs[name]
 
 
 def file_size(item: Any) -> int:
