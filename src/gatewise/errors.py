@@ -121,11 +121,10 @@ def check_lengths(lengths: Any, batch: int, time: int) -> Array:
         found = np.empty(0)
     if found.shape != (batch,):
         raise GatewiseValueError(f"lengths has shape {found.shape}; need ({batch},): pass one length per sequence.")
-    if batch and not np.issubdtype(found.dtype, np.integer):
+    if batch and found.dtype.kind not in "iu":
         raise GatewiseTypeError(f"lengths has dtype {found.dtype}; need integers: pass lengths.astype(int).")
-    bad = np.flatnonzero((found < 1) | (found > time))
-    if bad.size:
-        row = int(bad[0])
+    if batch and (int(found.min()) < 1 or int(found.max()) > time):
+        row = int(np.flatnonzero((found < 1) | (found > time))[0])
         raise GatewiseValueError(
             f"lengths[{row}] is {found[row]}; need 1 to {time} (the time axis of x): "
             f"drop empty sequences, pad longer ones."

@@ -28,6 +28,7 @@ from gatewise.kernels.equations import (
     load_q,
     load_record,
     load_state,
+    one_gradient,
     only_with_two_phases,
     record_count,
     store_lead,
@@ -80,8 +81,8 @@ def run_backward(cell, workspace, weights, inputs, kept, incoming, results, shar
     # W, U, b, c as in the forward pass, if needed; one more, as a member of a team that has no units needs them too.
     packed = scratch(workspace, places(n).end + ONE if again else ZERO)
     panels = panel_memory(workspace, n)
-    rows = row_memory(workspace, team, n, again, lead_recorded(cell))
-    carried, sums = carried_memory(workspace, n, len(initial)), sum_memory(workspace, n)
+    rows = row_memory(workspace, team, n, again, lead_recorded(cell), one_gradient(cell))
+    carried, sums = carried_memory(workspace, n, len(initial)), sum_memory(workspace, n, one_gradient(cell))
     block = scratch(workspace, L * L)
     if not fits(workspace):
         return workspace[1][0]
@@ -104,7 +105,7 @@ def run_backward(cell, workspace, weights, inputs, kept, incoming, results, shar
             meetings = meet_team(team, meetings)
             meetings = retreat_lead(cell, meetings, rows, carried, panels, n, (t, i, lengths), team)  # …; dh through s
             retreat_state(rows, carried, panels, lengths, n, t, i)  # dstate through h_{t-1}
-        accumulate(rows, sums, n, (t1 - t0) * n.M)
+        accumulate(cell, rows, sums, n, (t1 - t0) * n.M)
         give_inputs(dx, rows, panels, carried.zero, n, t0, t1)
         meetings = meet_team(team, meetings)
     give_rows(dinitial, n.b0, n.M, n.u0, n.own, carried.dstate)
@@ -206,7 +207,8 @@ def retreat(cell, rows, carried, whole, lengths, n, step, again):
                 store_state(cell, dstates, row + j, stride, dstate, count)
             gates_p, gates_q, dstate_prev = backward(cell, dstate, state, state_prev, recorded)
             store_p(cell, rows.dp, r * P + first + n.u0 + j, n.H_p, gates_p, count)
-            store_q(cell, rows.dq, r * PQ + first + n.u0 + j, n.H_p, gates_q, count)
+            if not one_gradient(cell):
+                store_q(cell, rows.dq, r * PQ + first + n.u0 + j, n.H_p, gates_q, count)
             store_state(cell, carried.dstate, here, size, dstate_prev, None)
 
 
@@ -248,7 +250,8 @@ def retreat_lead_units(cell, rows, carried, n, step):
             recorded = load_lead_record(cell, rows.early, r * n.own_p + j, n.M * n.steps * n.own_p, None)
             gates_p, gates_q, dh_prev = lead_backward(cell, load(carried.ds, here, None), h_prev, recorded)
             store_lead(cell, rows.dp, r * P + n.u0 + j, n.H_p, gates_p, count)
-            store_lead(cell, rows.dq, r * PQ + n.u0 + j, n.H_p, gates_q, count)
+            if not one_gradient(cell):
+                store_lead(cell, rows.dq, r * PQ + n.u0 + j, n.H_p, gates_q, count)
             store(carried.dstate, here, load(carried.dstate, here, None) + dh_prev, None)
 
 
@@ -284,7 +287,7 @@ def retreat_state(rows, carried, panels, lengths, n, t, i):
 
 
 @stage
-def accumulate(rows, sums, n, count):
+def accumulate(cell, rows, sums, n, count):
     """Add what `count` rows give: DW += xᵀ dp, DU += h_{t-1}ᵀ dq, or sᵀ dq, Db += Σ dp, Dc += Σ dq."""
     L, P, PQ, (d0, d1) = BYTES // rows.dp.itemsize, n.G * n.H_p, (n.Q1 + n.Q2) * n.H_p, own_inputs(n)
     left, right = sums.left, sums.right
@@ -299,7 +302,7 @@ def accumulate(rows, sums, n, count):
     for g in range(n.G):
         at = g * n.H_p + n.u0
         add_columns(sums.Db, rows.dp, count, P, at, at + n.own_p)
-    for g in range(n.Q1 + n.Q2):
+    for g in range(0 if one_gradient(cell) else n.Q1 + n.Q2):
         at = g * n.H_p + n.u0
         add_columns(sums.Dc, rows.dq, count, PQ, at, at + n.own_p)
 

@@ -63,19 +63,33 @@ class Last(Layer):
             raise GatewiseValueError(f"x has shape {x.shape}; need at least one time step to take the last of.")
         if self.bidirectional and N % 2:
             raise GatewiseValueError(f"x has {N} features; need an even number, half of them for each direction.")
-        last = np.full(B, T - 1) if lengths is None else check_lengths(lengths, B, T) - 1
-        tape = LastTape(last, x.shape, x.dtype, self.identity)
+        y, tape = self.learning_forward(x, None if lengths is None else check_lengths(lengths, B, T), None)
+        return y, None, tape
+
+    def learning_forward(  # noqa: D102
+        self, x: Array, lengths: Array | None, rng: np.random.Generator | None
+    ) -> tuple[Array, LastTape]:
+        B, T, N = x.shape
+        last = np.full(B, T - 1) if lengths is None else lengths - 1
         y = x[np.arange(B), last]
         if self.bidirectional:
             y[:, N // 2 :] = x[:, 0, N // 2 :]
-        return y, None, tape
+        return y, LastTape(last, x.shape, x.dtype, self.identity)
+
+    def learning_backward(  # noqa: D102
+        self, tape: LastTape, dy: Array, needs_dx: bool
+    ) -> tuple[Array | None, dict[str, Array]]:
+        return self._carried_back(tape, dy) if needs_dx else None, {}
 
     def backward(self, tape: LastTape, dy: Array, dstate: Any = None) -> tuple[Array, None, dict[str, Array]]:
         """Return dx, 0 at every other step, None (no state) and no parameter gradients."""
         check_tape(tape, LastTape, self)
+        check_array("dy", dy, (tape.shape[0], tape.shape[2]), tape.dtype)
+        return self._carried_back(tape, dy), None, {}
+
+    def _carried_back(self, tape: LastTape, dy: Array) -> Array:
         B, _, N = tape.shape
-        check_array("dy", dy, (B, N), tape.dtype)
         dx, half = np.zeros(tape.shape, tape.dtype), N // 2 if self.bidirectional else N
         dx[np.arange(B), tape.last, :half] = dy[:, :half]
         dx[:, 0, half:] = dy[:, half:]
-        return dx, None, {}
+        return dx
