@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gatewise.kernels.dispatch import Kernel
     from gatewise.kernels.pooling import Pools
     from gatewise.kernels.steps import Streams
+    from gatewise.kernels.updating import Updates
 
 
 @functools.cache
@@ -119,6 +120,16 @@ def _made_of_phases(cell: Cell) -> bool:
     (phase,) = cell.phases
     steps = cell.step, cell.step_backward, cell.recurrent_gradient
     return steps == (PlainStep(phase.forward), PlainStepBackward(phase.backward), recurrent_gradient)
+
+
+@functools.cache
+def updates() -> Updates | None:
+    """Return the compiled updates of optimizers, or None if kernels are switched off."""
+    if not enabled():
+        return None
+    from gatewise.kernels.updating import Updates
+
+    return Updates()
 
 
 @functools.cache
