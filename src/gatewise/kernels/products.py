@@ -10,7 +10,7 @@ from gatewise.kernels.target import REGISTERS
 from gatewise.kernels.tiles import tile, transpose
 from gatewise.kernels.vectors import BYTES, load, store, view
 
-# Of one type with counts that are not constants: Numba compiles a function for each literal anew.
+# Names for what counts are compared with and begin at.
 ZERO, ONE = np.int64(0), np.int64(1)
 
 # Rows of the tiles that several panels are multiplied by at once, as many as the registers hold sums of: three panels
