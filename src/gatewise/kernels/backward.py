@@ -41,18 +41,17 @@ from gatewise.kernels.forward import prepare, views
 from gatewise.kernels.marks import stage
 from gatewise.kernels.meeting import meet_team
 from gatewise.kernels.memory import carried_memory, own_inputs, panel_memory, row_memory, sum_memory
+from gatewise.kernels.multiply import add_product, matmul
 from gatewise.kernels.products import (
     ONE,
     ZERO,
     add_columns,
-    add_product,
     clear,
     copy,
     fits,
     flat,
     give_rows,
     give_steps,
-    matmul,
     pack_columns,
     scratch,
     take_rows,
