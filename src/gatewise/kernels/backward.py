@@ -2,7 +2,8 @@
 
 Letters: `sizes.py`; arrays as in `forward.py`, and
 
-    dh (B, T, H)    dfinal, dinitial (S, B, H)    dx (B, T, D)    dW, dU, db, dc like W, U, b, c
+    dh (B, T, H)    dfinal, dinitial (S, B, H)    dW, dU, db, dc like W, U, b, c
+    dx (B, T, D), or (0, T, D) if nobody asks for it
     dstates (S, B, T, H), or (S, B, 0, H): what reached each state, if that is asked for
 
 Rows of a chunk are steps outside, sequences inside: row i = (t − t0)·M + m. P = G·H_p, PQ = Q·H_p.
@@ -72,7 +73,7 @@ def run_backward(cell, workspace, weights, inputs, kept, incoming, results, shar
     x, initial, lengths = inputs  # (B, T, D), (S, B, H), (B,) or (0,)
     states, record = kept  # (S, B, T, H), (R, B, T, H) or (0, B, T, H): then it is computed again
     dh, dfinal = incoming  # (B, T, H), (S, B, H)
-    dx, dinitial, dstates, gradients = results  # (B, T, D), (S, B, H), (S, B, T or 0, H), (dW, dU, db, dc)
+    dx, dinitial, dstates, gradients = results  # (B or 0, T, D), (S, B, H), (S, B, T or 0, H), (dW, dU, db, dc)
     part, team = share[0], views(share[1])
     n, again = sizes(cell, x, initial, part), len(record) < record_count(cell)
     L = BYTES // x.itemsize
@@ -87,7 +88,7 @@ def run_backward(cell, workspace, weights, inputs, kept, incoming, results, shar
         return workspace[1][0]
     if again:
         prepare(packed, weights, n)
-    pack_transposed(panels, weights, n)
+    pack_transposed(panels, weights, n, len(dx) > 0)
     clear_sums(carried, sums)
     whole, lengths = (flat(initial), flat(states), flat(record), flat(dh), flat(dstates)), flat(lengths)
     take_rows(carried.dstate, dfinal, n.b0, n.M, n.u0, n.own)
@@ -105,7 +106,8 @@ def run_backward(cell, workspace, weights, inputs, kept, incoming, results, shar
             meetings = retreat_lead(cell, meetings, rows, carried, panels, n, (t, i, lengths), team)  # …; dh through s
             retreat_state(rows, carried, panels, lengths, n, t, i)  # dstate through h_{t-1}
         accumulate(cell, rows, sums, n, (t1 - t0) * n.M)
-        give_inputs(dx, rows, panels, carried.zero, n, t0, t1)
+        if len(dx):
+            give_inputs(dx, rows, panels, carried.zero, n, t0, t1)
         meetings = meet_team(team, meetings)
     give_rows(dinitial, n.b0, n.M, n.u0, n.own, carried.dstate)
     give_sums(block, gradients, sums, n)
@@ -113,10 +115,11 @@ def run_backward(cell, workspace, weights, inputs, kept, incoming, results, shar
 
 
 @stage
-def pack_transposed(panels, weights, n):
-    """Pack the weights for the products with dp and dq."""
+def pack_transposed(panels, weights, n, for_dx):
+    """Pack the weights for the products with dp, if dx is asked for, and dq."""
     W, U, _, _ = weights  # (G·H, D), (Q·H, H)
-    pack_columns(panels.W, W, ZERO, n.G, n.H, ZERO, n.D)
+    if for_dx:
+        pack_columns(panels.W, W, ZERO, n.G, n.H, ZERO, n.D)
     pack_columns(panels.U, U, ZERO, n.Q1, n.H, n.u0, n.own)
     pack_columns(panels.V, U, n.Q1 * n.H, n.Q2, n.H, n.u0, n.own)
 
