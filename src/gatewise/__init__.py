@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from gatewise.examine import examine
     from gatewise.files import load, save
     from gatewise.gradcheck import gradcheck
+    from gatewise.interop.c import to_c, to_html
+    from gatewise.interop.keras import from_keras
+    from gatewise.interop.onnx import from_onnx, to_onnx
+    from gatewise.interop.torch import from_torch, to_torch
     from gatewise.layers import (
         GRU,
         LSTM,
@@ -35,8 +39,10 @@ if TYPE_CHECKING:
         Noise,
         Parallel,
         Pool,
+        Reverse,
         RNNCell,
         Sequential,
+        Softmax,
         define_cell,
     )
     from gatewise.layouts import convert
@@ -76,6 +82,10 @@ _NAMES = {
         "save",
     ),
     "gatewise.gradcheck": ("gradcheck",),
+    "gatewise.interop.torch": ("from_torch", "to_torch"),
+    "gatewise.interop.keras": ("from_keras",),
+    "gatewise.interop.c": ("to_c", "to_html"),
+    "gatewise.interop.onnx": ("from_onnx", "to_onnx"),
     "gatewise.layers": (
         "GRU",
         "LSTM",
@@ -94,6 +104,8 @@ _NAMES = {
         "RNNCell",
         "Sequential",
         "define_cell",
+        "Reverse",
+        "Softmax",
     ),
     "gatewise.layouts": ("convert",),
     "gatewise.optimizers": ("clip_by_global_norm",),
@@ -181,16 +193,21 @@ __all__ = [
     "RecurrentClassifier",
     "RecurrentForecaster",
     "RecurrentRegressor",
+    "Reverse",
     "SequencePadder",
     "SequenceScaler",
     "SequenceWindower",
     "Sequential",
+    "Softmax",
     "clip_by_global_norm",
     "contiguous_rows",
     "convert",
     "datasets",
     "define_cell",
     "examine",
+    "from_keras",
+    "from_onnx",
+    "from_torch",
     "get_num_threads",
     "gradcheck",
     "gradient_flow",
@@ -203,6 +220,10 @@ __all__ = [
     "save",
     "schedules",
     "set_num_threads",
+    "to_c",
+    "to_html",
+    "to_onnx",
+    "to_torch",
     "trace",
     "train",
     "train_stream",

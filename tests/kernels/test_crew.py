@@ -1,4 +1,4 @@
-"""Workers that stay awake for a moment: what they are given is done, by them or by the caller, with the same numbers."""
+"""Workers that stay awake for a moment: what they are given is done, by them or by the caller."""
 
 import threading
 import time

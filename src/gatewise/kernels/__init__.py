@@ -52,7 +52,7 @@ def warm_up(done: Callable[[str], None] = lambda text: None) -> float:
         kernel = find(cell)
         if kernel:
             states, record, _ = kernel.forward(x, weights, state, None, True, True)
-            kernel.backward(x, weights, state, None, states, record, x, state)
+            kernel.backward((x, weights, state, None, states, record), x, state)
             streams(kernel, 1, 1, 1, 1, np.dtype(dtype))
         done(f"{cell.name} {dtype}")
     if enabled():

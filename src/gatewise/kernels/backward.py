@@ -2,7 +2,8 @@
 
 Letters: `sizes.py`; arrays as in `forward.py`, and
 
-    dh (B, T, H)    dfinal, dinitial (S, B, H)    dx (B, T, D)    dW, dU, db, dc like W, U, b, c
+    dh (B, T, H)    dfinal, dinitial (S, B, H)    dW, dU, db, dc like W, U, b, c
+    dx (B, T, D), or (0, T, D) if nobody asks for it
     dstates (S, B, T, H), or (S, B, 0, H): what reached each state, if that is asked for
 
 Rows of a chunk are steps outside, sequences inside: row i = (t − t0)·M + m. P = G·H_p, PQ = Q·H_p.
@@ -28,6 +29,7 @@ from gatewise.kernels.equations import (
     load_q,
     load_record,
     load_state,
+    one_gradient,
     only_with_two_phases,
     record_count,
     store_lead,
@@ -44,6 +46,7 @@ from gatewise.kernels.products import (
     ONE,
     ZERO,
     add_columns,
+    add_product,
     clear,
     copy,
     fits,
@@ -71,7 +74,7 @@ def run_backward(cell, workspace, weights, inputs, kept, incoming, results, shar
     x, initial, lengths = inputs  # (B, T, D), (S, B, H), (B,) or (0,)
     states, record = kept  # (S, B, T, H), (R, B, T, H) or (0, B, T, H): then it is computed again
     dh, dfinal = incoming  # (B, T, H), (S, B, H)
-    dx, dinitial, dstates, gradients = results  # (B, T, D), (S, B, H), (S, B, T or 0, H), (dW, dU, db, dc)
+    dx, dinitial, dstates, gradients = results  # (B or 0, T, D), (S, B, H), (S, B, T or 0, H), (dW, dU, db, dc)
     part, team = share[0], views(share[1])
     n, again = sizes(cell, x, initial, part), len(record) < record_count(cell)
     L = BYTES // x.itemsize
@@ -79,14 +82,14 @@ def run_backward(cell, workspace, weights, inputs, kept, incoming, results, shar
     # W, U, b, c as in the forward pass, if needed; one more, as a member of a team that has no units needs them too.
     packed = scratch(workspace, places(n).end + ONE if again else ZERO)
     panels = panel_memory(workspace, n)
-    rows = row_memory(workspace, team, n, again, lead_recorded(cell))
-    carried, sums = carried_memory(workspace, n, len(initial)), sum_memory(workspace, n)
+    rows = row_memory(workspace, team, n, again, lead_recorded(cell), one_gradient(cell))
+    carried, sums = carried_memory(workspace, n, len(initial)), sum_memory(workspace, n, one_gradient(cell))
     block = scratch(workspace, L * L)
     if not fits(workspace):
         return workspace[1][0]
     if again:
         prepare(packed, weights, n)
-    pack_transposed(panels, weights, n)
+    pack_transposed(panels, weights, n, len(dx) > 0)
     clear_sums(carried, sums)
     whole, lengths = (flat(initial), flat(states), flat(record), flat(dh), flat(dstates)), flat(lengths)
     take_rows(carried.dstate, dfinal, n.b0, n.M, n.u0, n.own)
@@ -103,8 +106,9 @@ def run_backward(cell, workspace, weights, inputs, kept, incoming, results, shar
             meetings = meet_team(team, meetings)
             meetings = retreat_lead(cell, meetings, rows, carried, panels, n, (t, i, lengths), team)  # …; dh through s
             retreat_state(rows, carried, panels, lengths, n, t, i)  # dstate through h_{t-1}
-        accumulate(rows, sums, n, (t1 - t0) * n.M)
-        give_inputs(dx, rows, panels, carried.zero, n, t0, t1)
+        accumulate(cell, rows, sums, n, (t1 - t0) * n.M)
+        if len(dx):
+            give_inputs(dx, rows, panels, carried.zero, n, t0, t1)
         meetings = meet_team(team, meetings)
     give_rows(dinitial, n.b0, n.M, n.u0, n.own, carried.dstate)
     give_sums(block, gradients, sums, n)
@@ -112,10 +116,11 @@ def run_backward(cell, workspace, weights, inputs, kept, incoming, results, shar
 
 
 @stage
-def pack_transposed(panels, weights, n):
-    """Pack the weights for the products with dp and dq."""
+def pack_transposed(panels, weights, n, for_dx):
+    """Pack the weights for the products with dp, if dx is asked for, and dq."""
     W, U, _, _ = weights  # (G·H, D), (Q·H, H)
-    pack_columns(panels.W, W, ZERO, n.G, n.H, ZERO, n.D)
+    if for_dx:
+        pack_columns(panels.W, W, ZERO, n.G, n.H, ZERO, n.D)
     pack_columns(panels.U, U, ZERO, n.Q1, n.H, n.u0, n.own)
     pack_columns(panels.V, U, n.Q1 * n.H, n.Q2, n.H, n.u0, n.own)
 
@@ -205,7 +210,8 @@ def retreat(cell, rows, carried, whole, lengths, n, step, again):
                 store_state(cell, dstates, row + j, stride, dstate, count)
             gates_p, gates_q, dstate_prev = backward(cell, dstate, state, state_prev, recorded)
             store_p(cell, rows.dp, r * P + first + n.u0 + j, n.H_p, gates_p, count)
-            store_q(cell, rows.dq, r * PQ + first + n.u0 + j, n.H_p, gates_q, count)
+            if not one_gradient(cell):
+                store_q(cell, rows.dq, r * PQ + first + n.u0 + j, n.H_p, gates_q, count)
             store_state(cell, carried.dstate, here, size, dstate_prev, None)
 
 
@@ -247,7 +253,8 @@ def retreat_lead_units(cell, rows, carried, n, step):
             recorded = load_lead_record(cell, rows.early, r * n.own_p + j, n.M * n.steps * n.own_p, None)
             gates_p, gates_q, dh_prev = lead_backward(cell, load(carried.ds, here, None), h_prev, recorded)
             store_lead(cell, rows.dp, r * P + n.u0 + j, n.H_p, gates_p, count)
-            store_lead(cell, rows.dq, r * PQ + n.u0 + j, n.H_p, gates_q, count)
+            if not one_gradient(cell):
+                store_lead(cell, rows.dq, r * PQ + n.u0 + j, n.H_p, gates_q, count)
             store(carried.dstate, here, load(carried.dstate, here, None) + dh_prev, None)
 
 
@@ -283,21 +290,22 @@ def retreat_state(rows, carried, panels, lengths, n, t, i):
 
 
 @stage
-def accumulate(rows, sums, n, count):
+def accumulate(cell, rows, sums, n, count):
     """Add what `count` rows give: DW += xᵀ dp, DU += h_{t-1}ᵀ dq, or sᵀ dq, Db += Σ dp, Dc += Σ dq."""
     L, P, PQ, (d0, d1) = BYTES // rows.dp.itemsize, n.G * n.H_p, (n.Q1 + n.Q2) * n.H_p, own_inputs(n)
+    left, right = sums.left, sums.right
     DW = (sums.DW, ZERO, P)  # (own D, P)
-    matmul((rows.x, d0, ONE, n.D), d1 - d0, count, (rows.dp, ZERO, P), P // L, DW, DW)
+    add_product((rows.x, d0, n.D), d1 - d0, count, (rows.dp, ZERO, P), P // L, DW, left, right)
     first = n.Q1 * n.H_p
     DU = (sums.DU, ZERO, PQ)  # (own, Q1·H_p)
-    matmul((rows.h, n.u0, ONE, n.H), n.own, count, (rows.dq, ZERO, PQ), first // L, DU, DU)
+    add_product((rows.h, n.u0, n.H), n.own, count, (rows.dq, ZERO, PQ), first // L, DU, left, right)
     if n.Q2:
         DV = (sums.DU, first, PQ)  # (own, Q2·H_p)
-        matmul((rows.s, n.u0, ONE, n.H_p), n.own, count, (rows.dq, first, PQ), (PQ - first) // L, DV, DV)
+        add_product((rows.s, n.u0, n.H_p), n.own, count, (rows.dq, first, PQ), (PQ - first) // L, DV, left, right)
     for g in range(n.G):
         at = g * n.H_p + n.u0
         add_columns(sums.Db, rows.dp, count, P, at, at + n.own_p)
-    for g in range(n.Q1 + n.Q2):
+    for g in range(0 if one_gradient(cell) else n.Q1 + n.Q2):
         at = g * n.H_p + n.u0
         add_columns(sums.Dc, rows.dq, count, PQ, at, at + n.own_p)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 _FOLDER = Path("/sys/devices/system/cpu/cpu0/cache")
+_FILES = ("level", "type", "size")
 KIB = 1024
 # Bytes, where the system does not say: as small as processors of the last ten years have them.
 SMALLEST = {1: 32 * KIB, 2: 256 * KIB}
@@ -15,9 +16,7 @@ def cache_sizes(folder: Path = _FOLDER) -> dict[int, int]:
     sizes: dict[int, int] = {}
     for cache in sorted(folder.glob("index*")):
         try:
-            level, kind, size = (
-                (cache / name).read_text(encoding="ascii").strip() for name in ("level", "type", "size")
-            )
+            level, kind, size = ((cache / name).read_text(encoding="ascii").strip() for name in _FILES)
             if kind != "Instruction":
                 sizes[int(level)] = int(size.removesuffix("K")) * KIB
         except (OSError, ValueError):

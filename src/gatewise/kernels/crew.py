@@ -35,8 +35,8 @@ from gatewise.threads import cores
 STATE, FUNCTION, ARGUMENTS, RESULT = range(4)
 ASLEEP = 8  # in a cache line of its own
 EMPTY, POSTED, BEGUN, DONE = range(4)  # states
-# Looks at the mailbox before a worker offers its core to others, and offers before it goes to sleep: about 100 µs.
-LOOKS, OFFERS = 20000, 30
+# Looks at the mailbox before a worker offers its core to others, and offers before it goes to sleep: 300 µs here.
+LOOKS, OFFERS = 20_000, 60
 # Seconds from call to call below which it is worth its while to wake a worker for a task of less than 200 µs.
 RECENT = 3e-4
 

@@ -55,6 +55,8 @@ class Share(NamedTuple):
     team: Team
 
 
+Passed = tuple[Array, tuple[Array, ...], Array, Array | None, Array, Array]
+"""What a forward pass leaves: x, the weights, the initial state, lengths, states and record."""
 Call = tuple[tuple[Array, ...], Share]
 """The arrays that a loop takes, and a share."""
 
@@ -125,25 +127,18 @@ class Kernel:
         return states, recorded, final
 
     def backward(
-        self,
-        x: Array,
-        weights: tuple[Array, ...],
-        initial: Array,
-        lengths: Array | None,
-        states: Array,
-        record: Array,
-        dh: Array,
-        dfinal: Array,
-        watched: bool = False,
+        self, run: Passed, dh: Array, dfinal: Array, watched: bool = False, needs_dx: bool = True
     ) -> tuple[Array, Array, tuple[Array, ...], Array]:
         """Return dx (B, T, D), the gradients of the initial state (S, B, H) and of the weights, and dstates.
 
-        dstates (S, B, T, H) is what reached each state, 0 past each length; (S, B, 0, H) unless it is `watched`.
+        dx is (0, T, D) unless it `needs_dx`. dstates (S, B, T, H) is what reached each state, 0 past each length;
+        (S, B, 0, H) unless it is `watched`.
         """
+        x, weights, initial, lengths, states, record = run
         (B, T, D), dtype = x.shape, x.dtype
         start, dend = stacked(initial), stacked(dfinal)
         S, _, H = start.shape
-        dx, dstart = np.empty((B, T, D), dtype), np.empty((S, B, H), dtype)
+        dx, dstart = np.empty((B if needs_dx else 0, T, D), dtype), np.empty((S, B, H), dtype)
         dstates = np.zeros((S, B, T if watched else 0, H), dtype)
         inputs = (x, start, _NONE if lengths is None else lengths)
         arrays = (*weights, *inputs, stacked(states), stacked(record), dh, dend, dx, dstart, dstates)

@@ -7,7 +7,11 @@ its instructions. They stand in `cells` and nowhere else.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache, partial
+from itertools import repeat, zip_longest
 from typing import Any
+
+import numpy as np
 
 from gatewise.cells import Cell
 from gatewise.kernels import functions  # noqa: F401  what Vectors can do
@@ -51,6 +55,20 @@ def lead_gates(cell: Cell) -> int:
 def lead_recorded(cell: Cell) -> int:
     """Recorded values of the first of two phases; 0 if there is but one."""
     return sum(phase.recorded for phase in cell.phases[:-1])
+
+
+@cache
+def one_gradient(cell: Cell) -> bool:
+    """Whether dq is dp, because all gates take the sums p + q alone: told by what the derivatives return, the same."""
+    one = np.ones(1)
+    many = partial(repeat, one)
+    *lead, last = cell.phases
+    states = tuple(many(len(cell.states)))
+    with np.errstate(all="ignore"):
+        returned = [phase.backward(one, one, tuple(many(phase.recorded))) for phase in lead]
+        returned.append(last.backward(states, states, states, tuple(many(last.recorded))))
+    pairs = [(dp, dq) for dps, dqs, _ in returned for dp, dq in zip_longest(dps, dqs)]
+    return all(dp is dq for dp, dq in pairs)
 
 
 def _memory(number: Callable[[Cell], int], whole: bool = False) -> tuple[Any, Any]:

@@ -44,8 +44,8 @@ def compile_text(text: str) -> bytes:
     machine = _target_machine()
     module.triple, module.data_layout = machine.triple, str(machine.target_data)
     options = llvm.create_pipeline_tuning_options(LEVEL)
-    # Loops are made of explicit Vectors: LLVM's own vectorizers would only take time.
-    options.loop_vectorization = options.slp_vectorization = False
+    # Loops are made of explicit Vectors, and long enough: LLVM's own vectorizers and longer loops would only take time.
+    options.loop_vectorization = options.slp_vectorization = options.loop_unrolling = False
     builder = llvm.create_pass_builder(machine, options)
     builder.getModulePassManager().run(module, builder)
     return bytes(machine.emit_object(module))

@@ -6,9 +6,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from gatewise.kernels.marks import stage
-from gatewise.kernels.products import ZERO, scratch
+from gatewise.kernels.products import ZERO, packing_size, scratch
 from gatewise.kernels.values import Array
-from gatewise.kernels.vectors import view
+from gatewise.kernels.vectors import BYTES, view
 
 
 class Rows(NamedTuple):
@@ -41,6 +41,8 @@ class Sums(NamedTuple):
     DU: Array  # (own, PQ)
     Db: Array  # (P,)
     Dc: Array  # (PQ,)
+    left: Array  # memory of `add_product`
+    right: Array
 
 
 class Panels(NamedTuple):
@@ -68,13 +70,19 @@ def panel_memory(workspace, n):
 
 
 @stage
-def row_memory(workspace, team, n, again, early):
-    """Memory for the rows of a chunk; a team shares dp, dq and s. early: recorded values of the first of two phases."""
+def row_memory(workspace, team, n, again, early, one):
+    """Memory for the rows of a chunk; a team shares dp, dq and s. If `one`, dq is dp.
+
+    early: how many values the first of two phases records.
+    """
     _, size, shared = team
     rows, P, PQ = n.M * n.steps, n.G * n.H_p, (n.Q1 + n.Q2) * n.H_p
     rows_again = rows if again else ZERO
     dp = view(shared, ZERO, rows * P) if size > 1 else scratch(workspace, rows * P)
-    dq = view(shared, rows * P, rows * PQ) if size > 1 else scratch(workspace, rows * PQ)
+    if one:
+        dq = dp
+    else:
+        dq = view(shared, rows * P, rows * PQ) if size > 1 else scratch(workspace, rows * PQ)
     operand = rows * n.H_p if n.Q2 else ZERO
     s = view(shared, rows * (P + PQ), operand) if size > 1 else scratch(workspace, operand)
     return Rows(
@@ -103,12 +111,16 @@ def carried_memory(workspace, n, S):
 
 
 @stage
-def sum_memory(workspace, n):
-    """Memory for the gradients of the weights."""
+def sum_memory(workspace, n, one):
+    """Memory for the gradients of the weights. If `one`, Dc is Db."""
     P, PQ, (d0, d1) = n.G * n.H_p, (n.Q1 + n.Q2) * n.H_p, own_inputs(n)
+    left, right = packing_size(max(d1 - d0, n.own), n.M * n.steps, BYTES // workspace[0].itemsize)
+    Db = scratch(workspace, P)
     return Sums(
         scratch(workspace, (d1 - d0) * P),
         scratch(workspace, n.own * PQ),
-        scratch(workspace, P),
-        scratch(workspace, PQ),
+        Db,
+        Db if one else scratch(workspace, PQ),
+        scratch(workspace, left),
+        scratch(workspace, right),
     )

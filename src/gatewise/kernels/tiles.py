@@ -21,13 +21,15 @@ from gatewise.kernels.vectors import (
 
 
 def transpose(array, index, stride, rows, columns, out, out_index, out_stride):
-    """Write the transpose of a block of `rows` by `columns`, at most lanes each, to `out`.
+    """Write the transpose of a block of `rows` by `columns`, at most lanes each, to `out`; None means lanes.
 
     The rows of the result are whole vectors, 0 from `rows` on; there are `columns` of them.
     """
     builder, lanes = current(), vector_type(array).count
 
     def only_below(limit, n, count):
+        if limit is None:
+            return None
         here = builder.icmp_signed("<", ir.Constant(I64, n), integer(limit))
         return Number(builder.select(here, integer(count), ir.Constant(I64, 0)))
 

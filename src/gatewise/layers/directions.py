@@ -15,7 +15,7 @@ from gatewise.layers.padding import reverse
 def in_order(a: Array, direction: int, lengths: Array | None, copy: bool = False) -> Array:
     """(batch, time, N), contiguous, in the order in which direction 0 or 1 runs; its own inverse."""
     if direction:
-        return np.ascontiguousarray(reverse(a, lengths))
+        return reverse(a, lengths)
     return a if a.flags.carray and not copy else np.array(a, order="C")
 
 

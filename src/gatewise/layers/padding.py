@@ -27,9 +27,9 @@ def spread(a: Array, ndim: int) -> Array:
 
 
 def reverse(a: Array, lengths: Array | None) -> Array:
-    """`a` (batch, time, N) with every sequence reversed within its own length; its own inverse."""
+    """A copy of `a` (batch, time, N) with every sequence reversed within its own length; its own inverse."""
     if lengths is None:
-        return a[:, ::-1]
+        return a[:, ::-1].copy()
     B, T, N = a.shape
     t, last = np.arange(T), lengths[:, None] - 1
     rows = np.where(t <= last, last - t, t) + T * np.arange(B)[:, None]

@@ -48,7 +48,7 @@ def example_input(model: Layer, rng: np.random.Generator, shape: tuple[int, int]
 
     `any_size` is the size of the last axis for a model that takes any.
     """
-    tables = [layer.count for layer in _first_layers(model) if isinstance(layer, Embedding)]
+    tables = [layer.count for layer in first_layers(model) if isinstance(layer, Embedding)]
     if tables:
         return rng.integers(0, min(tables), shape)
     size = getattr(model, "input_size", None) or any_size
@@ -57,13 +57,13 @@ def example_input(model: Layer, rng: np.random.Generator, shape: tuple[int, int]
     return rng.standard_normal((*shape, size))
 
 
-def _first_layers(model: Layer) -> Iterator[Layer]:
-    """Yield the layers that read the model's input."""
+def first_layers(model: Layer) -> Iterator[Layer]:
+    """Yield the layers that read the input of a model."""
     if not isinstance(model, Several):
         yield model
         return
     for layer in model.layers if isinstance(model, Parallel) else model.layers[:1]:
-        yield from _first_layers(layer)
+        yield from first_layers(layer)
 
 
 def plain_layers(model: Any, tree: Any = None, prefix: str = "") -> Iterator[tuple[str, Any, Any]]:

@@ -1,0 +1,139 @@
+"""Fitted classifiers and regressors as lines of C: their scaling, their networks and the mean over these."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gatewise.errors import GatewiseError, GatewiseTypeError, GatewiseValueError
+from gatewise.interop.c.expressions import literal
+from gatewise.interop.c.layers import add_layer
+from gatewise.interop.c.program import Program, Value
+from gatewise.layers import Parallel
+
+LIMIT = 10.0
+"""Standardized inputs are cut off at so many standard deviations, as in `gatewise.estimators.sequences`."""
+
+
+def is_fitted_estimator(model: Any) -> bool:
+    """Whether `model` is a fitted classifier or regressor of the library."""
+    return all(hasattr(model, name) for name in ("model_", "_inputs", "_combined", "stepper"))
+
+
+def labels_of(estimator: Any) -> tuple[str, ...]:
+    """Return the names of the outputs: those of the classes; none of a regressor."""
+    return tuple(map(str, getattr(estimator, "classes_", ())))
+
+
+def networks_of(estimator: Any) -> tuple[Any, ...]:
+    """Return the networks whose mean is the answer."""
+    model = estimator.model_
+    return model.layers if isinstance(model, Parallel) else (model,)
+
+
+def add_estimator(program: Program, estimator: Any, x: Value) -> Value:
+    """Add a fitted classifier or regressor to a program; return probabilities, or values in the unit of y.
+
+    Raises
+    ------
+    GatewiseError
+        If a stream in fixed memory cannot say what the estimator does, with what to do instead.
+    """
+    _check(estimator)
+    value = _inputs(program, estimator._inputs, x)
+    outputs = []
+    for k, network in enumerate(networks_of(estimator)):
+        try:
+            outputs.append(add_layer(program, network, value))
+        except GatewiseError as error:
+            raise type(error)(f"network {k}: {error}") from error
+    return _classes(program, outputs) if hasattr(estimator, "classes_") else _numbers(program, estimator, outputs)
+
+
+def _check(estimator: Any) -> None:
+    name, ridge = type(estimator).__name__, getattr(estimator, "_ridge", None)
+    if ridge is not None:
+        raise GatewiseValueError(
+            f"{name} has a ridge on features of random convolutions beside its networks, with a share of "
+            f"{ridge.share:.0%} in the answers; it reads whole sequences, which a stream does not have: fit with "
+            f"ridge_share=0."
+        )
+    factor = getattr(estimator, "_downsampling", 1)
+    if factor != 1:
+        raise GatewiseValueError(
+            f"{name} reads means over {factor} steps, and C code answers after each; fit with downsample=1."
+        )
+
+
+def _inputs(program: Program, inputs: Any, x: Value) -> Value:
+    """Standardized values, gaps filled with the last one seen; where the fit had gaps, said, and since when."""
+    channels, gaps = len(inputs.mean), np.flatnonzero(inputs.gaps)
+    mean = program.table("mean", inputs.mean, "mean of each channel", "double")
+    scale = program.table("scale", inputs.scale, "spread of each channel", "double")
+    seen = program.keep("seen", inputs.size, "standardized inputs, the last that were seen")
+    lines = [
+        "/* inputs: standardized, cut off, and for what is missing the last value seen */",
+        "for (j = 0; j < %d; ++j) {",
+    ]
+    lines[1] %= channels
+    lines += [f"    const double z = ((double)x[j] - {mean}[j]) / {scale}[j];", "    if (z == z)"]
+    limit = literal(LIMIT, "double")
+    clipped = f"z < -{limit} ? -{limit} : (z > {limit} ? {limit} : z)"
+    lines += [f"        {seen}[j] = ({program.real})({clipped});", "}"]
+    if len(gaps):
+        since = program.keep("since", len(gaps), "steps since a value was seen", "int64_t")
+        program.functions.add("log")
+        for k, channel in enumerate(gaps):
+            known, count = f"{seen}[{channels + k}]", f"{since}[{k}]"
+            yes, no = literal(1, program.real), literal(0, program.real)
+            lines += [
+                f"{count} = x[{channel}] == x[{channel}] ? 0 : {count} + 1;",
+                f"{known} = {count} ? {no} : {yes};",
+                f"{seen}[{channels + len(gaps) + k}] = {program.name}_log(({program.real})({count} + 1));",
+            ]
+    program.write(x, ["\n".join(lines)])
+    return Value(seen, inputs.size)
+
+
+def _classes(program: Program, outputs: list[Value]) -> Value:
+    """The mean of the networks' probabilities."""
+    size = outputs[0].size
+    y = program.work("probabilities", size, "probability of each class")
+    program.functions.add("softmax")
+    result = Value(y, size, timeless=outputs[0].timeless)
+    share = literal(1 / len(outputs), program.real)
+    lines = [f"/* the mean of the probabilities of {len(outputs)} network(s) */"]
+    lines.append(f"for (j = 0; j < {size}; ++j)\n    {y}[j] = {literal(0, program.real)};")
+    lines += [f"{program.name}_softmax({size}, {share}, {output.place}, {y});" for output in outputs]
+    program.write(result, lines)
+    return result
+
+
+def _numbers(program: Program, estimator: Any, outputs: list[Value]) -> Value:
+    """The mean of the networks' outputs, in the unit of y."""
+    size = outputs[0].size
+    mean = program.table("target_mean", estimator._mean, "mean of each target", "double")
+    scale = program.table("target_scale", estimator._scale, "spread of each target", "double")
+    y = program.work("prediction", size, "prediction in the unit of the targets")
+    result = Value(y, size, timeless=outputs[0].timeless)
+    total = " + ".join(f"(double){output.place}[j]" for output in outputs)
+    value = f"({total}) / {len(outputs)}.0 * {scale}[j] + {mean}[j]"
+    line = f"for (j = 0; j < {size}; ++j)\n    {y}[j] = ({program.real})({value});"
+    program.write(result, [f"/* the mean of {len(outputs)} network(s), in the unit of the targets */", line])
+    return result
+
+
+def check_kind(model: Any) -> None:
+    """Raise, and say what is needed, if `model` is neither a layer nor a fitted estimator that C can say."""
+    name = type(model).__name__
+    if "Forecaster" in name:
+        raise GatewiseTypeError(
+            f"{name} cannot be written as C: a forecast combines networks with models of level and season that are "
+            f"fitted to each series; write a layer, a RecurrentClassifier or a RecurrentRegressor."
+        )
+    if hasattr(model, "fit") and not hasattr(model, "model_") and hasattr(model, "hidden_size"):
+        raise GatewiseValueError(f"this {name} is not fitted, so there is nothing to write: fit it.")
+    raise GatewiseTypeError(
+        f"model is a {name}; need a layer, such as gw.Sequential, or a RecurrentClassifier or RecurrentRegressor."
+    )
