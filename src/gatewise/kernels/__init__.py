@@ -19,6 +19,7 @@ from gatewise.cells.cell import PlainStep, PlainStepBackward, recurrent_gradient
 if TYPE_CHECKING:
     from gatewise.kernels.dispatch import Kernel
     from gatewise.kernels.pooling import Pools
+    from gatewise.kernels.smoothing import Recursions
     from gatewise.kernels.steps import Streams
     from gatewise.kernels.updating import Updates
 
@@ -130,6 +131,16 @@ def updates() -> Updates | None:
     from gatewise.kernels.updating import Updates
 
     return Updates()
+
+
+@functools.cache
+def recursions() -> Recursions | None:
+    """Return the compiled recursion of exponential smoothing, or None if kernels are switched off."""
+    if not enabled():
+        return None
+    from gatewise.kernels.smoothing import Recursions
+
+    return Recursions()
 
 
 @functools.cache
