@@ -60,6 +60,9 @@ def warm_up(done: Callable[[str], None] = lambda text: None) -> float:
         from gatewise.kernels import crew
 
         crew.compiled()
+    for others in (pools(), updates(), recursions()):
+        if others:
+            others.prepare()
     return time.perf_counter() - started
 
 

@@ -22,6 +22,10 @@ from gatewise.kernels.vectors import BYTES, load, store
 class Recursions:
     """The recursion, called with arrays of any layout."""
 
+    def prepare(self) -> None:
+        """Compile it."""
+        _smooth()
+
     def errors(self, y: Array, season: Array, p: tuple[Array, ...], flags: tuple[bool, ...], least: float) -> Array:
         """Return the one-step errors (T, S, C); flags: whether there is a trend, the season moves, and multiplies."""
         result = np.empty((len(y), *p[0].shape))
