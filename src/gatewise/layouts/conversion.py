@@ -54,8 +54,8 @@ def convert(weights: Any, source: str, target: str, **hints: Any) -> dict[str, A
     Returns
     -------
     dict of str to ndarray
-        New arrays, of the same dtype, under the target's keys; for ``flax``, ``nnx`` and several layers or directions of
-        ``keras``, ``onnx``, ``haiku`` and ``haste`` in nested dicts.
+        New arrays, of the same dtype, under the target's keys; for ``flax``, ``nnx`` and several layers or directions
+        of ``keras``, ``onnx``, ``haiku`` and ``haste`` in nested dicts.
 
     Raises
     ------
