@@ -6,6 +6,7 @@ A layer reads x (batch, time, ...) and gives its output's name, as `Layer.__call
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,8 @@ from gatewise.interop.onnx.tensors import NUMBERS
 from gatewise.interop.onnx.writer import (
     Steps,
     Writer,
-    all_lengths,
     blank,
-    places,
+    part_means,
     reshaped,
     sliced,
 )
@@ -125,28 +125,14 @@ def _at_last(writer: Writer, x: str, steps: Steps) -> str:
 
 
 def _pool(writer: Writer, layer: Pool, x: str, steps: Steps, states: States, prefix: str) -> str:
+    means = partial(part_means, writer, blank(writer, x, steps), steps, layer.parts)
     parts = {
         "last": lambda: _last(writer, Last(layer.bidirectional), x, steps, states, prefix),
-        "mean": lambda: _means(writer, x, steps, layer.parts, layer.input_size),
+        "mean": lambda: reshaped(writer, means(), 0, layer.parts * layer.input_size),
         "max": lambda: writer.node("ReduceMax", blank(writer, x, steps, -np.inf), axes=[1], keepdims=0),
     }
     found = [parts[kind]() for kind in layer.kinds]
     return found[0] if len(found) == 1 else writer.node("Concat", *found, axis=-1)
-
-
-def _means(writer: Writer, x: str, steps: Steps, parts: int, width: int) -> str:
-    """Means over equal parts of each sequence, (batch, parts·width), as `Pool` has them: shares in float64."""
-    double = NUMBERS[np.dtype(np.float64)]
-    lengths = writer.node("Cast", all_lengths(writer, steps), to=double)
-    per = writer.node("Div", writer.node("Unsqueeze", lengths, writer.integers(1, 2)), writer.constant(parts, "f8"))
-    border = writer.node("Mul", writer.constant(np.arange(parts + 1.0)[:, None], "f8"), per)
-    place = writer.node("Cast", places(writer, steps.time), to=double)
-    bounds = (writer.constant(bound, "f8") for bound in (0, 1))
-    before = writer.node("Clip", writer.node("Sub", border, place), *bounds)
-    inside = writer.node("Sub", sliced(writer, before, 1, parts + 1, 1), sliced(writer, before, 0, parts, 1))
-    shares = writer.node("CastLike", writer.node("Div", inside, per), x)
-    total = writer.node("MatMul", shares, blank(writer, x, steps))
-    return reshaped(writer, total, 0, parts * width)
 
 
 def _recurrent(writer: Writer, layer: Recurrent, x: str, steps: Steps, states: States, prefix: str) -> str:
