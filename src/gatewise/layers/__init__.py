@@ -4,6 +4,7 @@ from gatewise.layers.cell import GRUCell, LSTMCell, RNNCell
 from gatewise.layers.dense import Dense
 from gatewise.layers.dropout import Dropout
 from gatewise.layers.embedding import Embedding
+from gatewise.layers.hard import HardGRU, HardLSTM
 from gatewise.layers.last import Last
 from gatewise.layers.layer import Layer
 from gatewise.layers.noise import Noise
@@ -27,6 +28,8 @@ __all__ = [
     "Dropout",
     "Embedding",
     "GRUCell",
+    "HardGRU",
+    "HardLSTM",
     "LSTMCell",
     "LSTMState",
     "Last",

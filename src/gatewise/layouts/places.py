@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from gatewise.errors import Array, GatewiseTypeError, GatewiseValueError
+from gatewise.layouts.files import read_arrays
 from gatewise.layouts.layout import Layout, Place
 
 _DIRECTION = re.compile("forward|backward|reverse")
@@ -16,7 +18,9 @@ DEPTH = 32  # of nested dicts; no framework nests a tenth of it
 
 
 def flat(weights: Any, before: str = "", depth: int = DEPTH) -> dict[str, Array]:
-    """Return the arrays of nested dicts under their paths, joined by "/"; arrays of frameworks become NumPy's."""
+    """Return the arrays of nested dicts, or of a file, by their paths, joined by "/"; all as arrays of NumPy."""
+    if isinstance(weights, str | os.PathLike):
+        return read_arrays(weights)
     if not isinstance(weights, Mapping) or not all(isinstance(key, str) for key in weights) or not depth:
         raise GatewiseTypeError(f"weights is a {type(weights).__name__}; need a dict of NumPy arrays by name.")
     arrays: dict[str, Array] = {}

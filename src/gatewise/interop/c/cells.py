@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from gatewise.cells import Cell
+from gatewise.errors import GatewiseValueError
 from gatewise.interop.c.expressions import Names, Writer, in_order
 from gatewise.interop.c.symbols import Recorder, Symbol, traced
 
@@ -40,6 +41,10 @@ def cell_text(cell: Cell, hidden_size: int, real: str, prefix: str) -> CellText:
     GatewiseError
         If a function of the cell cannot be written as C.
     """
+    if not cell.phases:
+        raise GatewiseValueError(
+            f"the cell {cell.form!r} has no pointwise functions; need those of gatewise.define_cell."
+        )
     loops, first = [], 0
     for number, phase in enumerate(cell.phases):
         loops.append(_Body(cell, hidden_size, real, prefix, first).loop(number))

@@ -68,7 +68,7 @@ def run(path: str | os.PathLike[str], x: Any, *, compiler: str | None = None) ->
         done = subprocess.run([program], input=given, capture_output=True, timeout=SECONDS, check=False)
     if done.returncode == 3:
         raise GatewiseValueError(
-            f"{path} does not take a step of x: a number outside its table, or more than it keeps."
+            f"{path} refuses a step of x: need numbers within its table, and no more steps than the file keeps."
         )
     if done.returncode:
         raise GatewiseError(f"{path} stopped with the exit code {done.returncode}.")

@@ -127,13 +127,13 @@ def _numbers(program: Program, estimator: Any, outputs: list[Value]) -> Value:
 def check_kind(model: Any) -> None:
     """Raise, and say what is needed, if `model` is neither a layer nor a fitted estimator that C can say."""
     name = type(model).__name__
-    if hasattr(model, "fit") and not hasattr(model, "model_") and hasattr(model, "hidden_size"):
-        raise GatewiseValueError(f"this {name} is not fitted, so there is nothing to write: fit it.")
     if "Forecaster" in name:
         raise GatewiseTypeError(
             f"{name} cannot be written as C: a forecast combines networks with models of level and season that are "
             f"fitted to each series; write a layer, a RecurrentClassifier or a RecurrentRegressor."
         )
+    if hasattr(model, "fit") and not hasattr(model, "model_") and hasattr(model, "hidden_size"):
+        raise GatewiseValueError(f"this {name} is not fitted, so there is nothing to write: fit it.")
     raise GatewiseTypeError(
         f"model is a {name}; need a layer, such as gw.Sequential, or a RecurrentClassifier or RecurrentRegressor."
     )

@@ -267,7 +267,7 @@ def _constants(real: str) -> dict[str, str]:
         "two": 2.0,
         "log2e": 1 / math.log(2),
         "ln2_high": high,
-        "ln2_low": 0.6931471805599453094172321 - high,
+        "ln2_low": (math.log(2) - high) + 2.3190468138462996e-17,  # what float64 leaves of ln 2
         "last_term": 1 / math.factorial(terms),
         "last_odd": 1 / odd,
         "root2": math.sqrt(2),
