@@ -5,10 +5,12 @@ import json
 import numpy as np
 import onnx
 import pytest
+from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 import gatewise as gw
 from gatewise.interop.onnx import Graph
+from gatewise.layers import HardGRU, HardLSTM
 
 MODELS = {
     "gru": gw.GRU(3, 4, rng=0),
@@ -19,6 +21,9 @@ MODELS = {
     "rnn": gw.RNN(3, 4, bidirectional=True, rng=0),
     "relu": gw.RNN(3, 4, nonlinearity="relu", rng=0),
     "mingru": gw.MinGRU(3, 4, num_layers=2, bidirectional=True, rng=0),
+    "hard": HardGRU(3, 4, reset="before", slope="1/6", num_layers=2, bidirectional=True, rng=0),
+    "hard_double": HardLSTM(3, 4, slope="1/6", dtype="float64", rng=0),
+    "backward": gw.Sequential(gw.Reverse(), gw.LSTM(3, 4, rng=0), gw.Reverse(), gw.Dense(4, 2, rng=1), gw.Softmax()),
     "double": gw.LSTM(3, 4, dtype="float64", rng=0),
     "words": gw.Sequential(
         gw.Embedding(9, 3, rng=0),
@@ -59,6 +64,11 @@ def states_of(state):
     return [array for part in state for array in states_of(part)] if isinstance(state, tuple) else [state]
 
 
+def tolerance(name):
+    """Attributes are float32, slopes of hard sigmoids among them."""
+    return 1e-12 if name == "double" else 1e-6
+
+
 @pytest.mark.parametrize("lengths", [False, True])
 @pytest.mark.parametrize("name", MODELS)
 def test_the_graph_computes_what_the_model_does(name, lengths):
@@ -72,8 +82,8 @@ def test_the_graph_computes_what_the_model_does(name, lengths):
         found = graph.run(feeds)
         for one, other in zip(found, [y, *states_of(state)], strict=True):
             assert one.dtype == other.dtype
-            np.testing.assert_allclose(one, other, atol=1e-12 if model.dtype == np.float64 else 1e-6)
-        if not lengths and name != "relu":  # onnx's own evaluator knows no lengths of recurrent layers, and no relu
+            np.testing.assert_allclose(one, other, atol=tolerance(name))
+        if not lengths and name not in ("relu", "hard", "hard_double"):  # onnx's own evaluator knows none of these
             for one, other in zip(ReferenceEvaluator(content).run(None, feeds), found, strict=True):
                 np.testing.assert_allclose(one, other, atol=1e-6)
 
@@ -110,6 +120,36 @@ def test_without_the_description_the_chain_is_still_known():
     assert repr(back) == repr(model)
     for key, value in model.params.items():
         np.testing.assert_array_equal(back.params[key], value)
+
+
+@pytest.mark.parametrize("name", ["gru_stack", "hard", "relu", "gru_before"])
+def test_one_layer_alone_is_known_too(name):
+    proto = onnx.load_from_string(gw.to_onnx(MODELS[name]))
+    del proto.metadata_props[:]
+    back = gw.from_onnx(proto.SerializeToString())
+    assert type(back) is type(MODELS[name])
+    for key, value in MODELS[name].params.items():
+        np.testing.assert_array_equal(back.params[key], value)
+
+
+@pytest.mark.parametrize("final", [False, True])
+def test_a_backward_operator_is_a_layer_between_two_reversals(final):
+    arrays = gw.LSTM(3, 4, rng=0).to_weights("onnx")
+    node = helper.make_node("LSTM", ["x", *arrays], ["Y", "h"], direction="reverse", hidden_size=4)
+    axes = numpy_helper.from_array(np.array([0 if final else 1]), "axes")
+    last = helper.make_node("Squeeze", ["h" if final else "Y", "axes"], ["y"])
+    tensors = [numpy_helper.from_array(array, name) for name, array in arrays.items()]
+    value = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        [node, last], "g", [value("x", 1, ["time", "batch", 3])], [value("y", 1, None)], [*tensors, axes]
+    )
+    content = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8).SerializeToString()
+    model = gw.from_onnx(content, kind="layers")
+    names = ["Reverse", "LSTM", "Last"] if final else ["Reverse", "LSTM", "Reverse"]
+    assert [type(layer).__name__ for layer in model.layers] == names
+    x = np.random.default_rng(0).normal(size=(2, 5, 3)).astype(np.float32)
+    y, _ = gw.from_onnx(content, kind="graph")(x.swapaxes(0, 1))
+    np.testing.assert_allclose(model(x)[0] if final else model(x)[0].swapaxes(0, 1), y, atol=1e-6)
 
 
 def test_a_description_that_is_not_what_the_graph_computes_is_not_believed():

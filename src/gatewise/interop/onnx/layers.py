@@ -14,20 +14,20 @@ import numpy as np
 from gatewise import layouts
 from gatewise.errors import GatewiseTypeError
 from gatewise.interop.onnx.scans import write_scan
+from gatewise.interop.onnx.stacks import KINDS, attributes_of
 from gatewise.interop.onnx.tensors import NUMBERS
 from gatewise.interop.onnx.writer import (
     Steps,
     Writer,
+    all_lengths,
     blank,
     part_means,
     reshaped,
     sliced,
 )
-from gatewise.layers import Dense, Dropout, Embedding, Last, Layer, Noise, Parallel, Pool, Sequential
+from gatewise.layers import Dense, Dropout, Embedding, Last, Layer, Noise, Parallel, Pool, Reverse, Sequential, Softmax
 from gatewise.layers.stack import Recurrent
 
-KINDS = {"gru": "GRU", "lstm": "LSTM", "rnn": "RNN"}
-"""Layers that ONNX has an operator for."""
 STATE = "{prefix}{which}_{state}"
 """Names of the states, inputs and outputs of the graph: which is initial or final, state is a name of the cell's."""
 
@@ -107,6 +107,16 @@ def _unchanged(writer: Writer, layer: Layer, x: str, steps: Steps, states: State
     return blank(writer, x, steps)
 
 
+def _softmax(writer: Writer, layer: Softmax, x: str, steps: Steps, states: States, prefix: str) -> str:
+    return blank(writer, writer.node("Softmax", x, axis=-1), steps)
+
+
+def _reverse(writer: Writer, layer: Reverse, x: str, steps: Steps, states: States, prefix: str) -> str:
+    return writer.node(
+        "ReverseSequence", blank(writer, x, steps), all_lengths(writer, steps), batch_axis=0, time_axis=1
+    )
+
+
 def _last(writer: Writer, layer: Last, x: str, steps: Steps, states: States, prefix: str) -> str:
     last = _at_last(writer, x, steps)
     if not layer.bidirectional:
@@ -141,7 +151,7 @@ def _recurrent(writer: Writer, layer: Recurrent, x: str, steps: Steps, states: S
     S, finals = layer.directions, []
     for k in range(layer.num_layers):
         begun = [None if state is None else sliced(writer, state, k * S, k * S + S, 0) for state in initial]
-        write = _operator if layer.kind in KINDS else write_scan
+        write = _operator if type(layer) in KINDS else write_scan
         y, *final = write(writer, layer, k, y, steps, begun, prefix)
         finals.append(tuple(final))
     states.keep(writer, layer, prefix, finals)
@@ -159,14 +169,11 @@ def _operator(
     lengths = "" if steps.lengths is None else writer.node("Cast", steps.lengths, to=NUMBERS[np.dtype(np.int32)])
     given = [state or "" for state in initial]
     attributes: dict[str, Any] = {"hidden_size": H, "direction": "bidirectional" if S == 2 else "forward"}
-    if layer.kind == "gru":
-        attributes["linear_before_reset"] = int(layer.cell.form == "gru/after")
-    if layer.kind == "rnn":
-        attributes["activations"] = [layer.cell.form.partition("/")[2].capitalize()] * S
+    attributes |= attributes_of(layer)
     inputs = [x, *names, lengths, *given]
     while not inputs[-1]:
         inputs.pop()
-    Y, *final = writer.several(KINDS[layer.kind], inputs, 1 + len(layer.cell.states), **attributes)
+    Y, *final = writer.several(KINDS[type(layer)].operator, inputs, 1 + len(layer.cell.states), **attributes)
     return (reshaped(writer, writer.node("Transpose", Y, perm=[0, 2, 1, 3]), 0, 0, S * H), *final)
 
 
@@ -178,8 +185,8 @@ def onnx_weights(layer: Recurrent, k: int) -> dict[str, Any]:
         number, _, reverse = place.partition("_")
         if int(number) == k:
             own[f"{label}_l0" + "_reverse" * bool(reverse)] = array
-    options = {name: layer.config()[name] for name in (layer.option,) if name}
-    return layouts.convert(own, "torch", "onnx", cell=layer.kind, **options)
+    options = {name: layer.config()[name] for name in ("reset", "nonlinearity") if name in layer.config()}
+    return layouts.convert(own, "torch", "onnx", cell=KINDS[type(layer)].cell, **options)
 
 
 def weight_name(prefix: str, k: int, key: str) -> str:
@@ -197,4 +204,6 @@ WRITERS: dict[type, Callable[..., str]] = {
     Pool: _pool,
     Dropout: _unchanged,
     Noise: _unchanged,
+    Reverse: _reverse,
+    Softmax: _softmax,
 }
