@@ -24,7 +24,7 @@ class Kind(NamedTuple):
     cell: str
 
 
-KINDS = {
+KINDS: dict[Any, Kind] = {
     GRU: Kind("GRU", "gru"),
     HardGRU: Kind("GRU", "gru"),
     LSTM: Kind("LSTM", "lstm"),
