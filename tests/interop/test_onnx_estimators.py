@@ -3,56 +3,10 @@
 import numpy as np
 import onnx
 import pytest
+from onnx_models import CASES, SMALL, fitted, others, padded, sequences
 
 import gatewise as gw
 from gatewise.interop.onnx import Graph
-
-SMALL = {"hidden_size": 4, "max_iter": 1, "random_state": 0, "n_networks": 2}
-# What is fitted, and the data: steps, channels, whether there are gaps.
-CASES = {
-    "networks": ({"ridge_share": 0.0}, (12, 2, False)),
-    "bidirectional": ({"ridge_share": 0.0, "bidirectional": True, "cell": "lstm"}, (12, 2, False)),
-    "gaps": ({"ridge_share": 0.0, "pooling": "last", "segments": 0}, (12, 2, True)),
-    "blocks": ({"ridge_share": 0.0, "downsample": 3, "n_networks": 1}, (20, 1, False)),
-    "ridge": ({"ridge_share": 0.4}, (12, 2, True)),
-    "ridge_alone": ({"ridge_share": 1.0, "downsample": 2}, (12, 1, False)),
-    "steps": ({"output": "all"}, (9, 2, True)),
-}
-
-
-def sequences(n, steps, channels, gaps, seed=0):
-    """Sequences of different lengths whose first channel rises or falls; some of their values are whole numbers."""
-    rng = np.random.default_rng(seed)
-    lengths = rng.integers(steps // 2, steps + 1, n)
-    X = [rng.normal(size=(length, channels)) + 3.0 * (i % 2) for i, length in enumerate(lengths)]
-    X = [np.round(x) if i % 3 == 0 else x for i, x in enumerate(X)]
-    if gaps:
-        for x in X:
-            x[rng.random(x.shape) < 0.2] = np.nan
-    return [x.astype(np.float32) for x in X]
-
-
-def padded(X):
-    lengths = np.array([len(x) for x in X])
-    x = np.full((len(X), lengths.max(), X[0].shape[1]), 99, np.float32)  # what stands past the end does not count
-    for row, one in zip(x, X, strict=True):
-        row[: len(one)] = one
-    return {"x": x, "lengths": lengths}
-
-
-def fitted(kind, name):
-    options, data = CASES[name]
-    X = sequences(24, *data)
-    y = np.arange(len(X)) % 2
-    targets = np.where(y, "up", "down") if kind is gw.RecurrentClassifier else 1000 + 5.0 * y
-    if options.get("output") == "all":
-        targets = [np.repeat(target, len(x)) for target, x in zip(targets, X, strict=True)]
-    return kind(**SMALL | options).fit(X, targets), data
-
-
-def others(data):
-    """Sequences of other numbers and lengths than those of the fit."""
-    return [*sequences(5, data[0] + 4, *data[1:], seed=1), *sequences(2, 2, *data[1:], seed=2)]
 
 
 @pytest.mark.parametrize("name", CASES)

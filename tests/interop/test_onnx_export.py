@@ -7,54 +7,10 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
+from onnx_models import MODELS, inputs_of
 
 import gatewise as gw
 from gatewise.interop.onnx import Graph
-from gatewise.layers import HardGRU, HardLSTM
-
-MODELS = {
-    "gru": gw.GRU(3, 4, rng=0),
-    "gru_stack": gw.GRU(3, 4, num_layers=2, bidirectional=True, rng=0),
-    "gru_before": gw.GRU(3, 4, reset="before", num_layers=2, tape="recompute", rng=0),
-    "gru_bare": gw.GRU(3, 4, bias=False, rng=0),
-    "lstm": gw.LSTM(3, 4, num_layers=2, bidirectional=True, dropout=0.2, rng=0),
-    "rnn": gw.RNN(3, 4, bidirectional=True, rng=0),
-    "relu": gw.RNN(3, 4, nonlinearity="relu", rng=0),
-    "mingru": gw.MinGRU(3, 4, num_layers=2, bidirectional=True, rng=0),
-    "hard": HardGRU(3, 4, reset="before", slope="1/6", num_layers=2, bidirectional=True, rng=0),
-    "hard_double": HardLSTM(3, 4, slope="1/6", dtype="float64", rng=0),
-    "backward": gw.Sequential(gw.Reverse(), gw.LSTM(3, 4, rng=0), gw.Reverse(), gw.Dense(4, 2, rng=1), gw.Softmax()),
-    "double": gw.LSTM(3, 4, dtype="float64", rng=0),
-    "words": gw.Sequential(
-        gw.Embedding(9, 3, rng=0),
-        gw.GRU(3, 4, bidirectional=True, rng=1),
-        gw.Last(bidirectional=True),
-        gw.Dropout(0.2),
-        gw.Dense(8, 5, "relu", rng=2),
-        gw.Dense(5, 2, bias=False, rng=3),
-    ),
-    "two": gw.Sequential(gw.GRU(3, 4, rng=1), gw.GRU(4, 4, rng=5), gw.Dense(4, 2, "tanh", rng=1)),
-    "pools": gw.Sequential(
-        gw.Noise(0.1),
-        gw.Parallel(
-            gw.Sequential(
-                gw.RNN(3, 4, bidirectional=True, rng=0), gw.Pool(8, ("max", "last", "mean"), bidirectional=True)
-            ),
-            gw.Pool(3, "mean", parts=4),
-        ),
-        gw.Dense(36, 2, "sigmoid", rng=1),
-    ),
-}
-
-
-def inputs_of(model, name, B, T, rng, *, lengths=False, state=False):
-    feeds = {"x": rng.integers(0, 9, (B, T)) if name == "words" else rng.normal(size=(B, T, 3)).astype(model.dtype)}
-    if lengths:
-        feeds["lengths"] = rng.integers(1, T + 1, B)
-    if state:
-        shape = (model.num_layers * model.directions, B, 4)
-        feeds |= {f"initial_{s}": rng.normal(size=shape).astype(model.dtype) for s in model.cell.states}
-    return feeds
 
 
 def states_of(state):
