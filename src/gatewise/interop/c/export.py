@@ -11,7 +11,7 @@ import numpy as np
 
 from gatewise.errors import GatewiseValueError, check_choice, check_number
 from gatewise.interop.c.expressions import RESERVED
-from gatewise.interop.c.fitted import add_estimator, check_kind, is_fitted_estimator, labels_of
+from gatewise.interop.c.fitted import add_estimator, check_kind, described, is_fitted_estimator, labels_of
 from gatewise.interop.c.layers import add_layer
 from gatewise.interop.c.program import Program, Value
 from gatewise.interop.c.source import Source
@@ -165,9 +165,13 @@ def _about(model: Any, program: Program, x: Value, y: Value, loss: float | None)
     from gatewise import __version__
 
     name, big = program.name, program.name.upper()
-    layers = str(model).splitlines() if isinstance(model, Layer) else str(model.model_).splitlines()
     lines = [f"{name}: a {type(model).__name__} with {x.size} input(s) and {y.size} output(s), one step at a time."]
-    lines += [f"Written by Gatewise {__version__}; the equations are those of gatewise.cells.", "", *layers, ""]
+    lines += [
+        f"Written by Gatewise {__version__}; the equations are those of gatewise.cells.",
+        "",
+        *described(model).splitlines(),
+        "",
+    ]
     lines.append(
         f"Use: static {name}_state s; {name}_init(&s); then {name}_step(&s, x, y) for every step. In other files: "
         f"#define {big}_HEADER_ONLY before you include this one. Test: cc -DGATEWISE_SELF_TEST, which has a main."

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from gatewise.errors import GatewiseError, GatewiseTypeError, GatewiseValueError
+from gatewise.errors import GatewiseTypeError, GatewiseValueError
 from gatewise.interop.c.expressions import literal
 from gatewise.interop.c.layers import add_layer
 from gatewise.interop.c.program import Program, Value
@@ -32,6 +32,15 @@ def networks_of(estimator: Any) -> tuple[Any, ...]:
     return model.layers if isinstance(model, Parallel) else (model,)
 
 
+def described(model: Any) -> str:
+    """Return the layers of a model, a line each; of an estimator those of its first network."""
+    if not is_fitted_estimator(model):
+        return str(model)
+    networks = networks_of(model)
+    said = f"the mean of {len(networks)} networks of this form:\n" if len(networks) > 1 else ""
+    return f"{said}{networks[0]}"
+
+
 def add_estimator(program: Program, estimator: Any, x: Value) -> Value:
     """Add a fitted classifier or regressor to a program; return probabilities, or values in the unit of y.
 
@@ -42,12 +51,9 @@ def add_estimator(program: Program, estimator: Any, x: Value) -> Value:
     """
     _check(estimator)
     value = _inputs(program, estimator._inputs, x)
-    outputs = []
-    for k, network in enumerate(networks_of(estimator)):
-        try:
-            outputs.append(add_layer(program, network, value))
-        except GatewiseError as error:
-            raise type(error)(f"network {k}: {error}") from error
+    networks = networks_of(estimator)
+    places = map(str, range(len(networks))) if len(networks) > 1 else [""]
+    outputs = [add_layer(program, network, value, place) for network, place in zip(networks, places, strict=True)]
     return _classes(program, outputs) if hasattr(estimator, "classes_") else _numbers(program, estimator, outputs)
 
 

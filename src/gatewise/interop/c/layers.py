@@ -138,7 +138,7 @@ def _embedding(program: Program, layer: Embedding, value: Value, place: str) -> 
         raise GatewiseTypeError(f"{_named(layer, place)} reads what is no input of the model; need it first.")
     note, N, weight = _note(layer, place), layer.output_size, layer.params["weight"]
     y = program.work("row", N, f"{note}: the row")
-    program.checks.append(f"if ({value.place}[0] < 0 || {value.place}[0] >= {layer.count})\n        return 1;")
+    program.checks.append(f"if ({value.place}[0] < 0 || {value.place}[0] >= {layer.count})\n    return 1;")
     about = f"{note}: table ({layer.count}, {N})"
     if program.int8:
         whole, scale = Quantized.of(weight)
@@ -227,7 +227,7 @@ def _past(program: Program, value: Value, note: str, parts: int) -> str:
         steps = program.steps()
         size = value.size * program.max_steps
         program.past[key] = place = program.keep("past", size, f"{note}: all steps")
-        program.checks.append(f"if ({steps} >= {program.max_steps})\n        return 1;")
+        program.checks.append(f"if ({steps} >= {program.max_steps})\n    return 1;")
         program.write(value, [_loop(value.size, f"{place}[({steps} - 1) * {value.size} + j] = {value.place}[j];")])
     return program.past[key]
 
