@@ -61,7 +61,7 @@ def leaky():
 def every_cell(units=5):
     """All cells side by side, two layers each."""
     layers = [form.make(3, units, num_layers=2, rng=k) for k, form in enumerate(FORMS.values())]
-    return gw.Parallel(*layers, leaky()(3, units, rng=9), gw.GRU(3, 5, bias=False, rng=8))
+    return gw.Parallel(*layers, leaky()(3, units, rng=9), gw.GRU(3, 15, reset="before", bias=False, rng=8))
 
 
 @needs_compiler

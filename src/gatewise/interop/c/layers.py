@@ -94,7 +94,7 @@ def _one_layer(program: Program, layer: Recurrent, part: int, value: Value, note
     W, U, b, c = layer._weights(part, 0, copy=False)
     updates = program.update(cell, H)
     states = [program.keep(f"{SHORT.get(state, state)}{n}", H, f"{note}: {cell.title(state)}") for state in cell.states]
-    p = program.shared("p", len(b), "p = W x + b of one layer")
+    p = program.shared("p", program.room(len(b)), "p = W x + b of one layer")
     lines = [
         f"/* {note}: {value.size} inputs, {H} units */",
         program.affine((f"W{n}", f"b{n}"), W, b, value.place, p, note),
@@ -104,6 +104,7 @@ def _one_layer(program: Program, layer: Recurrent, part: int, value: Value, note
     for phase, update in zip(cell.phases, updates, strict=True):
         rows = slice(first * H, (first + phase.products) * H)
         if phase.products:
+            program.shared("q", first * H + program.room(phase.products * H), "q = U h + c of one layer")
             lines.append(program.affine((f"U{n}", f"c{n}"), U[rows], c[rows], operand, _at(q, first * H), note))
         first += phase.products
         read = [p, q] if cell.recurrent else [p]
@@ -119,7 +120,7 @@ def _one_layer(program: Program, layer: Recurrent, part: int, value: Value, note
 def _dense(program: Program, layer: Dense, value: Value, place: str) -> Value:
     note, N, n = _note(layer, place), layer.output_size, program.next_number()
     W, b = layer.params["weight"], layer.params.get("bias", np.zeros(N, layer.dtype))
-    y = program.work(f"y{n}", N, f"{note}: output")
+    y = program.work(f"y{n}", program.room(N), f"{note}: output")
     lines = [f"/* {note}: {layer.input_size} inputs, {N} outputs */"]
     lines.append(program.affine((f"W{n}", f"b{n}"), W, b, value.place, y, note))
     if layer.activation is not None:
