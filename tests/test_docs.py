@@ -16,7 +16,7 @@ import pytest
 from page_blocks import blocks, difference, examples, line_of, run_block
 
 import gatewise as gw
-from gatewise.layouts import BIASES, LAYOUTS
+from gatewise.layouts import LAYOUTS
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
@@ -158,12 +158,13 @@ def layout_row(layout):
     slots = layout.slots()
     on_input = [slot for slot in slots if "W" in slot.matrix]
     on_state = [slot for slot in slots if slot.matrix == "U"]
-    biases = [slot for slot in slots if slot.matrix in BIASES]
+    biases = [slot for slot in slots if slot.is_bias]
     gates = " ".join("".join(slot.gates for slot in on_input)) + ", an array each" * (len(on_input) > 1)
     z, reset = "", ""
     if layout.cell == "gru":
         z = "writes" if layout.writes else "keeps"
-        reset = layout.fixed.get("reset", "after or before")
+        free = layout.free.get("reset", "")
+        reset = layout.fixed.get("reset", f"{free} or {'after' if free == 'before' else 'before'}")
     cells = [
         f"`{layout.name}`",
         layout.cell,

@@ -27,10 +27,10 @@ FLOORS = [
     {"training", "gradcheck", "streaming"},
     {"datasets"},
     {"examine"},
-    {"interop"},
     {"convolutions", "forecasting"},
     {"estimators"},
     {"files"},
+    {"interop"},
     {"dayahead", "tables"},
     {"pages", "bench"},
     {"distributed"},
@@ -179,7 +179,33 @@ def test_the_reader_sees_what_it_should(tmp_path, files, up, loop):
     assert loops(tmp_path) == loop
 
 
-def test_importing_gatewise_loads_nothing_heavy():
-    script = f"import sys, gatewise; print(*(name for name in {HEAVY} if name in sys.modules))"
+LAYERS_AND_ALL_UNDER_THEM = "gatewise.GRU(2, 3, rng=0)(numpy.ones((1, 4, 2), 'float32'))"
+TRAINING = "gatewise.train, gatewise.losses, gatewise.optimizers, gatewise.load"
+
+
+@pytest.mark.parametrize(
+    ("use", "left"),
+    [
+        ("", ["numpy", "gatewise.errors", *HEAVY]),
+        ("import gatewise.cli", ["numpy", "gatewise.errors", *(name for name in HEAVY if name != "click")]),
+        (LAYERS_AND_ALL_UNDER_THEM, [*HEAVY, "scipy", "multiprocessing"]),
+        (TRAINING, [*HEAVY, "llvmlite"]),
+    ],
+    ids=["package", "command line", "layers", "training"],
+)
+def test_nothing_is_imported_before_it_is_needed(use, left):
+    setup = "import sys, gatewise\n" + ("import numpy\n" if "numpy." in use else "")
+    script = f"{setup}{use}\nprint(*(name for name in {left} if name in sys.modules))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+def test_every_public_name_is_found_and_a_module_of_that_name_does_not_hide_it():
+    script = """
+import gatewise.gradcheck, gatewise.examine.child, gatewise as gw
+assert all(hasattr(gw, name) for name in gw.__all__) and set(gw.__all__) <= set(dir(gw))
+assert not hasattr(gw, "gru") and not hasattr(gw, "_gru")
+print(gw.gradcheck.__name__, gw.examine.__name__, gw.layers.__name__)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["gradcheck", "examine", "gatewise.layers"]

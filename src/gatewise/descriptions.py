@@ -16,9 +16,9 @@ from gatewise.layers import OWN, RECURRENT, Layer, Parallel, Sequential
 from gatewise.layers.stack import Recurrent
 
 _T = TypeVar("_T")
-_WEIGHTLESS = ("Dropout", "Last", "Noise", "Pool")
+_WEIGHTLESS = ("Dropout", "Last", "Noise", "Pool", "Reverse", "Softmax")
 _TYPES: dict[str, Any] = {layer.__name__: layer for layer in RECURRENT.values()}
-_TYPES |= {name: getattr(layers, name) for name in ("Dense", "Embedding", *_WEIGHTLESS)}
+_TYPES |= {name: getattr(layers, name) for name in ("Dense", "Embedding", "HardGRU", "HardLSTM", *_WEIGHTLESS)}
 _CONTAINERS = {"Sequential": Sequential, "Parallel": Parallel}
 _SIZES = {"Dense": ("input_size", "output_size"), "Embedding": ("count", "size")}
 _RECURRENT_SIZES = ("input_size", "hidden_size", "num_layers")

@@ -58,16 +58,15 @@ def check_array(name: str, value: Any, shape: Sequence[int | str], dtype: DTypeL
 
     `shape` lists a size, or the name of a dimension of any size, for each axis. Nothing is converted.
     """
+    if type(value) is np.ndarray and value.dtype == dtype and _fits(value.shape, shape):
+        return value
     dtype = np.dtype(dtype)
     check_unmasked(name, value)
     if not isinstance(value, np.ndarray):
         raise GatewiseTypeError(
             f"{name} is a {type(value).__name__}; need a NumPy array: pass np.asarray({name}, dtype=np.{dtype})."
         )
-    fits = value.ndim == len(shape) and all(
-        isinstance(need, str) or got == need for got, need in zip(value.shape, shape, strict=True)
-    )
-    if not fits:
+    if not _fits(value.shape, shape):
         need = ", ".join(str(size) for size in shape) + ("," if len(shape) == 1 else "")
         raise GatewiseValueError(f"{name} has shape {value.shape}; need ({need}): reshape {name} or rebuild the layer.")
     if value.dtype != dtype:
@@ -76,6 +75,16 @@ def check_array(name: str, value: Any, shape: Sequence[int | str], dtype: DTypeL
             f"or build the layer with the dtype of the data."
         )
     return value
+
+
+def _fits(sizes: tuple[int, ...], shape: Sequence[int | str]) -> bool:
+    """Whether a shape is as `shape` has it; a loop, for every array of every pass comes through here."""
+    if len(sizes) != len(shape):
+        return False
+    for size, need in zip(sizes, shape, strict=True):  # noqa: SIM110
+        if size != need and type(need) is not str:
+            return False
+    return True
 
 
 def check_unmasked(name: str, value: Any) -> None:
@@ -93,10 +102,10 @@ def check_finite(name: str, value: Array, valid: Array | None = None) -> None:
     finite = np.isfinite(value)
     if valid is not None:
         finite |= ~valid.reshape(valid.shape + (1,) * (value.ndim - 2))
-    if finite.all():
+    count = finite.size - np.count_nonzero(finite)
+    if not count:
         return
     where = tuple(int(i) for i in np.argwhere(~finite)[0])
-    count = int(finite.size - np.count_nonzero(finite))
     raise GatewiseValueError(
         f"{name} holds {count} value(s) that are not finite, the first {value[where]} at {name}{list(where)}; "
         f"need finite numbers: fill or drop the gaps before the call."
@@ -112,11 +121,10 @@ def check_lengths(lengths: Any, batch: int, time: int) -> Array:
         found = np.empty(0)
     if found.shape != (batch,):
         raise GatewiseValueError(f"lengths has shape {found.shape}; need ({batch},): pass one length per sequence.")
-    if batch and not np.issubdtype(found.dtype, np.integer):
+    if batch and found.dtype.kind not in "iu":
         raise GatewiseTypeError(f"lengths has dtype {found.dtype}; need integers: pass lengths.astype(int).")
-    bad = np.flatnonzero((found < 1) | (found > time))
-    if bad.size:
-        row = int(bad[0])
+    if batch and (int(found.min()) < 1 or int(found.max()) > time):
+        row = int(np.flatnonzero((found < 1) | (found > time))[0])
         raise GatewiseValueError(
             f"lengths[{row}] is {found[row]}; need 1 to {time} (the time axis of x): "
             f"drop empty sequences, pad longer ones."

@@ -4,7 +4,8 @@ The loop is written once for all cells; every matrix product that need not be in
 
 Shapes, with B sequences, T steps, D inputs, H units, G gates:
 
-    x (B, T, D)    state (B, H) each    lengths (B,) or None: from there on a sequence keeps its state
+    x (B, T, D)    lengths (B,) or None: from there on a sequence keeps its state
+    state (S, B, H): one (B, H) for each of the S states of the cell
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gatewise import kernels
-from gatewise.cells import Cell, Record, State
+from gatewise.cells import Cell, State
 from gatewise.errors import Array
 from gatewise.threads import single_threaded_blas
 
@@ -34,24 +35,23 @@ class Run(NamedTuple):
     cell: Cell
     x: Array  # (B, T, D)
     weights: Weights
-    initial: State  # (B, H) each
+    initial: Array  # (S, B, H)
     lengths: Array | None  # (B,)
-    states: State  # (B, T, H) each; 0 past each length
-    record: Record  # (B, T, H) each; 0 past each length; empty if it is to be computed again
-    final: State  # (B, H) each: after the last valid step
+    states: Array  # (S, B, T, H); 0 past each length
+    record: Array  # (R, B, T, H), R recorded values; 0 past each length; (0, B, T, H) if they are to be computed again
+    final: Array  # (S, B, H): after the last valid step
 
-    def previous(self) -> State:
-        """The states before each step, (B, T, H) each: those after it shifted by one, the initial ones first."""
+    def previous(self) -> Array:
+        """The states before each step, (S, B, T, H): those after it shifted by one, the initial ones first."""
         T = self.x.shape[1]
-        pairs = zip(self.initial, self.states, strict=True)
-        return tuple(np.concatenate([first[:, None], s], axis=1)[:, :T] for first, s in pairs)
+        return np.concatenate([self.initial[:, :, None], self.states], axis=2)[:, :, :T]
 
 
 def forward(
     cell: Cell,
     x: Array,
     weights: Weights,
-    initial: State,
+    initial: Array,
     lengths: Array | None = None,
     *,
     keep: bool = True,
@@ -67,7 +67,7 @@ def forward(
         states, kept, final = kernel.forward(x, weights, initial, lengths, keep, record)
     else:
         states, kept, final = _forward(cell, x, weights, initial, lengths)
-        kept = kept if record else ()
+        kept = kept if record else kept[:0]
     return Run(cell, x, weights, initial, lengths, states, kept, final)
 
 
@@ -75,12 +75,12 @@ class Pass(NamedTuple):
     """One backward pass, and what it carried from step to step."""
 
     run: Run
-    dstates: State  # (B, T, H) each: what reached each state from its output and from the next step; 0 past each length
-    dinitial: State  # (B, H) each
+    dstates: Array  # (S, B, T, H): what reached each state from its output and from the next step; 0 past each length
+    dinitial: Array  # (S, B, H)
     gradients: Weights
 
 
-def backward(run: Run, dh: Array, dfinal: State) -> tuple[Array, State, Weights]:
+def backward(run: Run, dh: Array, dfinal: Array) -> tuple[Array, Array, Weights]:
     """Carry the gradients dh (B, T, H) of every output and `dfinal` of the final state back through `run`.
 
     Returns dx (B, T, D), the gradient of the initial state, and those of the weights. dh must be 0 where a sequence has
@@ -90,18 +90,19 @@ def backward(run: Run, dh: Array, dfinal: State) -> tuple[Array, State, Weights]
     return dx, passed.dinitial, passed.gradients
 
 
-def backward_pass(run: Run, dh: Array, dfinal: State, *, keep_dstates: bool = True) -> tuple[Array, Pass]:
-    """As `backward`, with the gradients that reached each state, unless not to `keep_dstates`."""
+def backward_pass(run: Run, dh: Array, dfinal: Array, *, keep_dstates: bool = True) -> tuple[Array, Pass]:
+    """As `backward`, with the gradients that reached each state, or (S, B, 0, H) if not to `keep_dstates`."""
     kernel = kernels.find(run.cell) if len(run.x) else None
     if kernel:
         dx, dinitial, parts, dstates = kernel.backward(*run[1:7], dh, dfinal, keep_dstates)
         return dx, Pass(run, dstates, dinitial, Weights(*parts))
-    dstates = tuple(np.zeros_like(s) for s in run.states) if keep_dstates else ()
-    dx, dinitial, gradients = _backward(run._replace(record=recorded(run)), dh, dfinal, dstates)
+    dstates = np.zeros_like(run.states if keep_dstates else run.states[:, :, :0])
+    again = run._replace(record=recorded(run))
+    dx, dinitial, gradients = _backward(again, dh, dfinal, dstates if keep_dstates else None)
     return dx, Pass(run, dstates, dinitial, gradients)
 
 
-def recorded(run: Run) -> Record:
+def recorded(run: Run) -> Array:
     """Return the record of a run, computed again if it was not kept."""
     if len(run.record) == len(run.cell.recorded):
         return run.record
@@ -110,14 +111,13 @@ def recorded(run: Run) -> Record:
 
 @single_threaded_blas()
 def _forward(
-    cell: Cell, x: Array, weights: Weights, state: State, lengths: Array | None
-) -> tuple[State, Record, State]:
+    cell: Cell, x: Array, weights: Weights, initial: Array, lengths: Array | None
+) -> tuple[Array, Array, Array]:
     W, U, b, c = weights
     B, T, _ = x.shape
-    H = state[0].shape[-1]
-    p = _by_time(x) @ W.T + b
-    states = tuple(np.zeros((B, T, H), x.dtype) for _ in cell.states)
-    record = tuple(np.zeros((B, T, H), x.dtype) for _ in cell.recorded)
+    p, state = _by_time(x) @ W.T + b, tuple(initial)
+    shape = (B, T, state[0].shape[-1])
+    states, record = (np.zeros((len(names), *shape), x.dtype) for names in (cell.states, cell.recorded))
     for t in range(T):
         state_prev = state
         state, recorded = cell.step(p[t], state_prev, U, c)
@@ -129,13 +129,14 @@ def _forward(
             _store(states, t, tuple(np.where(valid, s, 0) for s in state))
             _store(record, t, tuple(np.where(valid, r, 0) for r in recorded))
             state = _choose(valid, state, state_prev)
-    return states, record, tuple(np.array(s) for s in state)
+    return states, record, np.array(state)
 
 
 @single_threaded_blas()
-def _backward(run: Run, dh: Array, dstate: State, dstates: State = ()) -> tuple[Array, State, Weights]:
+def _backward(run: Run, dh: Array, dfinal: Array, dstates: Array | None = None) -> tuple[Array, Array, Weights]:
     cell, x, (W, U, _, _), _, lengths, states, record, _ = run
     B, T, _ = dh.shape
+    dstate = tuple(dfinal)
     dp, dq = (np.empty((T, B, len(weight)), x.dtype) for weight in (W, U))
     previous = run.previous()
     for t in reversed(range(T)):
@@ -143,7 +144,7 @@ def _backward(run: Run, dh: Array, dstate: State, dstates: State = ()) -> tuple[
         dstate_next = dstate
         dp[t], dq[t], dstate = cell.step_backward(dstate, _at(states, t), _at(previous, t), _at(record, t), U)
         valid = None if lengths is None else (t < lengths)[:, None]
-        if dstates:
+        if dstates is not None:
             _store(dstates, t, dstate_next if valid is None else tuple(np.where(valid, d, 0) for d in dstate_next))
         if valid is not None:
             dp[t], dq[t] = np.where(valid, dp[t], 0), np.where(valid, dq[t], 0)
@@ -153,7 +154,7 @@ def _backward(run: Run, dh: Array, dstate: State, dstates: State = ()) -> tuple[
     dp, dq = _rows(dp), _rows(dq)
     dU = cell.recurrent_gradient(dq, h_prev, gates)
     gradients = Weights(dp.T @ _rows(_by_time(x)), dU, dp.sum(axis=0), dq.sum(axis=0))
-    return np.ascontiguousarray(dx), dstate, gradients
+    return np.ascontiguousarray(dx), np.array(dstate), gradients
 
 
 def _by_time(a: Array) -> Array:
@@ -167,11 +168,11 @@ def _rows(a: Array) -> Array:
     return a.reshape(T * B, N)
 
 
-def _at(arrays: tuple[Array, ...], t: int) -> tuple[Array, ...]:
+def _at(arrays: Array, t: int) -> tuple[Array, ...]:
     return tuple(a[:, t] for a in arrays)
 
 
-def _store(arrays: tuple[Array, ...], t: int, values: tuple[Array, ...]) -> None:
+def _store(arrays: Array, t: int, values: tuple[Array, ...]) -> None:
     for a, value in zip(arrays, values, strict=True):
         a[:, t] = value
 

@@ -17,6 +17,7 @@ from gatewise.bench.run import Team, _wrong, disagreement
 from gatewise.layers import RECURRENT
 
 TINY = Case("gru", "after", "float32", Shape(2, 3, 2, 3))
+SHARES = ("share_of_sgemm", "share_of_sgemm_on_all")
 ALONE = ("bench", "--shape", "2,3,2,3", "--seconds", "0.05", "--threads", "1")
 
 
@@ -91,6 +92,9 @@ def test_shares_are_of_the_product_on_as_many_threads(race):
     share = race.case.flops("train") / 1000
     assert race.share(race.series[0]) == pytest.approx(share * 0.1 / 4)  # of 1/20, 1/40, 1/60
     assert race.share(race.series[1]) == pytest.approx(share * 0.05 / 2)  # of 1/20, 1/40, 1/50
+    assert race.share_of_all(race.series[0]) == pytest.approx(share * 0.1 / 6)  # of 1/40, 1/80, 1/60
+    assert race.share_of_all(race.series[1]) == race.share(race.series[1])
+    assert race.speed(race.series[1]) == race.case.flops("train") / 2
     assert race.rate(1) == 1000 / 0.1
     assert race.share(series("gatewise", 3, 1.0, 1.0, 1.0)) is None
 
@@ -118,6 +122,7 @@ def test_tables(race):
     text = as_text(outcome)
     (row,) = [line.split() for line in text.splitlines() if line.startswith("2, 3, 2, 3   train")]
     assert row[5:7] == ["2e+03", "(2)"]
+    assert row[8] == "4%"  # 1620 operations in 2 s beside 1000 in 0.05 s
     assert row[-3:] == ["8e+03", "(1)", "3.00"]
     (row,) = [line.split() for line in text.splitlines() if " torch " in line and "212.0" in line]
     assert row[-4:] == ["200.0", "212.0", "12.0", "0.50"]
@@ -225,6 +230,7 @@ def test_a_hung_or_dead_worker_gives_a_line(code, message, tmp_path, monkeypatch
         (["--cell", "tcn"], "'tcn'; need one of gru"),
         (["--dtype", "float16"], "'float16'; need one of float32"),
         (["--threads", "0"], "--threads is 0; need a whole number"),
+        (["--vectors", "8"], "'8'; need one of 64"),
         (["--seconds", "0"], "--seconds 0.0 is not in the range"),
         (["--peers", "torch,keras"], "keras: need some of torch, jax, onnxruntime"),
     ],
@@ -250,7 +256,7 @@ def test_json():
     assert (done.returncode, done.stderr) == (0, "")
     found = json.loads(done.stdout)
     assert {*found} == {"versions", "machine", "races", "starts", "memory", "notes", "failures"}
-    assert {*found["machine"]} == {"cpu", "cores", "system", "python"}
+    assert {*found["machine"]} == {"cpu", "cores", "vectors", "caches", "system", "python"}
     assert [race["kind"] for race in found["races"]] == ["train", "infer"]
     race = found["races"][0]
     settings = {"cell": "lstm", "dtype": "float64", "shape": [2, 3, 2, 3], "seed": 3, "flops": 24 * 3 * 2 * 3 * 5}
@@ -259,7 +265,7 @@ def test_json():
     assert race["ratios"] == {}
     assert race["sgemm"]["1"] > 0
     (ours,) = race["series"]
-    assert {*ours} == {"system", "threads", "seconds", "rounds", "share_of_sgemm"}
+    assert {*ours} == {"system", "threads", "seconds", "rounds", "flops_a_second", *SHARES}
     assert len(ours["rounds"]) >= 5
     (start,) = found["starts"]
     assert {"system", "kind", "import_seconds", "first_call", "imports_again", "first_call_again"} <= {*start}

@@ -96,10 +96,10 @@ def test_float32_gradients_agree_with_float64(name):
             double.cell,
             *cast([double.x]),
             Weights(*cast(double.weights)),
-            cast(double.initial),
+            *cast([double.initial]),
             double.lengths,
             *cast([double.dh]),
-            cast(double.dfinal),
+            *cast([double.dfinal]),
         )
         need, got = (gradients(recurrence.backward(forward(c), c.dh, c.dfinal)) for c in (double, single))
         for label, a in need.items():

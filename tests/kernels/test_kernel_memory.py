@@ -143,11 +143,10 @@ for name in NAMES:
         for B, T, D, H in [(1, 1, 1, 1), (3, 4, 2, 3), (9, 3, 17, 17), (2, 5, 5, 65)]:
             case = make(name, dtype, B=B, T=T, D=D, H=H)
             weights = recurrence.Weights(*map(guarded, case.weights))
-            initial, dfinal = (tuple(guarded(np.stack(s))) for s in (case.initial, case.dfinal))
+            initial, dfinal = guarded(case.initial), guarded(case.dfinal)
             run = recurrence.forward(case.cell, guarded(case.x), weights, initial)
-            states = tuple(guarded(np.stack(run.states)))
-            record = tuple(guarded(np.stack(run.record))) if run.record else ()
-            for kept in (record, ()):
+            states, record = guarded(run.states), guarded(run.record)
+            for kept in (record, record[:0]):
                 run = run._replace(states=states, record=kept)
                 recurrence.backward(run, guarded(case.dh), dfinal)
 print("done", len(pages) > 100)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from kernel_cases import Case, Weights, assert_close, check, compiled, forward, values
+from kernel_cases import Case, Weights, check, compiled, forward, values
 
 from gatewise import kernels
 from gatewise.activations import sigmoid, sigmoid_slope
@@ -62,7 +62,7 @@ def case_of(cell, dtype, B=5, T=70, D=3, H=33, ragged=True):
     dh = normal(B, T, H)
     if ragged:
         dh[np.arange(T) >= lengths[:, None]] = 0
-    return Case(cell, normal(B, T, D), weights, (normal(B, H),), lengths, dh, (normal(B, H),))
+    return Case(cell, normal(B, T, D), weights, normal(1, B, H), lengths, dh, normal(1, B, H))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["float32", "float64"])
@@ -94,17 +94,6 @@ def test_a_derivative_that_is_nan_at_0_spoils_no_unit(H):
     assert all(np.isfinite(array).all() for array in values(forward(case)).values())
 
 
-def test_prepared_weights_give_what_each_call_prepares():
-    case = case_of(MINIMAL, np.float32)
-    kernel = kernels.find(MINIMAL)
-    prepared = kernel.prepare(case.weights)
-    need = values(forward(case))
-    for _ in range(2):
-        states, record, final = kernel.forward(case.x, case.weights, case.initial, case.lengths, True, True, prepared)
-        got = {"states": states, "record": record, "final": final}
-        assert_close({f"{name}[{k}]": a for name, arrays in got.items() for k, a in enumerate(arrays)}, need, 1e-30)
-
-
 def test_what_does_not_compile_runs_in_numpy_and_says_so():
     def odd(p, q, state_prev):
         return (np.asarray([a.sum() for a in p]) + state_prev[0],), (p[0], p[1])
@@ -115,13 +104,24 @@ def test_what_does_not_compile_runs_in_numpy_and_says_so():
     assert kernels.find(cell) is None  # said once
 
 
+def test_what_changes_from_call_to_call_runs_in_numpy():
+    rng = np.random.default_rng(0)
+
+    def noisy(p, q, state_prev):
+        return (p[0] * rng.normal() + state_prev[0],), (p[0], p[1])
+
+    cell = cell_of(noisy, mixing_backward, ("z", "n"), recurrent=False)
+    with pytest.warns(UserWarning, match="something else at each call"):
+        assert kernels.find(cell) is None
+
+
 def test_another_body_constant_or_helper_is_another_name():
     from gatewise.kernels.pointwise import digest
 
     def scaled(scale):
         return lambda p, q, state_prev: ((scale * p[0] + state_prev[0],), (p[0], p[1]))
 
-    cells = [cell_of(scaled(scale), mixing_backward, ("z", "n")) for scale in (1.0, 1.0, 2.0)]
+    cells = [cell_of(scaled(scale), mixing_backward, ("z", "n"), recurrent=False) for scale in (1.0, 1.0, 2.0)]
     first, again, other = map(digest, cells)
     assert first == again != other
     assert len({digest(MINIMAL), digest(MIXING), first}) == 3

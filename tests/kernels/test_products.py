@@ -10,9 +10,8 @@ from gatewise import kernels
 if not kernels.enabled():
     pytest.skip("kernels are switched off", allow_module_level=True)
 
-from numba import njit
-
 from gatewise.kernels import products
+from gatewise.kernels.marks import routine
 from gatewise.kernels.tiles import tile
 from gatewise.kernels.vectors import BYTES
 
@@ -24,7 +23,6 @@ def lanes(dtype):
     return BYTES // np.dtype(dtype).itemsize
 
 
-@njit
 def product(A, rows, K, B, panels, I, C):
     products.matmul(A, rows, K, B, panels, I, C)
 
@@ -120,6 +118,40 @@ def test_packed_weights_multiply_as_the_weights_do(dtype, G, H, N, rows, seed):
 
 
 @dtypes
+@pytest.mark.parametrize("K", [products.DEPTH, products.DEPTH + 1, 2 * products.DEPTH + 8])
+def test_a_product_in_blocks_of_depth_is_the_product_in_one(dtype, K):
+    """Bit for bit: the sums go on where they were."""
+    rng, rows, panels = np.random.default_rng(K), 7, 5
+    N = panels * lanes(dtype)
+    a, b, init = (rng.normal(size=shape).astype(dtype) for shape in [(rows, K), (K, N), (N,)])
+    c, one = np.empty((2, rows, N), dtype)
+    product(operand(a, 0, K, 1), rows, K, operand(b, 0, N), panels, operand(init, 0, 0), operand(c, 0, N))
+    for m in range(rows):  # alone, a row is not cut
+        A, C = operand(a, m * K, K, 1), operand(one, m * N, N)
+        product(A, 1, K, operand(b, 0, N), panels, operand(init, 0, 0), C)
+    np.testing.assert_array_equal(c, one)
+    np.testing.assert_allclose(c, init + a @ b, rtol=0, atol=100 * K * np.finfo(dtype).eps)
+
+
+@dtypes
+@pytest.mark.parametrize(
+    ("rows", "K", "panels"), [(3, 5, 2), (products.ROWS_TO_PACK, 17, 13), (products.ROWS_TO_PACK + 9, 65, 25)]
+)
+def test_a_product_over_time_adds_to_what_is_there_packed_or_not(dtype, rows, K, panels):
+    rng, L = np.random.default_rng(K), lanes(dtype)
+    N = panels * L
+    a, b, c = (integers(rng, shape, dtype) for shape in [(K, rows + 3), (K, N + 2), (rows, N)])
+    sizes = (rows * (K + -K % L + L), K * products.GROUP * L) if rows >= products.ROWS_TO_PACK else (0, 0)
+    need = c + a[:, 2 : rows + 2].T @ b[:, 1 : N + 1]
+    for left, right in {sizes, (0, 0)}:
+        total = c.copy()
+        memory = np.full(left, np.nan, dtype), np.full(right, np.nan, dtype)
+        A, B, C = operand(a, 2, rows + 3), operand(b, 1, N + 2), operand(total, 0, N)
+        products.add_product(A, rows, K, B, panels, C, *memory)
+        np.testing.assert_array_equal(total, need)
+
+
+@dtypes
 def test_a_row_of_a_product_does_not_depend_on_the_rows_and_panels_beside_it(dtype):
     rng = np.random.default_rng(4)
     L, K, panels = lanes(dtype), 70, 31
@@ -157,7 +189,7 @@ def test_products_keep_nan_and_infinity(dtype):
 def test_a_tile_of_any_size_begins_where_it_is_told(dtype, rows, panels):
     apply = tile(rows, panels)
 
-    @njit
+    @routine
     def run(A, B, I, C, K, m0, j0):
         apply(A, B, I, C, K, m0, j0)
 
@@ -206,29 +238,27 @@ def test_add_columns_adds_to_what_is_there(dtype, rows):
     np.testing.assert_array_equal(total[: lanes(dtype)], untouched)
 
 
-@njit
-def taken(workspace, size):
-    """Two pieces of scratch memory, and whether they fit."""
-    return products.scratch(workspace, size), products.scratch(workspace, size), products.fits(workspace)
+@routine
+def taken(workspace, size, starts):
+    """Take two pieces of scratch memory; write where they start, return whether they fit."""
+    one, other = products.scratch(workspace, size), products.scratch(workspace, size)
+    starts[0], starts[1] = one.ctypes.data, other.ctypes.data
+    return products.fits(workspace)
 
 
 @dtypes
 @pytest.mark.parametrize("size", [0, 1, 100])
 def test_scratch_is_aligned_and_apart_and_says_how_much_it_needs(dtype, size):
-    _, _, enough = taken(arena(dtype, 8), 100)
-    assert not enough
+    starts, itemsize = np.zeros(2, np.int64), np.dtype(dtype).itemsize
+    assert not taken(arena(dtype, 8), 100, starts)
     workspace = arena(dtype, 8)
-    taken(workspace, size)
+    taken(workspace, size, starts)
     need = int(workspace[1][0]) + lanes(dtype)  # memory may start off a vector
     workspace = arena(dtype, need)
-    one, other, enough = taken(workspace, size)
-    assert enough
-    for part in (one, other):
-        assert part.shape == (size,)
-        assert part.dtype == dtype
-        assert size == 0 or part.ctypes.data % BYTES == 0
-    one[:], other[:] = 1, 2
-    assert (one == 1).all()
+    assert taken(workspace, size, starts)
+    first, last = workspace[0].ctypes.data, workspace[0].ctypes.data + workspace[0].nbytes
+    assert first <= starts[0] <= starts[0] + size * itemsize <= starts[1] <= starts[1] + size * itemsize <= last
+    assert size == 0 or not (starts % BYTES).any()
 
 
 def columns(M, row, G, H, column, count):

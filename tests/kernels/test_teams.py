@@ -22,7 +22,6 @@ from kernel_cases import (
 )
 
 from gatewise import recurrence
-from gatewise.cells import gru
 from gatewise.threads import run_as_team, run_together
 
 pytestmark = compiled
@@ -132,18 +131,18 @@ def test_a_member_that_fails_does_not_leave_the_others_waiting():
     from gatewise.kernels import dispatch
     from gatewise.kernels.meeting import meet
 
-    def run(tag, workspace, arrays, share):
-        (_, _, u0, _), (counter, size, _) = share
+    def run(arguments):
+        *_, counter, _, numbers = arguments
+        _, _, u0, _, size = numbers
         if u0:
             raise MemoryError("no room")
         meet(counter, size)
         met.append(u0)
 
     met = []
-    kernel = dispatch.Kernel(gru.RESET_AFTER, None, run, run)
     team = dispatch.Team(np.zeros(1, np.int64), 2, np.empty(0))
-    shares = [dispatch.Share(dispatch.Part(0, 1, *units), team) for units in [(0, 8), (8, 16)]]
-    tasks = [lambda share=share: kernel._call(run, (np.zeros(1),), share) for share in shares]
+    shares = [dispatch.Share(np.array((0, 1, *units, 2)), team) for units in [(0, 8), (8, 16)]]
+    tasks = [lambda share=share: dispatch._call(run, (np.zeros(1),), share) for share in shares]
     with pytest.raises(MemoryError, match="no room"):
         run_together(tasks)
     assert len(met) == 1

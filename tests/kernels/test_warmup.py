@@ -12,7 +12,7 @@ import pytest
 import gatewise
 from gatewise import kernels
 from gatewise.cells import FORMS
-from gatewise.kernels import cache
+from gatewise.kernels import announcement, cache
 
 TRAIN = """
 import numpy as np, gatewise as gw
@@ -23,7 +23,7 @@ print(gru.backward(tape, y)[0].sum())
 
 WORKERS = """
 from multiprocessing import get_context
-from gatewise.kernels.cache import _first_to_announce
+from gatewise.kernels.announcement import _first_to_announce
 if __name__ == "__main__":
     with get_context("{method}").Pool(2) as pool:
         answers = [pool.apply_async(_first_to_announce) for _ in range(4)]
@@ -33,7 +33,7 @@ if __name__ == "__main__":
 """
 JOBLIB = """
 from joblib import Parallel, delayed
-from gatewise.kernels.cache import _first_to_announce
+from gatewise.kernels.announcement import _first_to_announce
 print(sum(Parallel(2)(delayed(_first_to_announce)() for _ in range(4))))
 """
 
@@ -86,11 +86,11 @@ def test_one_of_many_workers_announces_compiling(script, tmp_path):
 
 @needs_kernels
 def test_a_forgotten_announcement_counts_no_more(tmp_path, monkeypatch):
-    monkeypatch.setattr(cache.tempfile, "tempdir", str(tmp_path))
-    assert (cache._first_to_announce(), cache._first_to_announce()) == (True, False)
+    monkeypatch.setattr(announcement.tempfile, "tempdir", str(tmp_path))
+    assert (announcement._first_to_announce(), announcement._first_to_announce()) == (True, False)
     (marker,) = tmp_path.iterdir()
     os.utime(marker, (0, 0))
-    assert (cache._first_to_announce(), cache._first_to_announce()) == (True, False)
+    assert (announcement._first_to_announce(), announcement._first_to_announce()) == (True, False)
 
 
 @needs_kernels
@@ -109,13 +109,23 @@ def test_without_a_writable_folder_kernels_are_compiled_anew(tmp_path):
 
 @needs_kernels
 def test_code_from_other_sources_is_dropped(tmp_path, monkeypatch):
-    from gatewise.kernels import cache
+    monkeypatch.setattr(cache, "_folder", lambda: tmp_path)
+    monkeypatch.setattr(cache, "_drop_stale_code", cache._drop_stale_code.__wrapped__)
+    for text in ("one", "two", "one"):
+        monkeypatch.setattr(cache, "sources", lambda text=text: text)
+        assert cache.read("f") is None
+        cache.write("f", text.encode(), ["g"])
+        assert cache.read("f") == (text.encode(), ["g"])
+        assert len(list(tmp_path.iterdir())) == 1
 
-    source, code = tmp_path / "activations.py", tmp_path / "f.nbi"
-    monkeypatch.setattr(cache, "_sources", lambda: [source])
-    monkeypatch.setattr(cache, "_FOLDER", tmp_path)
-    for text, stays in (("one", False), ("one", True), ("two", False), ("two", True), ("one", False)):
-        source.write_text(text)
-        code.write_text("")
-        cache.drop_stale_code()
-        assert code.exists() == stays
+
+@needs_kernels
+def test_a_damaged_file_counts_as_missing(tmp_path, monkeypatch):
+    monkeypatch.setattr(cache, "_folder", lambda: tmp_path)
+    cache.write("f", b"code", ["g"])
+    (kept,) = tmp_path.iterdir()
+    whole = kept.read_bytes()
+    assert cache.read("f") == (b"code", ["g"])
+    for damaged in (b"", b"[", b"[]\n", whole[:-1], whole.replace(b"code", b"core"), whole + b"0"):
+        kept.write_bytes(damaged)
+        assert cache.read("f") is None

@@ -2,6 +2,7 @@
 
     cases.py      what is computed: shapes, data, floating-point operations
     systems/      how each system computes it, one file each, the same verbs
+    machine.py    what the figures depend on
     worker.py     one process for one system and number of threads; does what it is asked over a pipe
     pool.py       the processes, as the parent sees them
     run.py        who is asked what, and when

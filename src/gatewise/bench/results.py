@@ -55,11 +55,21 @@ class Race:
         """Return the large product's operations a second."""
         return next((self.product_flops / s.seconds for s in self.floor if s.threads == threads), None)
 
+    def speed(self, series: Series) -> float:
+        """Return the operations a second of a series."""
+        return self.case.flops(self.kind) / series.seconds
+
+    def share_of_all(self, series: Series) -> float | None:
+        """Return the operations a second of a series over those of the large product on the most threads."""
+        floor = max(self.floor, key=lambda s: s.threads, default=None)
+        return self._share_of(floor, series) if floor else None
+
     def share(self, series: Series) -> float | None:
         """Return the operations a second of a series over those of the large product on as many threads."""
         floor = next((s for s in self.floor if s.threads == series.threads), None)
-        if floor is None:
-            return None
+        return self._share_of(floor, series) if floor else None
+
+    def _share_of(self, floor: Series, series: Series) -> float:
         return self.case.flops(self.kind) / self.product_flops * paired_ratio(floor.rounds, series.rounds)
 
 
@@ -95,7 +105,10 @@ class Memory:
 
 @dataclass
 class Outcome:
-    """Everything a run found. `failures`: what should have worked; `notes`: what could not be compared, and why."""
+    """Everything a run found. `failures`: what should have worked; `notes`: what could not be compared, and why.
+
+    `vectors`: the bytes to which vectors were narrowed, if they were.
+    """
 
     versions: dict[str, str] = field(default_factory=dict)
     races: list[Race] = field(default_factory=list)
@@ -103,6 +116,7 @@ class Outcome:
     memory: list[Memory] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+    vectors: int | None = None
 
     def note(self, text: str) -> None:
         """Add a note, once."""

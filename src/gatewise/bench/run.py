@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from gatewise.bench.cases import KINDS, Case
+from gatewise.bench.machine import narrowed
 from gatewise.bench.pool import PATIENCE, LostError, RefusedError, Worker
 from gatewise.bench.results import Memory, Outcome, Race, Series, Start, schedule
 from gatewise.bench.systems import FLOOR, OURS, floor, imported
@@ -34,6 +35,7 @@ class Settings:
     seconds: float = 2.0
     extras: bool = True  # first calls and memory
     patience: float = PATIENCE
+    vectors: int | None = None  # their bytes, for Gatewise and NumPy; None leaves them as wide as they are
 
     @property
     def steps(self) -> int:
@@ -42,8 +44,15 @@ class Settings:
 
 
 def run(settings: Settings, advance: Callable[[str], None] = lambda text: None) -> Outcome:
-    """Compare Gatewise with every peer that can be imported; `advance` is called with a word after each step."""
-    outcome = Outcome()
+    """Compare Gatewise with every peer that can be imported; `advance` is called with a word after each step.
+
+    Raises
+    ------
+    GatewiseError
+        If the processor has no vectors as wide as the settings ask for.
+    """
+    narrowed(settings.vectors)
+    outcome = Outcome(vectors=settings.vectors)
     with tempfile.TemporaryDirectory(prefix="gatewise-bench-") as name:
         folder = Path(name)
         systems = [OURS, *_installed(settings, outcome)]
@@ -94,7 +103,7 @@ def _team(systems: list[str], settings: Settings, folder: Path, outcome: Outcome
     try:
         for system in systems:
             for threads in settings.threads:
-                worker = Worker(system, threads, folder, settings.patience)
+                worker = Worker(system, threads, folder, settings.patience, **narrowed(settings.vectors))
                 started.append(worker)
                 if not _greet(team, worker, settings.required or system in (OURS, FLOOR)):
                     break
@@ -209,7 +218,8 @@ def _fresh(
     system: str, threads: int, do: str, case: Case, settings: Settings, folder: Path, outcome: Outcome, cache: str = ""
 ) -> tuple[float, dict[str, Any]]:
     """Ask a process that has done nothing yet; returns the seconds of its import, and its answer."""
-    worker = Worker(system, threads, folder, settings.patience, **({"NUMBA_CACHE_DIR": cache} if cache else {}))
+    extra = narrowed(settings.vectors) | ({"NUMBA_CACHE_DIR": cache} if cache else {})
+    worker = Worker(system, threads, folder, settings.patience, **extra)
     try:
         seconds: float = worker.ask("hello")["import_seconds"]
         return seconds, worker.ask(do, case=case)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import platform
-import re
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from statistics import median
 from typing import Any
 
+from gatewise.bench.machine import machine
 from gatewise.bench.results import Memory, Outcome, Race, Series, Start
 from gatewise.bench.systems import OURS
 from gatewise.printing import text_table
@@ -31,48 +28,26 @@ def as_text(outcome: Outcome) -> str:
 def heading(outcome: Outcome) -> str:
     """Return the versions, the machine and what was computed."""
     versions = ", ".join(f"{name} {version}" for name, version in outcome.versions.items())
-    where = machine()
+    where = machine(outcome.vectors)
     cases = [race.case for race in outcome.races]
     what = sorted({f"{c.cell}{f' reset={c.reset}' if c.cell == 'gru' else ''}, {c.dtype}" for c in cases})
-    return "\n".join(filter(None, [versions, f"{where['cpu']}, {where['cores']} cores, {where['system']}", *what]))
-
-
-def machine() -> dict[str, Any]:
-    """Return what the figures depend on."""
-    return {
-        "cpu": _cpu(),
-        "cores": cores(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
-    }
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _cpu() -> str:
-    try:
-        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE)
-    except OSError:
-        found = None
-    return found[1] if found else platform.processor() or "unknown processor"
+    system = f"{where['cpu']}, {where['cores']} cores, {where['system']}"
+    caches = (f"L{level} {size // 1024} KiB" for level, size in where["caches"].items())
+    inside = ", ".join([f"vectors of {where['vectors']} bytes" if where["vectors"] else "no kernels", *caches])
+    return "\n".join(filter(None, [versions, system, inside, *what]))
 
 
 def _race_table(races: Sequence[Race]) -> str:
     peers = list(dict.fromkeys(s for race in races for s in race.systems() if s != OURS))
-    header = ["B, T, D, H", "", OURS, "of sgemm"]
+    header = ["B, T, D, H", "", OURS, "GFLOP/s", "of sgemm"]
     for peer in peers:
         header += [peer, "ratio"]
     rows = [_race_row(race, peers) for race in races]
     legend = (
         "Milliseconds (threads), each system at its quickest number of threads; medians of alternating rounds.\n"
         "ratio: time over ours, round by round. train: forward and all gradients; infer: forward only.\n"
-        "of sgemm: operations a second over those of a 1024 × 1024 product of NumPy on as many threads,\n"
-        f"here {_rates(races)}."
+        "GFLOP/s: operations of the matrix products a second; of sgemm: the same over those of a 1024 × 1024 product\n"
+        f"of NumPy on the most threads, here {_rates(races)}."
     )
     return text_table(header, rows, right=range(2, len(header))) + "\n\n" + legend
 
@@ -89,7 +64,8 @@ def _rates(races: Sequence[Race]) -> str:
 
 def _race_row(race: Race, peers: Sequence[str]) -> list[str]:
     ours = race.best(OURS)
-    row = [str(race.case.shape), race.kind, _time(ours), _known(race.share(ours) if ours else None, "{:.0%}")]
+    rate, share = (race.speed(ours) / 1e9, race.share_of_all(ours)) if ours else (None, None)
+    row = [str(race.case.shape), race.kind, _time(ours), _known(rate, "{:.3g}"), _known(share, "{:.0%}")]
     for peer in peers:
         row += [_time(race.best(peer)), _known(race.ratio(peer), "{:.2f}")]
     return row
@@ -140,7 +116,7 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
     """Return everything, times in seconds, memory in bytes."""
     return {
         "versions": outcome.versions,
-        "machine": machine(),
+        "machine": machine(outcome.vectors),
         "races": [_race_json(race) for race in outcome.races],
         "starts": [_plain(start) for start in outcome.starts],
         "memory": [_plain(m) | {"step": m.step} for m in outcome.memory],
@@ -167,7 +143,9 @@ def _series_json(race: Race, s: Series) -> dict[str, Any]:
         "threads": s.threads,
         "seconds": s.seconds,
         "rounds": list(s.rounds),
+        "flops_a_second": race.speed(s),
         "share_of_sgemm": race.share(s),
+        "share_of_sgemm_on_all": race.share_of_all(s),
     }
 
 

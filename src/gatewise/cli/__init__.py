@@ -13,7 +13,6 @@ import click
 
 from gatewise import __version__
 from gatewise.cli import mistakes
-from gatewise.errors import GatewiseError
 
 VERBS = {
     "bench": "Time gatewise beside PyTorch, JAX and ONNX Runtime.",
@@ -101,11 +100,15 @@ def main() -> NoReturn:
         code = 2
     except click.ClickException as error:
         code = _refuse(mistakes.told(error))
-    except GatewiseError as error:
-        code = _refuse(f"gatewise: {error}")
     except (click.Abort, KeyboardInterrupt):
         click.echo("gatewise: interrupted", err=True)
         code = 130
+    except Exception as error:
+        from gatewise.errors import GatewiseError  # imports NumPy, which `--help` does not need
+
+        if not isinstance(error, GatewiseError):
+            raise
+        code = _refuse(f"gatewise: {error}")
     sys.exit(code)
 
 

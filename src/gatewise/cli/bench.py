@@ -8,7 +8,7 @@ import sys
 import click
 
 from gatewise import bench
-from gatewise.bench.table import cores
+from gatewise.bench.machine import cores
 from gatewise.cli.mistakes import Number, OneOf
 from gatewise.layers import RECURRENT
 from gatewise.progress import progress_bar
@@ -55,6 +55,11 @@ def _peers(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
     type=Number(1, 1024),
     help="May be repeated; each system counts at its quickest. Default: 1 and all cores.",
 )
+@click.option(
+    "--vectors",
+    type=OneOf(["64", "32", "16"]),
+    help="Bytes of a vector, for Gatewise and NumPy, at most what the processor has: 32 as with AVX2, 16 as with SSE.",
+)
 @click.option("--peers", callback=_peers, help="Some of torch,jax,onnxruntime. Default: those installed.")
 @click.option(
     "--seconds",
@@ -74,6 +79,7 @@ def command(
     reset: str,
     dtype: str,
     threads: tuple[int, ...],
+    vectors: str | None,
     peers: tuple[str, ...] | None,
     seconds: float,
     timings_only: bool,
@@ -94,6 +100,7 @@ def command(
         required=peers is not None,
         seconds=seconds,
         extras=not timings_only,
+        vectors=int(vectors) if vectors else None,
     )
     with progress_bar(settings.steps, not quiet, "measuring") as advance:
         outcome = bench.run(settings, advance)

@@ -17,12 +17,12 @@ from gatewise.progress import progress_bar
 def command(as_json: bool, quiet: bool) -> None:
     """Compile every kernel now, so that no later process has to wait.
 
-    For images and continuous integration: compiled code is kept in Numba's cache, in the package's folder or, if that
-    cannot be written, in the user's. Exit code 1 if kernels are switched off or Numba is not there.
+    For images and continuous integration: compiled code is kept in the package's folder or, if that cannot be written,
+    in the user's. Exit code 1 if kernels are switched off or llvmlite is not there.
     """
     if not kernels.enabled():
         click.echo(
-            "gatewise warmup: there are no kernels: GATEWISE_KERNELS is 0, or Numba cannot be imported.", err=True
+            "gatewise warmup: there are no kernels: GATEWISE_KERNELS is 0, or llvmlite cannot be imported.", err=True
         )
         sys.exit(1)
     with progress_bar(len(kernels.variants()), not quiet, "compiling") as advance:

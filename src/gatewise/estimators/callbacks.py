@@ -85,6 +85,11 @@ class NetworkEpochs:
             self._fit = estimator._init_callback_context(max_subtasks=None)
             self._fit.call_on_fit_task_begin(estimator=estimator, **arguments)
 
+    @property
+    def hooks(self) -> tuple[Callable[[dict[str, Any], Any], bool], ...]:
+        """`end`, if any callback is set that could want to hear of epochs."""
+        return (self.end,) if getattr(self._estimator, "_skl_callbacks", ()) else ()
+
     def end(self, record: dict[str, Any], model: Any) -> bool:
         """Begin and end the task of an epoch; return whether to stop. A callback of `gatewise.train`."""
         if self._fit is None:

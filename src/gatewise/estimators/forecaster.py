@@ -275,7 +275,7 @@ class RecurrentForecaster(CallbackSupportMixin, Forecasts[Forecast, Quantiles], 
         judge_horizon(self.horizon, data.panel.stop - data.panel.start)
         rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31))
         epochs = NetworkEpochs(self, X=X, y=y)
-        settings = self._settings(data, [*callbacks, epochs.end])
+        settings = self._settings(data, [*callbacks, *epochs.hooks])
         fitted, history = fitting.fit(data.panel, settings, rng, bool(self.verbose))
         self._take(data.fitted(fitted), history)
         epochs.close()

@@ -74,6 +74,13 @@ class Axis:
 
     def stamps(self, steps: int) -> Any:
         """The dates of the last `steps` steps, of periods their starts, without a frequency; the numbers of numbers."""
+        return self._whole_stamps if steps == self.length else self._past_stamps(steps)
+
+    @cached_property
+    def _whole_stamps(self) -> Any:
+        return self._past_stamps(self.length)
+
+    def _past_stamps(self, steps: int) -> Any:
         return before(self.last, steps, self.frequency) if self.kind == "dates" else stamps(self.past(steps))
 
     def number_of_first(self, steps: int) -> int:

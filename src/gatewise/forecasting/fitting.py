@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -69,8 +70,6 @@ def fit_again(
     final = replace(fitted, linear=path, combination=combination)
     if not (fitted.network_share or fitted.own_spread):
         return final
-    networks = [
-        recurrent.fit(training_rows(final, windows, rng), LEARNED, settings.network, rng, progress=progress)
-        for _ in range(settings.n_networks)
-    ]
+    rows = partial(training_rows, final, windows, rng)
+    networks = recurrent.fit_several(settings.n_networks, rows, LEARNED, settings.network, rng, progress=progress)
     return replace(final, networks=tuple(network for network, _ in networks))

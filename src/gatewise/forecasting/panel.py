@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -123,6 +123,11 @@ class Panel:
         y, known, past = ([a[at] for at in parts] for a in (self.y, self.known, self.past))
         begun = self.first + np.array([at.start for at in parts]) - self.start
         return Panel.of(y, known, past, self.static, begun)
+
+    @cached_property
+    def scales(self) -> dict[Any, Array]:
+        """What `plan` has found of the scale of each series (series,), so that it is found once."""
+        return {}
 
     @cached_property
     def _seen(self) -> Array:

@@ -75,7 +75,10 @@ def scales(panel: Panel, reference: Reference) -> tuple[Array, Array]:
 
 def spread(panel: Panel, lag: int) -> Array:
     """Mean absolute change over `lag` steps of each series (series,); 0 if it never changes or has one observation."""
-    return np.array([_mean_change(panel.y[a:b], lag) for a, b in zip(panel.start, panel.stop, strict=True)], float)
+    if lag not in panel.scales:
+        parts = zip(panel.start, panel.stop, strict=True)
+        panel.scales[lag] = np.array([_mean_change(panel.y[a:b], lag) for a, b in parts], float)
+    return panel.scales[lag].copy()
 
 
 def _mean_change(y: Array, lag: int) -> float:
@@ -89,8 +92,10 @@ def _mean_change(y: Array, lag: int) -> float:
 
 def deviation(panel: Panel) -> Array:
     """Standard deviation of each series (series,); 0 with one observation."""
-    parts = [panel.y[a:b] for a, b in zip(panel.start, panel.stop, strict=True)]
-    return np.array([_standard_deviation(y[np.isfinite(y)]) for y in parts])
+    if "deviation" not in panel.scales:
+        parts = [panel.y[a:b] for a, b in zip(panel.start, panel.stop, strict=True)]
+        panel.scales["deviation"] = np.array([_standard_deviation(y[np.isfinite(y)]) for y in parts])
+    return panel.scales["deviation"].copy()
 
 
 def _standard_deviation(y: Array) -> float:

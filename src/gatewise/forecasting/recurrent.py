@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -14,10 +15,12 @@ from gatewise.forecasting.panel import Panel
 from gatewise.forecasting.plan import Plan
 from gatewise.forecasting.windows import Windows
 from gatewise.layers import Dense, Dropout, Layer, Sequential
+from gatewise.layers.layer import Params, Rng
 from gatewise.layers.registry import recurrent_class
 from gatewise.losses import pinball
 from gatewise.optimizers import AdamW
 from gatewise.schedules import OneCycle
+from gatewise.threads import get_num_threads, run_side_by_side
 from gatewise.training import History, train
 from gatewise.training.epochs import Callback
 
@@ -46,6 +49,10 @@ class NetworkSettings(NamedTuple):
     batch_size: int
     max_iter: int | None = None
     callbacks: tuple[Callback, ...] = ()
+
+
+Trained = tuple[Sequential, History]
+"""A network, and how it was trained."""
 
 
 def feature_count(panel: Panel) -> int:
@@ -98,13 +105,11 @@ def _age(seen: Array) -> Array:
 
 
 def samples(windows: Windows, base: Array) -> Samples:
-    """Training rows: inputs, targets in units of noise, and weights, 0 in the context and where no target is of use."""
+    """Training rows: inputs, targets (n, horizon) in units of noise, and weights, 0 where no target is of use."""
     x = inputs(windows, base)
     target = windows.targets(base)
     weight = np.abs(target) <= LARGEST_TARGET
-    context = np.zeros((len(x), windows.plan.context))
-    y = np.concatenate([context, np.where(weight, target, 0)], axis=1).astype(np.float32)
-    return Samples(x, y, weights=np.concatenate([context, weight], axis=1).astype(np.float32))
+    return Samples(x, np.where(weight, target, 0).astype(np.float32), weights=weight.astype(np.float32))
 
 
 def most_windows(plan: Plan, features: int) -> int:
@@ -119,33 +124,123 @@ def fit(
     rng: np.random.Generator,
     validation: Samples | None = None,
     progress: bool = False,
-) -> tuple[Sequential, History]:
+) -> Trained:
     """Train a network on the pinball loss of all levels; it starts at the levels' quantiles of the targets."""
-    model = build(rows.x.shape[2], len(levels), settings, rng)
-    head = len(model.layers) - 1
-    model.params[f"{head}.weight"][...] = 0
+    return _Training(started(rows, levels, settings, rng), rows, levels, settings, validation, progress).run(rng)
+
+
+def fit_several(
+    count: int,
+    draw_rows: Callable[[], Samples],
+    levels: Sequence[float],
+    settings: NetworkSettings,
+    rng: np.random.Generator,
+    validation: Samples | None = None,
+    progress: bool = False,
+) -> list[Trained]:
+    """Train networks as `fit` does, each on rows of its own; side by side where that gives the same numbers.
+
+    One that drops values or may stop early draws an unknown number of times from `rng`, so that the next has to wait.
+    """
+    if progress or settings.callbacks or settings.dropout:
+        return [fit(draw_rows(), levels, settings, rng, validation, progress) for _ in range(count)]
+    trained: list[Trained] = []
+    while len(trained) < count:
+        some = range(min(get_num_threads(), count - len(trained)))
+        trained += run_side_by_side([_prepared(draw_rows(), levels, settings, rng, validation) for _ in some])
+    return trained
+
+
+def _prepared(
+    rows: Samples,
+    levels: Sequence[float],
+    settings: NetworkSettings,
+    rng: np.random.Generator,
+    validation: Samples | None,
+) -> Callable[[], Trained]:
+    """Return the training of a network, and move `rng` on by what it will draw."""
+    training = _Training(started(rows, levels, settings, rng), rows, levels, settings, validation)
+    own = copy.deepcopy(rng)
+    for _ in range(training.epochs):
+        rng.permutation(len(rows.x))
+    return partial(training.run, own)
+
+
+class _Training(NamedTuple):
+    """A network at its start, and how it is to be trained."""
+
+    network: Sequential
+    rows: Samples
+    levels: Sequence[float]
+    settings: NetworkSettings
+    validation: Samples | None
+    progress: bool = False
+
+    @property
+    def batches(self) -> int:
+        return -(-len(self.rows.x) // self.settings.batch_size)
+
+    @property
+    def epochs(self) -> int:
+        settings = self.settings
+        return max(1, min(round(settings.max_updates / self.batches), settings.max_iter or MOST_EPOCHS))
+
+    def run(self, rng: np.random.Generator) -> Trained:
+        """Train it; `rng` gives the order of rows and what is dropped."""
+        rows, settings, validation = self.rows, self.settings, self.validation
+        *below, head = self.network.layers
+        schedule = OneCycle(settings.learning_rate_init, max(2, self.epochs * self.batches), pct_start=WARM_UP)
+        history = train(
+            Sequential(*below, Ahead(rows.y.shape[1]), head),
+            rows.x,
+            rows.y,
+            weights=rows.weights,
+            loss=partial(pinball, quantiles=self.levels),
+            optimizer=AdamW(schedule, weight_decay=settings.alpha),
+            epochs=self.epochs,
+            batch_size=settings.batch_size,
+            validation=None if validation is None else (validation.x, validation.y, None, validation.weights),
+            clip=LONGEST_GRADIENT,
+            rng=rng,
+            callbacks=settings.callbacks,
+            progress=self.progress,
+        )
+        return self.network, history
+
+
+def started(rows: Samples, levels: Sequence[float], settings: NetworkSettings, rng: np.random.Generator) -> Sequential:
+    """A network that gives the levels' quantiles of the targets."""
+    network = build(rows.x.shape[2], len(levels), settings, rng)
+    head = network.layers[-1].params
+    head["weight"][...] = 0
     assert rows.weights is not None
     seen = rows.y[rows.weights > 0]
-    model.params[f"{head}.bias"][...] = np.quantile(seen, levels) if len(seen) else 0
-    batches = -(-len(rows.x) // settings.batch_size)
-    epochs = max(1, min(round(settings.max_updates / batches), settings.max_iter or MOST_EPOCHS))
-    schedule = OneCycle(settings.learning_rate_init, max(2, epochs * batches), pct_start=WARM_UP)
-    history = train(
-        model,
-        rows.x,
-        rows.y,
-        weights=rows.weights,
-        loss=partial(pinball, quantiles=levels),
-        optimizer=AdamW(schedule, weight_decay=settings.alpha),
-        epochs=epochs,
-        batch_size=settings.batch_size,
-        validation=None if validation is None else (validation.x, validation.y, None, validation.weights),
-        clip=LONGEST_GRADIENT,
-        rng=rng,
-        callbacks=settings.callbacks,
-        progress=progress,
-    )
-    return model, history
+    head["bias"][...] = np.quantile(seen, levels) if len(seen) else 0
+    return network
+
+
+class Ahead(Layer):
+    """The last steps of a sequence, (batch, time, N) to (batch, steps, N): those that have targets."""
+
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
+        self.dtype = np.dtype(np.float32)
+        self.params = Params()
+
+    def config(self) -> dict[str, Any]:  # noqa: D102
+        return {"steps": self.steps}
+
+    def forward(
+        self, x: Array, state: Any = None, *, lengths: Any = None, training: bool = False, rng: Rng = None
+    ) -> tuple[Array, None, tuple[int, ...]]:
+        """Return the last steps, None (no state) and the shape of x."""
+        return np.ascontiguousarray(x[:, -self.steps :]), None, x.shape
+
+    def backward(self, tape: tuple[int, ...], dy: Array, dstate: Any = None) -> tuple[Array, None, dict[str, Array]]:
+        """Return dx, 0 at all other steps, None (no state) and no parameter gradients."""
+        dx = np.zeros(tape, dy.dtype)
+        dx[:, -self.steps :] = dy
+        return dx, None, {}
 
 
 def build(features: int, outputs: int, settings: NetworkSettings, rng: np.random.Generator | int) -> Sequential:

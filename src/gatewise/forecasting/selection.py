@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -305,10 +306,8 @@ def _train_in(
     some = fold.measured(fitted.plan).thinned(MOST_VALIDATION)
     validation = recurrent.samples(some, fitted.base(some))
     training = fold.training(fitted.plan)
-    trained = [
-        recurrent.fit(training_rows(fitted, training, rng), LEARNED, settings.network, rng, validation, progress)
-        for _ in range(count)
-    ]
+    rows = partial(training_rows, fitted, training, rng)
+    trained = recurrent.fit_several(count, rows, LEARNED, settings.network, rng, validation, progress)
     return [network for network, _ in trained], trained[-1][1]
 
 

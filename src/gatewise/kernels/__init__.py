@@ -6,11 +6,11 @@ use, nothing is compiled before the first call, and compiled code is kept in Num
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 import warnings
 from collections.abc import Callable
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from gatewise.cells import FORMS, Cell
@@ -18,16 +18,18 @@ from gatewise.cells.cell import PlainStep, PlainStepBackward, recurrent_gradient
 
 if TYPE_CHECKING:
     from gatewise.kernels.dispatch import Kernel
+    from gatewise.kernels.pooling import Pools
     from gatewise.kernels.steps import Streams
+    from gatewise.kernels.updating import Updates
 
 
-@cache
+@functools.cache
 def enabled() -> bool:
-    """Whether kernels are used: yes, unless GATEWISE_KERNELS is 0 or Numba cannot be imported."""
+    """Whether kernels are used: yes, unless GATEWISE_KERNELS is 0 or llvmlite cannot be imported."""
     if os.environ.get("GATEWISE_KERNELS", "1") == "0":
         return False
     try:
-        import numba  # noqa: F401
+        import llvmlite  # noqa: F401
     except ImportError:
         return False
     return True
@@ -45,7 +47,7 @@ def warm_up(done: Callable[[str], None] = lambda text: None) -> float:
     for cell, dtype in variants():
         G, Q = len(cell.gates), sum(phase.products for phase in cell.phases)
         x = np.zeros((1, 1, 1), dtype)
-        state = tuple(np.zeros((1, 1), dtype) for _ in cell.states)
+        state = np.zeros((len(cell.states), 1, 1), dtype)
         weights = tuple(np.zeros(shape, dtype) for shape in ((G, 1), (Q, 1), (G,), (Q,)))
         kernel = find(cell)
         if kernel:
@@ -53,6 +55,10 @@ def warm_up(done: Callable[[str], None] = lambda text: None) -> float:
             kernel.backward(x, weights, state, None, states, record, x, state)
             streams(kernel, 1, 1, 1, 1, np.dtype(dtype))
         done(f"{cell.name} {dtype}")
+    if enabled():
+        from gatewise.kernels import crew
+
+        crew.compiled()
     return time.perf_counter() - started
 
 
@@ -67,18 +73,28 @@ def find(cell: Cell) -> Kernel | None:
     None if kernels are switched off, if steps of the cell are not made of its `phases`, and, with a warning, if those
     do not compile.
     """
+    last = _last.get(id(cell))
+    if last and last[0] is cell:
+        return last[1]
     try:
         hash(cell)
     except TypeError:  # a part of its own that is not known again
         return None
-    return _find(cell)
+    if len(_last) >= 64:
+        _last.clear()
+    kernel = _find(cell)
+    _last[id(cell)] = cell, kernel
+    return kernel
 
 
-@cache
+# What was found for a cell by its identity: to compute its hash takes as long as a step.
+_last: dict[int, tuple[Cell, Kernel | None]] = {}
+
+
+@functools.cache
 def _find(cell: Cell) -> Kernel | None:
     if not enabled() or not cell.phases or not _made_of_phases(cell):
         return None
-    _set_up()
     from gatewise.kernels.dispatch import kernel
     from gatewise.kernels.pointwise import rejection
 
@@ -106,9 +122,21 @@ def _made_of_phases(cell: Cell) -> bool:
     return steps == (PlainStep(phase.forward), PlainStepBackward(phase.backward), recurrent_gradient)
 
 
-@cache
-def _set_up() -> None:
-    from gatewise.kernels.cache import announce_compilation, drop_stale_code
+@functools.cache
+def updates() -> Updates | None:
+    """Return the compiled updates of optimizers, or None if kernels are switched off."""
+    if not enabled():
+        return None
+    from gatewise.kernels.updating import Updates
 
-    drop_stale_code()
-    announce_compilation()
+    return Updates()
+
+
+@functools.cache
+def pools() -> Pools | None:
+    """Return the compiled passes of `Pool`, or None if kernels are switched off."""
+    if not enabled():
+        return None
+    from gatewise.kernels.pooling import Pools
+
+    return Pools()

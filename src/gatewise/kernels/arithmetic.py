@@ -1,88 +1,81 @@
-"""Operators and comparisons of Vectors, with each other and with numbers, and choices between their values.
+"""Vectors as a pointwise function sees them: operators, NumPy's functions, comparisons and choices.
 
-What a NumPy function does with an array, it does here with a register. The results are NumPy's but for products and
-sums, which LLVM may contract to a fused multiply-add, and but for dtypes: a number beside a Vector takes its dtype.
+A cell's functions are called once with `Vector` in place of arrays; each operation adds its instructions. The results
+are NumPy's but for products and sums, which LLVM may contract to a fused multiply-add, and but for dtypes: a number
+beside a Vector takes its dtype.
 """
 
 # mypy: disable-error-code="no-untyped-def, no-untyped-call, assignment"
 from __future__ import annotations
 
 import operator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic, models, overload, overload_attribute, overload_method, register_model
 
-from gatewise.kernels.vectors import CONTRACT, Vector, constant, lift
-
-
-class Mask(types.Type):
-    """One truth value a lane of a Vector."""
-
-    def __init__(self, vector: Vector) -> None:
-        self.vector = vector
-        super().__init__(name=f"Mask({vector})")
+from gatewise.kernels.values import FUNCTIONS, Mask, Number, Overloaded, Vector, constant, current
+from gatewise.kernels.vectors import CONTRACT, lifted
 
 
-@register_model(Mask)
-class _MaskModel(models.PrimitiveModel):
-    def __init__(self, dmm: Any, fe_type: Any) -> None:
-        super().__init__(dmm, fe_type, ir.VectorType(ir.IntType(1), fe_type.vector.lanes))
+def _scalar(value: Any) -> bool:
+    return isinstance(value, bool | int | float | np.number | np.bool_ | Number)
 
 
-def _number(kind: Any) -> bool:
-    return isinstance(kind, types.Number | types.Boolean)
+def _lanes(value: Any, vec: Any) -> Any:
+    """The LLVM value of a Vector of type `vec`, of a Mask as 0 and 1, of a number in every lane."""
+    return current().uitofp(value.ir, vec) if isinstance(value, Mask) else lifted(value, vec)
 
 
-def _vector_of(kinds: Any) -> Vector | None:
-    """The Vector among the types of arguments, if all are Vectors, Masks or numbers and not all numbers."""
-    vectors = [kind if isinstance(kind, Vector) else kind.vector for kind in kinds if isinstance(kind, Vector | Mask)]
-    fitting = len(set(vectors)) == 1 and all(isinstance(kind, Vector | Mask) or _number(kind) for kind in kinds)
-    return vectors[0] if fitting else None
+def _type_among(values: Any) -> Any:
+    """The LLVM type of the vectors among values, which are Vector, Masks and numbers; None if they do not fit."""
+    types = {v.vec if isinstance(v, Mask) else v.ir.type for v in values if isinstance(v, Overloaded)}
+    fitting = len(types) == 1 and all(isinstance(v, Overloaded) or _scalar(v) for v in values)
+    return types.pop() if fitting else None
 
 
-def _as_vector(context, builder, value, kind, vector):
-    """A Vector as it is, a Mask as 0 and 1, a number in every lane."""
-    if isinstance(kind, Mask):
-        return builder.uitofp(value, vector.ir)
-    return lift(context, builder, value, kind, vector)
+def _needed_type(values: Any) -> Any:
+    vec = _type_among(values)
+    if vec is None:
+        raise TypeError(f"no compiled form for {', '.join(type(v).__name__ for v in values)} together")
+    return vec
 
 
-def _with_vector(*kinds: Any) -> Vector | None:
-    """`_vector_of` where one argument at least is a Vector."""
-    return _vector_of(kinds) if any(isinstance(kind, Vector) for kind in kinds) else None
+def _method(function: Any) -> tuple[str, str] | None:
+    """The names of the methods of an operator and of its reflection."""
+    name = getattr(function, "__name__", "")
+    if getattr(operator, name, None) is not function:
+        return None
+    plain = name.strip("_")
+    return f"__{plain}__", {"lt": "__gt__", "gt": "__lt__", "le": "__ge__", "ge": "__le__"}.get(plain, f"__r{plain}__")
+
+
+def _register(function: Any, apply: Callable[..., Any]) -> None:
+    """Let `apply` be what `function`, of NumPy or an operator, does."""
+    FUNCTIONS[function] = apply
+    names = _method(function)
+    if names is None:
+        return
+    setattr(Overloaded, names[0], apply)
+    if names[0] in {"__add__", "__sub__", "__mul__", "__truediv__", "__and__", "__or__"}:
+        setattr(Overloaded, names[1], lambda x, y: apply(y, x))
 
 
 def unary(function: Any, emit: Any) -> None:
-    """Let `function` work on a Vector, by `emit(builder, x)`."""
-
-    @intrinsic
-    def apply(typingctx, x):
-        return x(x), lambda context, builder, sig, args: emit(builder, args[0])
-
-    @overload(function)
-    def _(x):
-        return (lambda x: apply(x)) if isinstance(x, Vector) else None
+    """Let `function` work on Vector, by `emit(builder, x)`."""
+    _register(function, lambda x: Vector(emit(current(), _lanes(x, _needed_type([x])))))
 
 
-def binary(function: Any, emit: Any, result: Any = lambda vector: vector) -> None:
-    """Let `function` work on two Vectors, or a Vector and a number, by `emit(builder, x, y)`."""
+def binary(function: Any, emit: Any, comparison: bool = False) -> None:
+    """Let `function` work on Vector and Vector or a number, by `emit(builder, x, y)`."""
 
-    @intrinsic
-    def apply(typingctx, a, b):
-        vector = _with_vector(a, b)
+    def apply(x: Any, y: Any) -> Any:
+        vec = _needed_type([x, y])
+        value = emit(current(), _lanes(x, vec), _lanes(y, vec))
+        return Mask(value, vec) if comparison else Vector(value)
 
-        def codegen(context, builder, sig, args):
-            pairs = zip(args, sig.args, strict=True)
-            return emit(builder, *(_as_vector(context, builder, value, kind, vector) for value, kind in pairs))
-
-        return result(vector)(a, b), codegen
-
-    @overload(function)
-    def _(a, b):
-        return (lambda a, b: apply(a, b)) if _with_vector(a, b) else None
+    _register(function, apply)
 
 
 def _negative(builder, x):
@@ -115,17 +108,8 @@ for _functions, _emit in (
         binary(_function, _emit)
 for _function in (operator.neg, np.negative):
     unary(_function, _negative)
-unary(operator.pos, lambda builder, x: x)
 unary(np.square, lambda builder, x: _times(builder, x, x))
-
-
-@overload(operator.pow)
-def _power(x, n):
-    """Squares and cubes, whose exponents are written out; other powers do not compile."""
-    value = getattr(n, "literal_value", None)
-    if not isinstance(x, Vector) or value not in (2, 3):
-        return None
-    return (lambda x, n: x * x) if value == 2 else (lambda x, n: x * x * x)
+FUNCTIONS[np.power] = operator.pow
 
 
 # Comparisons and choices.
@@ -135,99 +119,69 @@ def _ordered(sign: str) -> Any:
     return lambda builder, x, y: builder.fcmp_ordered(sign, x, y)
 
 
-for _function, _sign in {
-    operator.lt: "<",
-    operator.le: "<=",
-    operator.gt: ">",
-    operator.ge: ">=",
-    operator.eq: "==",
-}.items():
-    binary(_function, _ordered(_sign), Mask)
-binary(operator.ne, lambda builder, x, y: builder.fcmp_unordered("!=", x, y), Mask)
+for _functions, _sign in (
+    ((operator.lt, np.less), "<"),
+    ((operator.le, np.less_equal), "<="),
+    ((operator.gt, np.greater), ">"),
+    ((operator.ge, np.greater_equal), ">="),
+    ((operator.eq, np.equal), "=="),
+):
+    for _function in _functions:
+        binary(_function, _ordered(_sign), comparison=True)
+for _function in (operator.ne, np.not_equal):
+    binary(_function, lambda builder, x, y: builder.fcmp_unordered("!=", x, y), comparison=True)
 
 
-def _extreme(sign: str) -> Any:
+def _extreme(sign: str, opposite: str) -> Any:
     """The larger or smaller of two; NaN if one of them is NaN."""
 
     def emit(builder, x, y):
+        if isinstance(y, ir.Constant):  # not NaN
+            return builder.select(builder.fcmp_ordered(opposite, x, y), y, x)
         chosen = builder.select(builder.fcmp_ordered(sign, x, y), x, y)
         return builder.select(builder.fcmp_unordered("uno", x, x), x, chosen)
 
     return emit
 
 
-binary(np.maximum, _extreme(">="))
-binary(np.minimum, _extreme("<="))
+binary(np.maximum, _extreme(">=", "<"))
+binary(np.minimum, _extreme("<=", ">"))
+FUNCTIONS[np.clip] = lambda x, low, high: np.minimum(np.maximum(x, low), high)
 
 
-@overload(np.clip)
-def _clip(x, low, high):
-    return (lambda x, low, high: np.minimum(np.maximum(x, low), high)) if isinstance(x, Vector) else None
+def _logical(functions: Any, name: str) -> None:
+    """Let `functions` work on two Masks, by the builder's instruction of that name."""
 
-
-def _logical(functions: Any, emit: Any) -> None:
-    """Let `functions` work on two Masks."""
-
-    @intrinsic
-    def apply(typingctx, a, b):
-        return a(a, b), lambda context, builder, sig, args: emit(builder, *args)
-
-    def choose(a, b):
-        return (lambda a, b: apply(a, b)) if isinstance(a, Mask) and isinstance(b, Mask) else None
+    def apply(a: Any, b: Any) -> Mask:
+        if not (isinstance(a, Mask) and isinstance(b, Mask) and a.vec == b.vec):
+            raise TypeError("only comparisons can be joined by and, or")
+        return Mask(getattr(current(), name)(a.ir, b.ir), a.vec)
 
     for function in functions:
-        overload(function)(choose)
+        _register(function, apply)
 
 
-_logical((operator.and_, np.logical_and), lambda builder, a, b: builder.and_(a, b))
-_logical((operator.or_, np.logical_or), lambda builder, a, b: builder.or_(a, b))
+_logical((operator.and_, np.logical_and, np.bitwise_and), "and_")
+_logical((operator.or_, np.logical_or, np.bitwise_or), "or_")
 
 
-@intrinsic
-def _not(typingctx, a):
-    return a(a), lambda context, builder, sig, args: builder.not_(args[0])
+def _not(a: Any) -> Mask:
+    if not isinstance(a, Mask):
+        raise TypeError("only a comparison can be turned around by not")
+    return Mask(current().not_(a.ir), a.vec)
 
 
-for _function in (operator.invert, np.logical_not):
-    overload(_function)(lambda a: (lambda a: _not(a)) if isinstance(a, Mask) else None)
+for _function in (operator.invert, np.logical_not, np.invert):
+    _register(_function, _not)
 
 
-@intrinsic
-def _select(typingctx, condition, a, b):
-    vector = condition.vector
-
-    def codegen(context, builder, sig, args):
-        chosen, *values = args
-        pairs = zip(values, sig.args[1:], strict=True)
-        return builder.select(chosen, *(_as_vector(context, builder, value, kind, vector) for value, kind in pairs))
-
-    return vector(condition, a, b), codegen
+def _where(condition: Any, a: Any, b: Any) -> Vector:
+    if not isinstance(condition, Mask):
+        raise TypeError("np.where needs a comparison")
+    vec = _needed_type([condition, a, b])
+    return Vector(current().select(condition.ir, _lanes(a, vec), _lanes(b, vec)))
 
 
-@overload(np.where)
-def _where(condition, a, b):
-    fits = isinstance(condition, Mask) and _vector_of([condition, a, b])
-    return (lambda condition, a, b: _select(condition, a, b)) if fits else None
-
-
-# Dtypes and constants.
-
-
-@overload_attribute(Vector, "dtype")
-def _dtype(x):
-    dtype = np.float32 if x.dtype == types.float32 else np.float64
-    return lambda x: dtype
-
-
-@overload_method(Mask, "astype")
-def _mask_astype(x, dtype):
-    return (lambda x, dtype: _select(x, 1, 0)) if getattr(dtype, "dtype", None) == x.vector.dtype else None
-
-
-@overload_method(Vector, "astype")
-def _vector_astype(x, dtype):
-    return (lambda x, dtype: x) if getattr(dtype, "dtype", None) == x.dtype else None
-
-
+FUNCTIONS[np.where] = _where
 unary(np.zeros_like, lambda builder, x: constant(x.type, 0.0))
 unary(np.ones_like, lambda builder, x: constant(x.type, 1.0))

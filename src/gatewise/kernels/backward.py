@@ -14,8 +14,6 @@ dp and dq, then `accumulate` all products that need not wait for a step.
 # mypy: disable-error-code="no-untyped-def"
 from __future__ import annotations
 
-from numba import njit
-
 from gatewise.kernels.equations import (
     backward,
     forward,
@@ -30,6 +28,7 @@ from gatewise.kernels.equations import (
     load_q,
     load_record,
     load_state,
+    one_gradient,
     only_with_two_phases,
     record_count,
     store_lead,
@@ -39,14 +38,14 @@ from gatewise.kernels.equations import (
     store_state,
 )
 from gatewise.kernels.forward import prepare, views
+from gatewise.kernels.marks import stage
 from gatewise.kernels.meeting import meet_team
 from gatewise.kernels.memory import carried_memory, own_inputs, panel_memory, row_memory, sum_memory
 from gatewise.kernels.products import (
-    FLAGS,
     ONE,
-    STAGE,
     ZERO,
     add_columns,
+    add_product,
     clear,
     copy,
     fits,
@@ -65,9 +64,12 @@ from gatewise.kernels.sizes import places, sizes
 from gatewise.kernels.vectors import BYTES, load, store
 
 
-@njit(**FLAGS)
+@stage
 def run_backward(cell, workspace, weights, inputs, kept, incoming, results, share):
-    """Fill dx and dinitial for the rows of a share, and dW, dU, db, dc with what these rows contribute."""
+    """Fill dx and dinitial for the rows of a share, and dW, dU, db, dc with what these rows contribute; return 0.
+
+    Where the scratch memory is too small, nothing is done, and the number of elements that are needed is returned.
+    """
     x, initial, lengths = inputs  # (B, T, D), (S, B, H), (B,) or (0,)
     states, record = kept  # (S, B, T, H), (R, B, T, H) or (0, B, T, H): then it is computed again
     dh, dfinal = incoming  # (B, T, H), (S, B, H)
@@ -75,14 +77,15 @@ def run_backward(cell, workspace, weights, inputs, kept, incoming, results, shar
     part, team = share[0], views(share[1])
     n, again = sizes(cell, x, initial, part), len(record) < record_count(cell)
     L = BYTES // x.itemsize
+    workspace[1][0] = 0
     # W, U, b, c as in the forward pass, if needed; one more, as a member of a team that has no units needs them too.
     packed = scratch(workspace, places(n).end + ONE if again else ZERO)
     panels = panel_memory(workspace, n)
-    rows = row_memory(workspace, team, n, again, lead_recorded(cell))
-    carried, sums = carried_memory(workspace, n, len(initial)), sum_memory(workspace, n)
+    rows = row_memory(workspace, team, n, again, lead_recorded(cell), one_gradient(cell))
+    carried, sums = carried_memory(workspace, n, len(initial)), sum_memory(workspace, n, one_gradient(cell))
     block = scratch(workspace, L * L)
     if not fits(workspace):
-        return
+        return workspace[1][0]
     if again:
         prepare(packed, weights, n)
     pack_transposed(panels, weights, n)
@@ -102,14 +105,15 @@ def run_backward(cell, workspace, weights, inputs, kept, incoming, results, shar
             meetings = meet_team(team, meetings)
             meetings = retreat_lead(cell, meetings, rows, carried, panels, n, (t, i, lengths), team)  # …; dh through s
             retreat_state(rows, carried, panels, lengths, n, t, i)  # dstate through h_{t-1}
-        accumulate(rows, sums, n, (t1 - t0) * n.M)
+        accumulate(cell, rows, sums, n, (t1 - t0) * n.M)
         give_inputs(dx, rows, panels, carried.zero, n, t0, t1)
         meetings = meet_team(team, meetings)
     give_rows(dinitial, n.b0, n.M, n.u0, n.own, carried.dstate)
     give_sums(block, gradients, sums, n)
+    return 0
 
 
-@njit(**STAGE)
+@stage
 def pack_transposed(panels, weights, n):
     """Pack the weights for the products with dp and dq."""
     W, U, _, _ = weights  # (G·H, D), (Q·H, H)
@@ -118,7 +122,7 @@ def pack_transposed(panels, weights, n):
     pack_columns(panels.V, U, n.Q1 * n.H, n.Q2, n.H, n.u0, n.own)
 
 
-@njit(**STAGE)
+@stage
 def clear_sums(carried, sums):
     """Let the sums start at 0, and 0 be 0."""
     clear(carried.zero, ZERO, carried.zero.size)
@@ -128,7 +132,7 @@ def clear_sums(carried, sums):
     clear(sums.Dc, ZERO, sums.Dc.size)
 
 
-@njit(**STAGE)
+@stage
 def project_again(rows, packed, n, count):
     """p = x Wᵀ + b and q = h_{t-1} Uᵀ + c of the first product, for `count` rows and the own units."""
     at, L = places(n), BYTES // packed.itemsize
@@ -139,7 +143,7 @@ def project_again(rows, packed, n, count):
     matmul((rows.h, ZERO, n.H, ONE), count, n.H, U, OU // L, c, q)
 
 
-@njit(**STAGE)
+@stage
 def recall_units(cell, rows, record, n, span, again):
     """The record of the first of two phases and its operand s, for the steps of a chunk and the own units."""
     record, (t0, t1) = flat(record), span
@@ -159,7 +163,7 @@ def recall_units(cell, rows, record, n, span, again):
             store(rows.s, i * n.H_p + n.u0 + j, lead_operand(cell, recorded, h_prev), None)
 
 
-@njit(**STAGE)
+@stage
 def recall_phase(cell, meetings, rows, record, packed, n, span, team):
     """The first of two phases for the chunk span = (t0, t1): its record and s, and, if made again, q = s Uᵀ + c."""
     again = packed.size > 0
@@ -176,7 +180,7 @@ def recall_phase(cell, meetings, rows, record, packed, n, span, team):
 recall = only_with_two_phases(recall_phase)
 
 
-@njit(**STAGE)
+@stage
 def retreat(cell, rows, carried, whole, lengths, n, step, again):
     """The last phase of step = (t, its first row i): dp, dq of its gates, dstate but for the products, of own units."""
     initial, states, record, dh, dstates = whole
@@ -203,11 +207,12 @@ def retreat(cell, rows, carried, whole, lengths, n, step, again):
                 store_state(cell, dstates, row + j, stride, dstate, count)
             gates_p, gates_q, dstate_prev = backward(cell, dstate, state, state_prev, recorded)
             store_p(cell, rows.dp, r * P + first + n.u0 + j, n.H_p, gates_p, count)
-            store_q(cell, rows.dq, r * PQ + first + n.u0 + j, n.H_p, gates_q, count)
+            if not one_gradient(cell):
+                store_q(cell, rows.dq, r * PQ + first + n.u0 + j, n.H_p, gates_q, count)
             store_state(cell, carried.dstate, here, size, dstate_prev, None)
 
 
-@njit(**STAGE)
+@stage
 def clear_gates(rows, n, r):
     """dp and dq of row r, a step past its sequence's end, are 0, for the own units."""
     for g in range(n.G):
@@ -216,7 +221,7 @@ def clear_gates(rows, n, r):
         clear(rows.dq, (r * (n.Q1 + n.Q2) + g) * n.H_p + n.u0, n.own_p)
 
 
-@njit(**STAGE)
+@stage
 def last_record(cell, rows, record, state_prev, n, where, again):
     """The last phase's record at where = (row of the chunk, start in the record, unit, lanes), kept or made again."""
     r, row, j, count = where
@@ -229,7 +234,7 @@ def last_record(cell, rows, record, state_prev, n, where, again):
     return load_record(cell, record, row + j + lead_recorded(cell) * stride, stride, count)
 
 
-@njit(**STAGE)
+@stage
 def retreat_lead_units(cell, rows, carried, n, step):
     """The first phase at step = (t, its first row, lengths): dp, dq of its gates, and dh through s, of own units."""
     t, i, lengths = step
@@ -245,11 +250,12 @@ def retreat_lead_units(cell, rows, carried, n, step):
             recorded = load_lead_record(cell, rows.early, r * n.own_p + j, n.M * n.steps * n.own_p, None)
             gates_p, gates_q, dh_prev = lead_backward(cell, load(carried.ds, here, None), h_prev, recorded)
             store_lead(cell, rows.dp, r * P + n.u0 + j, n.H_p, gates_p, count)
-            store_lead(cell, rows.dq, r * PQ + n.u0 + j, n.H_p, gates_q, count)
+            if not one_gradient(cell):
+                store_lead(cell, rows.dq, r * PQ + n.u0 + j, n.H_p, gates_q, count)
             store(carried.dstate, here, load(carried.dstate, here, None) + dh_prev, None)
 
 
-@njit(**STAGE)
+@stage
 def retreat_lead_phase(cell, meetings, rows, carried, panels, n, step, team):
     """ds = dq U of the second product's gates, and the first of two phases with it."""
     PQ, L = (n.Q1 + n.Q2) * n.H_p, BYTES // rows.dq.itemsize
@@ -263,7 +269,7 @@ def retreat_lead_phase(cell, meetings, rows, carried, panels, n, step, team):
 retreat_lead = only_with_two_phases(retreat_lead_phase)
 
 
-@njit(**STAGE)
+@stage
 def restore_ended(carried, lengths, n, t):
     """dh of a sequence that has ended is as it was before the product: 0 · ∞ may not touch it."""
     for m in range(n.M if lengths.size else 0):
@@ -271,7 +277,7 @@ def restore_ended(carried, lengths, n, t):
             copy(carried.dstate, m * n.own_p, carried.ended, m * n.own_p, n.own_p)
 
 
-@njit(**STAGE)
+@stage
 def retreat_state(rows, carried, panels, lengths, n, t, i):
     """dh_{t-1} += dq U for the first product's gates of step t, first row i, where a sequence has not ended."""
     L, PQ = BYTES // rows.dq.itemsize, (n.Q1 + n.Q2) * n.H_p
@@ -280,27 +286,28 @@ def retreat_state(rows, carried, panels, lengths, n, t, i):
     restore_ended(carried, lengths, n, t)
 
 
-@njit(**STAGE)
-def accumulate(rows, sums, n, count):
+@stage
+def accumulate(cell, rows, sums, n, count):
     """Add what `count` rows give: DW += xᵀ dp, DU += h_{t-1}ᵀ dq, or sᵀ dq, Db += Σ dp, Dc += Σ dq."""
     L, P, PQ, (d0, d1) = BYTES // rows.dp.itemsize, n.G * n.H_p, (n.Q1 + n.Q2) * n.H_p, own_inputs(n)
+    left, right = sums.left, sums.right
     DW = (sums.DW, ZERO, P)  # (own D, P)
-    matmul((rows.x, d0, ONE, n.D), d1 - d0, count, (rows.dp, ZERO, P), P // L, DW, DW)
+    add_product((rows.x, d0, n.D), d1 - d0, count, (rows.dp, ZERO, P), P // L, DW, left, right)
     first = n.Q1 * n.H_p
     DU = (sums.DU, ZERO, PQ)  # (own, Q1·H_p)
-    matmul((rows.h, n.u0, ONE, n.H), n.own, count, (rows.dq, ZERO, PQ), first // L, DU, DU)
+    add_product((rows.h, n.u0, n.H), n.own, count, (rows.dq, ZERO, PQ), first // L, DU, left, right)
     if n.Q2:
         DV = (sums.DU, first, PQ)  # (own, Q2·H_p)
-        matmul((rows.s, n.u0, ONE, n.H_p), n.own, count, (rows.dq, first, PQ), (PQ - first) // L, DV, DV)
+        add_product((rows.s, n.u0, n.H_p), n.own, count, (rows.dq, first, PQ), (PQ - first) // L, DV, left, right)
     for g in range(n.G):
         at = g * n.H_p + n.u0
         add_columns(sums.Db, rows.dp, count, P, at, at + n.own_p)
-    for g in range(n.Q1 + n.Q2):
+    for g in range(0 if one_gradient(cell) else n.Q1 + n.Q2):
         at = g * n.H_p + n.u0
         add_columns(sums.Dc, rows.dq, count, PQ, at, at + n.own_p)
 
 
-@njit(**STAGE)
+@stage
 def give_inputs(dx, rows, panels, zero, n, t0, t1):
     """dx = dp W for the own part of a chunk's rows."""
     L, P, count = BYTES // dx.itemsize, n.G * n.H_p, (t1 - t0) * n.M
@@ -310,7 +317,7 @@ def give_inputs(dx, rows, panels, zero, n, t0, t1):
     give_steps(dx, rows.dx, n.b0, n.M, t0, r0, r1)
 
 
-@njit(**STAGE)
+@stage
 def give_sums(block, gradients, sums, n):
     """Write the sums of own columns to dW (G·H, D) and dU (Q·H, H), those of own units to db (G·H,) and dc (Q·H,)."""
     dW, dU, db, dc = gradients

@@ -1,95 +1,92 @@
-"""The first call: what is said while kernels are compiled, and compiled code that no longer fits the sources."""
+"""Compiled code on disk, and code that no longer fits the sources.
+
+A file holds one unit (`units.py`): a line with a digest of the code and the names of the units it calls, then the code,
+an object file. Its name tells the unit, what kind of machine it is for, and a digest of the sources it was made of.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
+import json
 import os
-import sys
-import tempfile
-import time
-from multiprocessing.util import Finalize
+from functools import cache
 from pathlib import Path
-from typing import Any
-
-from numba.core import event
 
 import gatewise.cells
+from gatewise.kernels import machine
 
 _PACKAGE = Path(gatewise.cells.__file__).parent.parent
-_FOLDER = Path(__file__).parent / "__pycache__"
-_FORGOTTEN = 600  # seconds after which an announcement counts no more
+ENDING = ".gatewise"
 
 
-class _Announcement(event.Listener):
-    """Says once, on standard error, that kernels are being compiled; loading them from the cache needs no word."""
-
-    def __init__(self) -> None:
-        self._said = False
-
-    def on_start(self, event: Any) -> None:
-        function = event.data["dispatcher"].py_func
-        if not self._said and function.__module__.startswith("gatewise.kernels"):
-            self._said = True
-            if not _first_to_announce():
-                return
-            print("gatewise: compiling kernels, once; `gatewise warmup` does it ahead", file=sys.stderr, flush=True)
-
-    def on_end(self, event: Any) -> None:
-        """Nothing to say."""
-
-
-def announce_compilation() -> None:
-    """Let the first compilation in this process be announced."""
-    event.register("numba:compile", _Announcement())
-
-
-def _first_to_announce() -> bool:
-    """Whether no other process of this command has announced a compilation: of many workers, one speaks for all.
-
-    The first leaves an empty file, which it removes when it ends.
-    """
-    marker = Path(tempfile.gettempdir()) / f"gatewise-compiling-{_command()}"
+def read(name: str) -> tuple[bytes, list[str]] | None:
+    """Return the code of a unit and the names of those it calls, if they are kept and whole."""
+    folder = _folder()
     try:
-        if marker.exists() and time.time() - marker.stat().st_mtime > _FORGOTTEN:
-            marker.unlink(missing_ok=True)
-        marker.touch(exist_ok=False)
-    except FileExistsError:
-        return False
+        head, _, code = (folder / _file(name)).read_bytes().partition(b"\n") if folder else (b"", b"", b"")
+        digest, *calls = json.loads(head)
+    except (OSError, ValueError):
+        return None
+    return (code, calls) if digest == _digest(code) else None
+
+
+def write(name: str, code: bytes, calls: list[str]) -> None:
+    """Keep a unit, if there is a folder to write to."""
+    folder = _folder()
+    if folder is None:
+        return
+    path = folder / _file(name)
+    new = path.with_name(f"{path.name}.{os.getpid()}")
+    try:
+        _drop_stale_code(folder)
+        new.write_bytes(json.dumps([_digest(code), *calls]).encode() + b"\n" + code)
+        os.replace(new, path)
     except OSError:
-        return True
-    Finalize(None, marker.unlink, kwargs={"missing_ok": True}, exitpriority=0)
-    return True
-
-
-def _command() -> str:
-    """What a process shares with the workers that it starts, and with no other command: its process group."""
-    if hasattr(os, "getpgid"):
-        return f"{os.getuid()}-{os.getpgid(0)}"
-    parent = multiprocessing.parent_process()
-    return str(os.getpid() if parent is None else parent.pid)
-
-
-def drop_stale_code() -> None:
-    """Remove cached code that was compiled from other sources than today's.
-
-    Numba looks only at the file a function stands in; these kernels are also made of `cells` and `activations`. A file
-    beside the code is named after a digest of all of them.
-    """
-    digest = hashlib.sha256(b"".join(source.read_bytes() for source in _sources())).hexdigest()[:16]
-    stamp = _FOLDER / f"{digest}.sources"
-    if stamp.exists():
         return
-    try:
-        for old in [*_FOLDER.glob("*.nbi"), *_FOLDER.glob("*.sources")]:
-            old.unlink(missing_ok=True)
-        _FOLDER.mkdir(exist_ok=True)
-        stamp.touch()
-    except OSError:  # not ours to write: then Numba has not written there either
-        return
+
+
+def _digest(code: bytes) -> str:
+    return hashlib.sha256(code).hexdigest()
+
+
+def _file(name: str) -> str:
+    return f"{name}.{machine.name()}.{sources()}{ENDING}"
+
+
+@cache
+def sources() -> str:
+    """Return a digest of every file that compiled code depends on."""
+    return hashlib.sha256(b"".join(source.read_bytes() for source in _sources())).hexdigest()[:16]
 
 
 def _sources() -> list[Path]:
-    """Every file that compiled code depends on."""
     cells, kernels = _PACKAGE / "cells", _PACKAGE / "kernels"
     return [_PACKAGE / "activations.py", *sorted(cells.glob("*.py")), *sorted(kernels.glob("*.py"))]
+
+
+@cache
+def _folder() -> Path | None:
+    """Where compiled code is kept: NUMBA_CACHE_DIR, else beside the sources, else in the user's folder."""
+    given = os.environ.get("NUMBA_CACHE_DIR")
+    places = [Path(given) / "gatewise"] if given else [Path(__file__).parent / "__pycache__", _user_folder()]
+    for place in places:
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+        except OSError:
+            continue
+        if os.access(place, os.W_OK):
+            return place
+    return None
+
+
+def _user_folder() -> Path:
+    home = os.environ.get("LOCALAPPDATA" if os.name == "nt" else "XDG_CACHE_HOME")
+    return (Path(home) if home else Path.home() / ".cache") / "gatewise"
+
+
+@cache
+def _drop_stale_code(folder: Path) -> None:
+    """Remove code that was compiled from other sources than today's."""
+    for old in folder.glob(f"*{ENDING}*"):
+        if not old.name.endswith(f".{sources()}{ENDING}"):
+            old.unlink(missing_ok=True)

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator, Sequence
+from functools import cached_property, lru_cache, partial
 from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from gatewise.cells import Cell, Record, State
-from gatewise.errors import Array
+from gatewise.cells import Cell
+from gatewise.errors import FLOATS, Array
 from gatewise.kernels.backward import run_backward
-from gatewise.kernels.equations import Tag
-from gatewise.kernels.forward import prepare_units, run_forward
+from gatewise.kernels.crew import Memory, Worker, engage, no_memory, release
+from gatewise.kernels.entries import INTEGER, Entry, entry, flat_array
+from gatewise.kernels.forward import run_forward
 from gatewise.kernels.sizes import chunk, padded
 from gatewise.kernels.vectors import BYTES
-from gatewise.threads import get_num_threads, run_as_team, run_together
+from gatewise.threads import get_num_threads, run_as_team
 
-# Fewer floating-point operations than this for each thread, about 100 µs of work, are not worth a second one: handing
-# work over and waiting for it takes some 50 µs.
-OPERATIONS_A_THREAD = 1e7
+# Fewer floating-point operations than this for each thread, 20 to 40 µs of work, are not worth a second one: to hand
+# work over takes 6 µs. To wake a thread for it takes another 30 to 70, which less than BRIEF is not worth.
+OPERATIONS_A_THREAD, BRIEF = 3e6, 2e7
 # A thread with fewer rows than this does as much work a row as a tile of this many would: then threads share units
 # instead, if each has enough of them for a step to outlast the meeting after it, about 0.3 µs.
 ROWS_A_THREAD = 8
@@ -50,150 +51,220 @@ class Team(NamedTuple):
 class Share(NamedTuple):
     """What one thread does, and with whom."""
 
-    part: Part
+    numbers: Array  # (5,): the numbers of its part, and the size of its team
     team: Team
 
 
-class Prepared:
-    """The weights of a cell packed for the forward pass, in memory of its own; W, U, b, c must not change meanwhile.
-
-    Threads that share units need them packed in other pieces; a piece is packed when it is first asked for.
-    """
-
-    def __init__(self, kernel: Kernel, weights: tuple[Array, ...]) -> None:
-        self._kernel, self._weights = kernel, tuple(weights)
-        self._pieces: dict[tuple[int, int], Array] = {}
-
-    def piece(self, inputs: tuple[Array, ...], part: Part) -> Array:
-        """Return the packed weights of the units of `part`, flat; `inputs` are those of the pass."""
-        units = part.u0, part.u1
-        if units not in self._pieces:
-            W, U, _, _ = self._weights
-            own, D, H = padded_size(part.u1 - part.u0, W.dtype), W.shape[1], U.shape[1]
-            G, Q = len(W) // H, len(U) // H
-            size = own * (G * D + Q * H + G + Q)
-            memory = aligned(size, W.dtype)
-            prepare_units(self._kernel.tag, memory, self._weights, inputs, tuple(part))
-            self._pieces[units] = memory
-        return self._pieces[units]
+Call = tuple[tuple[Array, ...], Share]
+"""The arrays that a loop takes, and a share."""
 
 
-class Kernel(NamedTuple):
+class Entries:
+    """The loops of a cell for one dtype, each compiled when it is first asked for."""
+
+    def __init__(self, cell: Cell, dtype: Any) -> None:
+        self._cell = cell
+        self._arrays = [flat_array(dtype, axes) for axes in range(5)]
+
+    @cached_property
+    def forward(self) -> Entry:
+        """`run_forward`, called with all its arrays in their order and, at last, the numbers of a Share."""
+        _, a1, a2, a3, a4 = self._arrays
+        arrays = (a2, a2, a1, a1), (a3, a3, _INTEGERS), (a4, a4, a3)
+        return entry(run_forward, (self._cell, (a1, _INTEGERS), *arrays, self._share))
+
+    @cached_property
+    def backward(self) -> Entry:
+        """`run_backward`, likewise."""
+        _, a1, a2, a3, a4 = self._arrays
+        weights, inputs, results = (a2, a2, a1, a1), (a3, a3, _INTEGERS), (a3, a3, a4, (a2, a2, a1, a1))
+        arrays = weights, inputs, (a4, a4), (a3, a3), results
+        return entry(run_backward, (self._cell, (a1, _INTEGERS), *arrays, self._share))
+
+    @property
+    def _share(self) -> tuple[Any, ...]:
+        return (INTEGER,) * 4, (_INTEGERS, INTEGER, self._arrays[1])
+
+
+_INTEGERS = flat_array(np.int64)
+
+
+class Kernel:
     """The compiled loops of one cell, called with arrays as `recurrence` holds them."""
 
-    cell: Cell
-    tag: Any
-    run_forward: Callable[..., None] = run_forward
-    run_backward: Callable[..., None] = run_backward
-
-    def prepare(self, weights: tuple[Array, ...]) -> Prepared:
-        """Return the weights packed, for many forward passes with the same."""
-        return Prepared(self, weights)
+    def __init__(self, cell: Cell) -> None:
+        self.cell = cell
+        self._entries = {dtype: Entries(cell, dtype) for dtype in FLOATS}
 
     def forward(
-        self,
-        x: Array,
-        weights: tuple[Array, ...],
-        initial: State,
-        lengths: Array | None,
-        keep: bool,
-        record: bool,
-        prepared: Prepared | None = None,
-    ) -> tuple[State, Record, State]:
-        """Return states (B, T, H) each, record (B, T, H) each and the final state (B, H) each.
+        self, x: Array, weights: tuple[Array, ...], initial: Array, lengths: Array | None, keep: bool, record: bool
+    ) -> tuple[Array, Array, Array]:
+        """Return states (S, B, T, H), record (R, B, T, H) and the final state (S, B, H).
 
-        Unless `keep`, states holds h alone and there is no record; without `record` there is none either. `prepared` is
-        what `prepare` has made of the weights, if anything.
+        Unless `keep`, states holds h alone, (1, B, T, H), and there is no record, (0, B, T, H); without `record` there
+        is none either.
         """
-        B, T, D = x.shape
-        S, R = (len(self.cell.states) if keep else 1), (len(self.cell.recorded) if keep and record else 0)
-        start = _stacked(initial)
-        H = start.shape[2]
-        final = np.empty_like(start)
-        states, recorded = np.empty((S, B, T, H), x.dtype), np.empty((R, B, T, H), x.dtype)
-        if lengths is not None:
-            states[:], recorded[:] = 0, 0
-        inputs, outputs = (x, start, _or_none(lengths)), (states, recorded, final)
-        room = (2 * len(start) + 1) * B * padded_size(H, x.dtype)
-        shares = self._shares(x, H, 2 * len(weights[0]) * (D + H) * B * T, room)
-        packed = [_EMPTY[x.dtype] if prepared is None else prepared.piece(inputs, share.part) for share in shares]
-        calls = zip(packed, shares, strict=True)
-        run = partial(self._call, self.run_forward)
-        _run(shares, [partial(run, tuple(weights), piece, inputs, outputs, share) for piece, share in calls])
-        return tuple(states), tuple(recorded), tuple(final)
+        (B, T, D), dtype, cell = x.shape, x.dtype, self.cell
+        start = stacked(initial)
+        S, _, H = start.shape
+        new = np.empty if lengths is None else np.zeros
+        states = new((S if keep else 1, B, T, H), dtype)
+        recorded = new((len(cell.recorded) if keep and record else 0, B, T, H), dtype)
+        final = np.empty((S, B, H), dtype)
+        arrays = (*weights, x, start, _NONE if lengths is None else lengths, states, recorded, final)
+        run, operations = self._entries[dtype].forward, 2 * len(weights[0]) * (D + H) * B * T
+        threads = _threads(operations)
+        if threads < 2:
+            _call(run, arrays, *_rows(B, H, dtype, 1))
+        elif _share_units(B, H, threads, operations):
+            team = _units(B, H, dtype, threads, (2 * S + 1) * B * padded_size(H, dtype))
+            run_as_team([partial(_call, run, arrays, share) for share in team])
+        else:
+            workers = engage(min(threads, B) - 1, operations / threads < BRIEF)
+            _run(run, [(arrays, share) for share in _rows(B, H, dtype, len(workers) + 1)], workers)
+        return states, recorded, final
 
     def backward(
         self,
         x: Array,
         weights: tuple[Array, ...],
-        initial: State,
+        initial: Array,
         lengths: Array | None,
-        states: State,
-        record: Record,
+        states: Array,
+        record: Array,
         dh: Array,
-        dfinal: State,
+        dfinal: Array,
         watched: bool = False,
-    ) -> tuple[Array, State, tuple[Array, ...], State]:
-        """Return dx (B, T, D), the gradients of the initial state and of the weights, and, if watched, dstates.
+    ) -> tuple[Array, Array, tuple[Array, ...], Array]:
+        """Return dx (B, T, D), the gradients of the initial state (S, B, H) and of the weights, and dstates.
 
-        dstates (B, T, H) each is what reached each state; 0 past each length.
+        dstates (S, B, T, H) is what reached each state, 0 past each length; (S, B, 0, H) unless it is `watched`.
         """
-        B, T, D = x.shape
-        start, dend = _stacked(initial), _stacked(dfinal)
-        H = start.shape[2]
-        dx, dstart = np.empty_like(x), np.empty_like(start)
-        dstates = np.zeros((len(start), B, T if watched else 0, H), x.dtype)
-        recorded = _stacked(record) if record else np.empty((0, B, T, H), x.dtype)
-        inputs, kept, incoming = (x, start, _or_none(lengths)), (_stacked(states), recorded), (dh, dend)
-        room = B * chunk.py_func(T, B) * (2 * len(self.cell.gates) + 1) * padded_size(H, x.dtype)
-        shares = self._shares(x, H, 4 * len(weights[0]) * (D + H) * B * T, room)
-        sums = 1 if shares[0].team.size > 1 else len(shares)  # a team writes one
-        gradients = [tuple(np.empty_like(w) for w in weights) for _ in range(sums)]
-        run = partial(self._call, self.run_backward, tuple(weights), inputs, kept, incoming)
-        _run(
-            shares,
-            [partial(run, (dx, dstart, dstates, gradients[k % sums]), share) for k, share in enumerate(shares)],
-        )
-        for other in gradients[1:]:
-            for total, part in zip(gradients[0], other, strict=True):
-                total += part
-        return dx, tuple(dstart), gradients[0], tuple(dstates)
-
-    def _shares(self, x: Array, H: int, operations: float, room: int) -> list[Share]:
-        """Cut the batch, or if it is small and the layer wide its units, into a share for each thread."""
-        B, threads = len(x), min(get_num_threads(), int(operations / OPERATIONS_A_THREAD))
+        (B, T, D), dtype = x.shape, x.dtype
+        start, dend = stacked(initial), stacked(dfinal)
+        S, _, H = start.shape
+        dx, dstart = np.empty((B, T, D), dtype), np.empty((S, B, H), dtype)
+        dstates = np.zeros((S, B, T if watched else 0, H), dtype)
+        inputs = (x, start, _NONE if lengths is None else lengths)
+        arrays = (*weights, *inputs, stacked(states), stacked(record), dh, dend, dx, dstart, dstates)
+        run, operations = self._entries[dtype].backward, 4 * len(weights[0]) * (D + H) * B * T
+        threads = _threads(operations)
         if threads < 2:
-            return [Share(Part(0, B, 0, H), _ALONE[x.dtype])]
-        if B / threads < ROWS_A_THREAD and H / threads >= UNITS_A_THREAD:
-            team = Team(np.zeros(1, np.int64), threads, np.empty(room, x.dtype))
-            return [Share(Part(0, B, u0, u1), team) for u0, u1 in _cut(H, threads, _lanes(x.dtype))]
-        return [Share(Part(b0, b1, 0, H), _ALONE[x.dtype]) for b0, b1 in _cut(B, min(threads, B), 1)]
-
-    def _call(self, run: Callable[..., None], *arguments: Any) -> None:
-        """Run a loop with the scratch memory of this thread: again, with more, where it has asked for more.
-
-        The share, the last argument, goes as plain tuples, which Numba recognizes three times as fast as named ones.
-        """
-        *others, share = arguments
-        memory, dtype = _memory.__dict__, arguments[0][0].dtype
-        if dtype not in memory:
-            memory[dtype] = np.empty(0, dtype), np.empty(1, np.int64)
-        work, top = memory[dtype]
-        try:
-            top[0] = 0
-            run(self.tag, (work, top), *others, (share.part[:], share.team[:]))
-            if top[0] > work.size:
-                work = aligned(int(top[0]), dtype)
-                top[0] = 0
-                run(self.tag, (work, top), *others, (share.part[:], share.team[:]))
-                if work.size <= KEPT:
-                    memory[dtype] = work, top
-        except BaseException:
-            _let_go(share.team)
-            raise
+            gradients = _like(weights)
+            _call(run, (*arrays, *gradients), *_rows(B, H, dtype, 1))
+            return dx, dstart, gradients, dstates
+        if _share_units(B, H, threads, operations):
+            room = B * chunk.py_func(T, B) * (2 * len(self.cell.gates) + 1) * padded_size(H, dtype)
+            gradients = _like(weights)
+            team = _units(B, H, dtype, threads, room)
+            run_as_team([partial(_call, run, (*arrays, *gradients), share) for share in team])
+            return dx, dstart, gradients, dstates
+        shares = _rows(B, H, dtype, min(threads, B))  # as many with one thread: sums differ with their order
+        sums = [_like(weights) for _ in shares]
+        workers = engage(len(shares) - 1, operations / threads < BRIEF)
+        _run(run, [((*arrays, *own), share) for own, share in zip(sums, shares, strict=True)], workers)
+        for other in sums[1:]:
+            for total, part in zip(sums[0], other, strict=True):
+                total += part
+        return dx, dstart, sums[0], dstates
 
 
-_memory = threading.local()
+def _run(run: Entry, calls: list[Call], workers: Sequence[Worker]) -> None:
+    """Do the calls at the same time, one in each of the workers, which are then released, and the others here."""
+    theirs, ours = calls[1 : len(workers) + 1], [calls[0], *calls[len(workers) + 1 :]]
+    started: list[Worker] = []
+    left: list[Call] = []
+    try:
+        for worker, (arrays, share) in zip(workers, theirs, strict=True):
+            worker.start(run, _given(worker.memory, arrays, share))
+            started.append(worker)
+        for call in ours:
+            _call(run, *call)
+    finally:
+        left = [call for worker, call in zip(started, theirs, strict=False) if not _is_done(worker, call)]
+        release(workers)
+    for call in left:
+        _call(run, *call)
+
+
+def _is_done(worker: Worker, call: Call) -> bool:
+    """Whether a worker has done a call; if it had too little memory, it will have enough the next time."""
+    need = worker.finish()
+    if need:
+        worker.memory = _with_room(worker.memory, call[0][0].dtype, need)
+    return need == 0
+
+
+def _call(run: Entry, arrays: tuple[Array, ...], share: Share) -> None:
+    """Run a loop with the scratch memory of this thread: again, with more, where it has asked for more."""
+    try:
+        need = run(_given(_scratch.memory, arrays, share))
+        if need:
+            memory = _with_room(_scratch.memory, arrays[0].dtype, need)
+            run(_given(memory, arrays, share))
+            if need <= KEPT:
+                _scratch.memory = memory
+    except BaseException:
+        _let_go(share.team)
+        raise
+
+
+def _given(memory: Memory, arrays: tuple[Array, ...], share: Share) -> tuple[Array, ...]:
+    """What an entry takes."""
+    counter, _, shared = share.team
+    return (*memory[arrays[0].dtype], *arrays, counter, shared, share.numbers)
+
+
+def _with_room(memory: Memory, dtype: np.dtype[Any], size: int) -> Memory:
+    """Scratch memory that has `size` elements for one dtype."""
+    return {**memory, dtype: (aligned(size, dtype), np.zeros(1, np.int64))}
+
+
+class _Scratch(threading.local):
+    """Scratch memory of each thread, and how much of it is taken, for each dtype."""
+
+    def __init__(self) -> None:
+        self.memory = no_memory()
+
+
+_scratch = _Scratch()
+
+
+def _threads(operations: float) -> int:
+    """How many threads are worth their while for so many floating-point operations."""
+    if operations < 2 * OPERATIONS_A_THREAD:
+        return 1
+    return min(get_num_threads(), int(operations / OPERATIONS_A_THREAD))
+
+
+def _share(part: Part, team: Team) -> Share:
+    return Share(np.array((*part, team.size), np.int64), team)
+
+
+def _share_units(B: int, H: int, threads: int, operations: float) -> bool:
+    """Whether threads do better to share the units than the batch: if it is small and the layer wide.
+
+    Their work has to outlast that they are woken for it.
+    """
+    few, many = B / threads < ROWS_A_THREAD, H / threads >= UNITS_A_THREAD
+    return few and many and operations >= 3 * threads * OPERATIONS_A_THREAD
+
+
+def _units(B: int, H: int, dtype: np.dtype[Any], threads: int, room: int) -> list[Share]:
+    """Shares of some units each and all rows; `room` is how many elements their team shares."""
+    team = Team(np.zeros(1, np.int64), threads, np.empty(room, dtype))
+    return [_share(Part(0, B, u0, u1), team) for u0, u1 in _cut(H, threads, _lanes(dtype))]
+
+
+@lru_cache(256)
+def _rows(B: int, H: int, dtype: np.dtype[Any], pieces: int) -> tuple[Share, ...]:
+    """Shares of some rows each and all units."""
+    return tuple(_share(Part(b0, b1, 0, H), _ALONE[dtype]) for b0, b1 in _cut(B, pieces, 1))
+
+
+def _like(weights: tuple[Array, ...]) -> tuple[Array, ...]:
+    W, U, b, c = weights
+    return np.empty_like(W), np.empty_like(U), np.empty_like(b), np.empty_like(c)
 
 
 def aligned(size: int, dtype: Any) -> Array:
@@ -225,39 +296,18 @@ def padded_size(count: int, dtype: Any) -> int:
     return int(padded.py_func(count, _lanes(dtype)))
 
 
-def _run(shares: list[Share], tasks: list[Callable[[], None]]) -> None:
-    if len(tasks) == 1:
-        tasks[0]()
-    elif shares[0].team.size > 1:
-        run_as_team(tasks)
-    else:
-        run_together(tasks)
-
-
-def _or_none(lengths: Array | None) -> Array:
-    """Lengths as a kernel takes them: (0,) if all sequences are whole."""
-    return _NONE if lengths is None else lengths
-
-
 _NONE = np.empty(0, np.int64)
-_EMPTY = {np.dtype(name): np.empty(0, name) for name in ("float32", "float64")}
-_ALONE = {np.dtype(name): Team(_NONE, 1, np.empty(0, name)) for name in ("float32", "float64")}
+_EMPTY = {dtype: np.empty(0, dtype) for dtype in FLOATS}
+_ALONE = {dtype: Team(_NONE, 1, _EMPTY[dtype]) for dtype in FLOATS}
 
 
-def _stacked(parts: tuple[Array, ...]) -> Array:
-    """The parts as one contiguous array with an axis in front; the array they are the parts of, if that is one."""
-    first = parts[0]
-    if len(parts) == 1:
-        return first[None] if first.flags.carray else np.array(first, order="C")[None]
-    whole = first.base
-    if isinstance(whole, np.ndarray) and whole.flags.carray and whole.shape == (len(parts), *first.shape):
-        starts = [part.__array_interface__["data"][0] for part in (whole, *parts)]
-        in_order = starts[1:] == [starts[0] + k * whole.strides[0] for k in range(len(parts))]
-        if in_order and all(part.flags.carray for part in parts):
-            return whole
-    return np.ascontiguousarray(np.stack(parts))
+def stacked(parts: Any) -> Array:
+    """Arrays of one shape as a single contiguous one with an axis in front; that one itself, if it is what came."""
+    if isinstance(parts, np.ndarray) and parts.flags.carray:
+        return parts
+    return np.array(parts, order="C")
 
 
 def kernel(cell: Cell) -> Kernel:
     """Return the kernel of a cell; nothing is compiled before it is called."""
-    return Kernel(cell, Tag(cell))
+    return Kernel(cell)

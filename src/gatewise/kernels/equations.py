@@ -1,79 +1,74 @@
-"""What the loops ask a cell for, answered while they compile: its pointwise functions and how many values they move.
+"""What the loops ask a cell for while they are translated: its pointwise functions and how many values they move.
 
-A cell is passed to a kernel as a `Tag` of a Numba type of its own. The stubs below are replaced, for each such type, by
-the functions of the cell itself: the equations stand there and nowhere else. The type is named after a digest of those
-functions, so that Numba's cache never gives a cell the code of another.
+A cell is known beforehand: these functions run once, while a loop is made, and the equations of the cell itself become
+its instructions. They stand in `cells` and nowhere else.
 """
 
-# mypy: disable-error-code="no-untyped-def, no-untyped-call"
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache, partial
+from itertools import repeat, zip_longest
 from typing import Any
 
-from numba import types
-from numba.extending import NativeValue, models, overload, register_model, unbox
+import numpy as np
 
 from gatewise.cells import Cell
-from gatewise.kernels import arithmetic, functions  # noqa: F401  what Vectors can do
-from gatewise.kernels.pointwise import digest, jitted
-from gatewise.kernels.vectors import load_several, store_several
+from gatewise.kernels import functions  # noqa: F401  what Vectors can do
+from gatewise.kernels.translation import called
+from gatewise.kernels.values import Vector
+from gatewise.kernels.vectors import lifted, load_several, store_several
 
-_cells: dict[str, Cell] = {}
-
-
-class CellType(types.Type):
-    """The Numba type of a cell."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(name=f"Cell({name})")
-        self.cell = name
+Vectors = tuple[Vector, ...]
 
 
-class Tag:
-    """Stands for a cell among the arguments of a kernel."""
-
-    def __init__(self, cell: Cell) -> None:
-        name = f"{cell.name}, {digest(cell)}"
-        _cells[name] = cell
-        self._numba_type_ = CellType(name)
+def gate_count(cell: Cell) -> int:
+    """Row blocks of W."""
+    return len(cell.gates)
 
 
-register_model(CellType)(models.OpaqueModel)
+def state_count(cell: Cell) -> int:
+    """States."""
+    return len(cell.states)
 
 
-@unbox(CellType)
-def _unbox(kind, value, context):
-    return NativeValue(context.context.get_dummy_value())
+def record_count(cell: Cell) -> int:
+    """Recorded values."""
+    return len(cell.recorded)
 
 
-def _cell(tag: CellType) -> Cell:
-    return _cells[tag.cell]
+def first_products(cell: Cell) -> int:
+    """Gates whose product is formed from h_{t-1}."""
+    return cell.phases[0].products
 
 
-def _number(of: Callable[[Cell], int]) -> Any:
-    """A function that answers a tag with a number of its cell."""
-
-    def number(cell):
-        """Replaced below."""
-
-    @overload(number)
-    def _(cell):
-        value = of(_cell(cell))
-        return lambda cell: value
-
-    return number
+def last_products(cell: Cell) -> int:
+    """Gates whose product is formed from what the first of two phases makes."""
+    return sum(phase.products for phase in cell.phases[1:])
 
 
-gate_count = _number(lambda cell: len(cell.gates))
-state_count = _number(lambda cell: len(cell.states))
-record_count = _number(lambda cell: len(cell.recorded))
-# Gates whose product is formed from h_{t-1}, and those whose product is formed from what the first of two phases makes.
-first_products = _number(lambda cell: cell.phases[0].products)
-last_products = _number(lambda cell: sum(phase.products for phase in cell.phases[1:]))
-# Gates and recorded values of the first of two phases; 0 if there is but one.
-lead_gates = _number(lambda cell: sum(phase.gates for phase in cell.phases[:-1]))
-lead_recorded = _number(lambda cell: sum(phase.recorded for phase in cell.phases[:-1]))
+def lead_gates(cell: Cell) -> int:
+    """Gates of the first of two phases; 0 if there is but one."""
+    return sum(phase.gates for phase in cell.phases[:-1])
+
+
+def lead_recorded(cell: Cell) -> int:
+    """Recorded values of the first of two phases; 0 if there is but one."""
+    return sum(phase.recorded for phase in cell.phases[:-1])
+
+
+@cache
+def one_gradient(cell: Cell) -> bool:
+    """Whether dq is dp, because all gates take the sums p + q alone: told by what the derivatives return, the same."""
+    one = np.ones(1)
+    many = partial(repeat, one)
+    *lead, last = cell.phases
+    states = tuple(many(len(cell.states)))
+    with np.errstate(all="ignore"):
+        returned = [phase.backward(one, one, tuple(many(phase.recorded))) for phase in lead]
+        returned.append(last.backward(states, states, states, tuple(many(last.recorded))))
+    pairs = [(dp, dq) for dps, dqs, _ in returned for dp, dq in zip_longest(dps, dqs)]
+    return all(dp is dq for dp, dq in pairs)
 
 
 def _memory(number: Callable[[Cell], int], whole: bool = False) -> tuple[Any, Any]:
@@ -82,21 +77,11 @@ def _memory(number: Callable[[Cell], int], whole: bool = False) -> tuple[Any, An
     If `whole`, lanes that are not meant are stored as 0.
     """
 
-    def load(cell, array, index, stride, count):
-        """Replaced below."""
+    def load(cell: Cell, array: Any, index: Any, stride: Any, count: Any) -> Any:
+        return called(load_several(number(cell)), array, index, stride, count)
 
-    def store(cell, array, index, stride, values, count):
-        """Replaced below."""
-
-    @overload(load)
-    def _(cell, array, index, stride, count):
-        several = load_several(number(_cell(cell)))
-        return lambda cell, array, index, stride, count: several(array, index, stride, count)
-
-    @overload(store)
-    def _(cell, array, index, stride, values, count):
-        several = store_several(number(_cell(cell)), whole)
-        return lambda cell, array, index, stride, values, count: several(array, index, stride, values, count)
+    def store(cell: Cell, array: Any, index: Any, stride: Any, values: Any, count: Any) -> None:
+        called(store_several(number(cell), whole), array, index, stride, values, count)
 
     return load, store
 
@@ -112,66 +97,43 @@ load_lead, store_lead = _memory(lambda cell: cell.phases[0].gates, whole=True)
 load_lead_record, store_lead_record = _memory(lambda cell: cell.phases[0].recorded)
 
 
-def forward(cell, p, q, state_prev):
+def _as_vectors(values: Any, like: Vector) -> Any:
+    """Values, among them numbers, as Vectors."""
+    if isinstance(values, tuple):
+        return tuple(_as_vectors(value, like) for value in values)
+    return Vector(lifted(values, like.ir.type))
+
+
+def forward(cell: Cell, p: Vectors, q: Vectors, state_prev: Vectors) -> Any:
     """The last phase's function: state, record."""
+    return _as_vectors(cell.phases[-1].forward(p, q, state_prev), p[0])
 
 
-def backward(cell, dstate, state, state_prev, record):
+def backward(cell: Cell, dstate: Vectors, state: Vectors, state_prev: Vectors, record: Vectors) -> Any:
     """Its derivative: dp, dq, dstate_prev."""
+    return _as_vectors(cell.phases[-1].backward(dstate, state, state_prev, record), dstate[0])
 
 
-def lead_forward(cell, p, q, h_prev):
+def lead_forward(cell: Cell, p: Vectors, q: Vectors, h_prev: Vector) -> Any:
     """The first of two phases: its record."""
+    return _as_vectors(cell.phases[0].forward(p, q, h_prev), h_prev)
 
 
-def lead_operand(cell, record, h_prev):
+def lead_operand(cell: Cell, record: Vectors, h_prev: Vector) -> Any:
     """What it makes for the second product: s."""
+    operand: Any = cell.phases[0].operand
+    return _as_vectors(operand(record, h_prev), h_prev)
 
 
-def lead_backward(cell, ds, h_prev, record):
+def lead_backward(cell: Cell, ds: Vector, h_prev: Vector, record: Vectors) -> Any:
     """Its derivative: dp, dq, dh_prev."""
-
-
-@overload(forward)
-def _forward(cell, p, q, state_prev):
-    function = jitted(_cell(cell).phases[-1].forward)
-    return lambda cell, p, q, state_prev: function(p, q, state_prev)
-
-
-@overload(backward)
-def _backward(cell, dstate, state, state_prev, record):
-    function = jitted(_cell(cell).phases[-1].backward)
-    return lambda cell, dstate, state, state_prev, record: function(dstate, state, state_prev, record)
-
-
-@overload(lead_forward)
-def _lead_forward(cell, p, q, h_prev):
-    function = jitted(_cell(cell).phases[0].forward)
-    return lambda cell, p, q, h_prev: function(p, q, h_prev)
-
-
-@overload(lead_operand)
-def _lead_operand(cell, record, h_prev):
-    function = jitted(_cell(cell).phases[0].operand)
-    return lambda cell, record, h_prev: function(record, h_prev)
-
-
-@overload(lead_backward)
-def _lead_backward(cell, ds, h_prev, record):
-    function = jitted(_cell(cell).phases[0].backward)
-    return lambda cell, ds, h_prev, record: function(ds, h_prev, record)
+    return _as_vectors(cell.phases[0].backward(ds, h_prev, record), ds)
 
 
 def only_with_two_phases(stage: Any) -> Any:
     """Return `stage(cell, meetings, …) -> meetings`; for cells of one phase it does nothing but return `meetings`."""
 
-    def choice(cell, meetings, a, b, c, d, e, team):
-        """Replaced below."""
-
-    @overload(choice, inline="always")
-    def _(cell, meetings, a, b, c, d, e, team):
-        if len(_cell(cell).phases) > 1:
-            return lambda cell, meetings, a, b, c, d, e, team: stage(cell, meetings, a, b, c, d, e, team)
-        return lambda cell, meetings, a, b, c, d, e, team: meetings
+    def choice(cell: Cell, meetings: Any, *others: Any) -> Any:
+        return called(stage, cell, meetings, *others) if len(cell.phases) > 1 else meetings
 
     return choice

@@ -20,8 +20,6 @@ its own, a call has size 1 and all units.
 # mypy: disable-error-code="no-untyped-def"
 from __future__ import annotations
 
-from numba import njit
-
 from gatewise.kernels.equations import (
     forward,
     lead_forward,
@@ -37,11 +35,10 @@ from gatewise.kernels.equations import (
     store_record,
     store_state,
 )
+from gatewise.kernels.marks import stage
 from gatewise.kernels.meeting import meet_team
 from gatewise.kernels.products import (
-    FLAGS,
     ONE,
-    STAGE,
     ZERO,
     fits,
     flat,
@@ -56,7 +53,7 @@ from gatewise.kernels.sizes import places, sizes
 from gatewise.kernels.vectors import BYTES, load, store, view
 
 
-@njit(**STAGE)
+@stage
 def prepare(memory, weights, n):
     """Pack W, U, b and c of the own units into memory (at least places.end,) as `places` has them."""
     W, U, b, c = weights  # (G·H, D), (Q·H, H), (G·H,), (Q·H,)
@@ -68,29 +65,25 @@ def prepare(memory, weights, n):
     pad(memory, at.c, c, n.u0, n.H, n.Q1 + n.Q2, n.own)
 
 
-@njit(**FLAGS)
-def prepare_units(cell, memory, weights, inputs, part):
-    """`prepare` for a caller that keeps `memory`, of inputs as a later call will have them but for B and T."""
-    x, initial, _ = inputs  # (B, T, D), (S, B, H)
-    prepare(memory, weights, sizes(cell, x, initial, part))
+@stage
+def run_forward(cell, workspace, weights, inputs, outputs, share):
+    """Fill `states`, `record` and `final` for the rows and units of a share; return 0.
 
-
-@njit(**FLAGS)
-def run_forward(cell, workspace, weights, prepared, inputs, outputs, share):
-    """Fill `states`, `record` and `final` for the rows and units of a share; prepared: of `prepare`, or (0,)."""
+    Where the scratch memory is too small, nothing is done, and the number of elements that are needed is returned.
+    """
     x, initial, lengths = inputs  # (B, T, D), (S, B, H), (B,) or (0,)
     states, record, final = outputs  # (S or 1, B, T, H), (R or 0, B, T, H), (S, B, H)
     part, team = share[0], views(share[1])
     n, S, L = sizes(cell, x, initial, part), len(initial), BYTES // x.itemsize
     at, OU, OQ = places(n), n.Q1 * n.own_p, (n.Q1 + n.Q2) * n.own_p
-    packed = flat(prepared) if prepared.size else scratch(workspace, at.end)
+    workspace[1][0] = 0
+    packed = scratch(workspace, at.end)
     p = scratch(workspace, n.M * n.steps * n.G * n.own_p)  # (M, steps, O)
     q = scratch(workspace, n.M * OQ)  # (M, OQ)
     s, v, turn = state_memory(workspace, team, n, S)  # (1 or 2, S, M, H_p), (M, H_p)
     if not fits(workspace):
-        return
-    if not prepared.size:
-        prepare(packed, weights, n)
+        return workspace[1][0]
+    prepare(packed, weights, n)
     memory = (p, q, s, v)
     kept = (flat(states), flat(record), len(states) > 1, len(record) > 0, flat(lengths))
     take_rows(s, initial, n.b0, n.M, ZERO, n.H)
@@ -106,16 +99,17 @@ def run_forward(cell, workspace, weights, prepared, inputs, outputs, share):
             meetings = meet_team(team, meetings)
     if n.u0 == 0:
         give_rows(final, n.b0, n.M, ZERO, n.H, view(s, n.T % 2 * turn, S * n.M * n.H_p))
+    return 0
 
 
-@njit(**STAGE)
+@stage
 def views(team):
     """A team, its arrays as views."""
     counter, size, shared = team
     return flat(counter), size, flat(shared)
 
 
-@njit(**STAGE)
+@stage
 def state_memory(workspace, team, n, S):
     """Memory for the states (turns, S, M, H_p) and the operand s of a second product (M, H_p); elements of a turn.
 
@@ -128,7 +122,7 @@ def state_memory(workspace, team, n, S):
     return scratch(workspace, states), scratch(workspace, operand), ZERO
 
 
-@njit(**STAGE)
+@stage
 def project(p, x, packed, n, t0):
     """p (M, steps, O) = x Wᵀ + b for the steps of the chunk that begins at t0."""
     at, O, L = places(n), n.G * n.own_p, BYTES // x.itemsize
@@ -138,7 +132,7 @@ def project(p, x, packed, n, t0):
         matmul(rows, steps, n.D, (packed, at.W, ZERO), O // L, (packed, at.b, ZERO), (p, m * n.steps * O, O))
 
 
-@njit(**STAGE)
+@stage
 def lead_units(cell, memory, kept, n, step):
     """The first of two phases of step = (t, t − t0, before): v (M, H_p), and its record, of the own units."""
     p, q, s, v = memory  # (M, steps, O), (M, OQ), (…, M, H_p) from `before` on, (M, H_p)
@@ -158,7 +152,7 @@ def lead_units(cell, memory, kept, n, step):
                 store_lead_record(cell, record, row + j, stride, recorded, min(L, n.own - j))
 
 
-@njit(**STAGE)
+@stage
 def lead_phase(cell, meetings, memory, kept, packed, n, step, team):
     """The first of two phases, and q = s Uᵀ + c of the gates whose product takes what it has made."""
     lead_units(cell, memory, kept, n, step)
@@ -173,7 +167,7 @@ def lead_phase(cell, meetings, memory, kept, packed, n, step, team):
 lead = only_with_two_phases(lead_phase)
 
 
-@njit(**STAGE)
+@stage
 def advance(cell, memory, kept, n, step):
     """The last phase of step = (t, t − t0, before, after): the states after it, and its record, of the own units."""
     p, q, s, _ = memory  # (M, steps, O), (M, OQ), (S, M, H_p) from `before` and from `after` on
@@ -202,7 +196,7 @@ def advance(cell, memory, kept, n, step):
                 store_record(cell, record, row + j + recorded_first, stride, recorded, count)
 
 
-@njit(**STAGE)
+@stage
 def carry_over(cell, s, before, after, n):
     """Copy the own units of one row's states, where its sequence has ended."""
     for j in range(0, n.own, BYTES // s.itemsize):

@@ -6,54 +6,33 @@ from __future__ import annotations
 import sys
 
 from llvmlite import ir
-from numba import njit, types
-from numba.core import cgutils
-from numba.extending import intrinsic
 
-from gatewise.kernels.products import FLAGS, STAGE
+from gatewise.kernels.marks import routine, stage
+from gatewise.kernels.values import Array, Number, current, integer
+from gatewise.kernels.vectors import declared
 
 # Looks at the counter before a thread offers its core to others: about 20 µs.
 PATIENCE = 2000
 
 
-@intrinsic
-def _add(typingctx, counter, value):
+def _add(counter: Array, value: int) -> None:
     """counter[0] += value, atomically."""
-
-    def codegen(context, builder, sig, args):
-        pointer = context.make_array(sig.args[0])(context, builder, args[0]).data
-        return builder.atomic_rmw("add", pointer, args[1], "seq_cst")
-
-    return types.int64(counter, types.int64), codegen
+    current().atomic_rmw("add", counter.data, integer(value), "seq_cst")
 
 
-@intrinsic
-def _look(typingctx, counter):
+def _look(counter: Array) -> Number:
     """counter[0] as other threads have left it."""
-
-    def codegen(context, builder, sig, args):
-        pointer = context.make_array(sig.args[0])(context, builder, args[0]).data
-        return builder.load_atomic(pointer, "seq_cst", 8)
-
-    return types.int64(counter), codegen
+    return Number(current().load_atomic(counter.data, "seq_cst", 8))
 
 
-@intrinsic
-def _offer_core(typingctx):
+def offer_core() -> None:
     """Let another thread run, where the system has a call for that."""
-
-    def codegen(context, builder, sig, args):
-        if sys.platform != "win32":
-            function = cgutils.get_or_insert_function(
-                builder.module, ir.FunctionType(ir.IntType(32), []), "sched_yield"
-            )
-            builder.call(function, [])
-        return context.get_dummy_value()
-
-    return types.void(), codegen
+    if sys.platform != "win32":
+        kind = ir.FunctionType(ir.IntType(32), [])
+        current().call(declared(current().module, "sched_yield", kind), [])
 
 
-@njit(**FLAGS)
+@routine
 def meet(counter, until):
     """Arrive, and return when `until` arrivals have been counted; `counter` (1,) starts at 0."""
     _add(counter, 1)
@@ -61,10 +40,10 @@ def meet(counter, until):
     while _look(counter) < until:
         looks += 1
         if looks > PATIENCE:
-            _offer_core()
+            offer_core()
 
 
-@njit(**STAGE)
+@stage
 def meet_team(team, meetings):
     """Meet the others of team = (counter, size, shared), if any, after `meetings` meetings before; one more."""
     counter, size, _ = team

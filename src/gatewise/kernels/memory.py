@@ -5,11 +5,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from numba import njit
-
-from gatewise.errors import Array
-from gatewise.kernels.products import STAGE, ZERO, scratch
-from gatewise.kernels.vectors import view
+from gatewise.kernels.marks import stage
+from gatewise.kernels.products import ZERO, packing_size, scratch
+from gatewise.kernels.values import Array
+from gatewise.kernels.vectors import BYTES, view
 
 
 class Rows(NamedTuple):
@@ -42,6 +41,8 @@ class Sums(NamedTuple):
     DU: Array  # (own, PQ)
     Db: Array  # (P,)
     Dc: Array  # (PQ,)
+    left: Array  # memory of `add_product`
+    right: Array
 
 
 class Panels(NamedTuple):
@@ -52,13 +53,13 @@ class Panels(NamedTuple):
     V: Array  # K = Q2·H_p, own H
 
 
-@njit(**STAGE)
+@stage
 def own_inputs(n):
     """The columns of W, from and to, whose gradient a call computes: its part of D, as its units are of H."""
     return n.D * n.u0 // n.H, n.D * (n.u0 + n.own) // n.H
 
 
-@njit(**STAGE)
+@stage
 def panel_memory(workspace, n):
     """Memory for the panels of the weights."""
     return Panels(
@@ -68,14 +69,20 @@ def panel_memory(workspace, n):
     )
 
 
-@njit(**STAGE)
-def row_memory(workspace, team, n, again, early):
-    """Memory for the rows of a chunk; a team shares dp, dq and s. early: recorded values of the first of two phases."""
+@stage
+def row_memory(workspace, team, n, again, early, one):
+    """Memory for the rows of a chunk; a team shares dp, dq and s. If `one`, dq is dp.
+
+    early: how many values the first of two phases records.
+    """
     _, size, shared = team
     rows, P, PQ = n.M * n.steps, n.G * n.H_p, (n.Q1 + n.Q2) * n.H_p
     rows_again = rows if again else ZERO
     dp = view(shared, ZERO, rows * P) if size > 1 else scratch(workspace, rows * P)
-    dq = view(shared, rows * P, rows * PQ) if size > 1 else scratch(workspace, rows * PQ)
+    if one:
+        dq = dp
+    else:
+        dq = view(shared, rows * P, rows * PQ) if size > 1 else scratch(workspace, rows * PQ)
     operand = rows * n.H_p if n.Q2 else ZERO
     s = view(shared, rows * (P + PQ), operand) if size > 1 else scratch(workspace, operand)
     return Rows(
@@ -91,7 +98,7 @@ def row_memory(workspace, team, n, again, early):
     )
 
 
-@njit(**STAGE)
+@stage
 def carried_memory(workspace, n, S):
     """Memory for what goes from step to step."""
     row = n.M * n.own_p
@@ -103,13 +110,17 @@ def carried_memory(workspace, n, S):
     )
 
 
-@njit(**STAGE)
-def sum_memory(workspace, n):
-    """Memory for the gradients of the weights."""
+@stage
+def sum_memory(workspace, n, one):
+    """Memory for the gradients of the weights. If `one`, Dc is Db."""
     P, PQ, (d0, d1) = n.G * n.H_p, (n.Q1 + n.Q2) * n.H_p, own_inputs(n)
+    left, right = packing_size(max(d1 - d0, n.own), n.M * n.steps, BYTES // workspace[0].itemsize)
+    Db = scratch(workspace, P)
     return Sums(
         scratch(workspace, (d1 - d0) * P),
         scratch(workspace, n.own * PQ),
-        scratch(workspace, P),
-        scratch(workspace, PQ),
+        Db,
+        Db if one else scratch(workspace, PQ),
+        scratch(workspace, left),
+        scratch(workspace, right),
     )

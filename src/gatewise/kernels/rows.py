@@ -8,15 +8,14 @@ Lanes hold parts of a row's sum, which are added up once the row is through. So 
 from __future__ import annotations
 
 from llvmlite import ir
-from numba import njit, types
-from numba.extending import intrinsic
 
 from gatewise.kernels import arithmetic  # noqa: F401  what Vectors can do
-from gatewise.kernels.products import FLAGS
-from gatewise.kernels.vectors import BYTES, I32, I64, Vector, constant, emit_load, fma, lane_mask, load, store
+from gatewise.kernels.marks import routine
+from gatewise.kernels.values import I64, Number, Vector, constant, current, integer
+from gatewise.kernels.vectors import BYTES, I32, emit_load, fma, lane_mask, load, store, vector_type
 
 
-@njit(**FLAGS)
+@routine
 def times_vector(M, row, rows, K, a, at, init, out, to, turn):
     """out[to + n] = init[row + n] + Σ_k M[row + n, k] a[at + k] for n up to `rows`; all flat, M (…, K).
 
@@ -37,48 +36,41 @@ def times_vector(M, row, rows, K, a, at, init, out, to, turn):
         store(out, to + n, load(init, row + n, None) + row_sums(M, (row + n) * K, K, a, at), None)
 
 
-@intrinsic
-def row_sums(typingctx, M, start, K, a, at):
+def row_sums(M, start, K, a, at):
     """Σ_k M[start + n K + k] a[at + k] in lane n, for as many rows as there are lanes."""
-    vector = Vector(M.dtype)
+    builder, vec, K, at = current(), vector_type(M), integer(K), integer(at)
+    starts = [integer(start + Number(K) * n) for n in range(vec.count)]
+    lanes, entry = ir.Constant(I64, vec.count), builder.block
 
-    def codegen(context, builder, sig, args):
-        M, start, K, a, at = args
-        starts = [builder.add(start, builder.mul(K, ir.Constant(I64, n))) for n in range(vector.lanes)]
-        lanes, entry = ir.Constant(I64, vector.lanes), builder.block
+    def added(k, sums, mask):
+        """The sums of each lane, with the products of as many columns as there are lanes, from k on."""
+        right = emit_load(a, Number(builder.add(at, k)), mask)
+        left = [emit_load(M, Number(builder.add(row, k)), mask) for row in starts]
+        return [fma(builder, m, right, s) for m, s in zip(left, sums, strict=True)]
 
-        def added(k, sums, mask):
-            """The sums of each lane, with the products of as many columns as there are lanes, from k on."""
-            right = emit_load(context, builder, sig.args[3], a, builder.add(at, k), mask)
-            left = [emit_load(context, builder, sig.args[0], M, builder.add(row, k), mask) for row in starts]
-            return [fma(builder, m, right, s) for m, s in zip(left, sums, strict=True)]
-
-        head, body, rest, tail, done = (builder.append_basic_block(n) for n in ("head", "body", "rest", "tail", "done"))
-        builder.branch(head)
-        builder.position_at_end(head)
-        k, *sums = [builder.phi(kind) for kind in (I64, *[vector.ir] * vector.lanes)]
-        after = builder.add(k, lanes)
-        builder.cbranch(builder.icmp_signed("<=", after, K), body, rest)
-        builder.position_at_end(body)
-        zero = constant(vector.ir, 0.0)
-        pairs = zip((k, *sums), (after, *added(k, sums, None)), strict=True)
-        for node, value in pairs:
-            node.add_incoming(ir.Constant(I64, 0) if node is k else zero, entry)
-            node.add_incoming(value, body)
-        builder.branch(head)
-        builder.position_at_end(rest)
-        builder.cbranch(builder.icmp_signed("<", k, K), tail, done)
-        builder.position_at_end(tail)
-        masked = added(k, sums, lane_mask(builder, types.int64, builder.sub(K, k), vector.lanes))
-        builder.branch(done)
-        builder.position_at_end(done)
-        totals = [builder.phi(vector.ir) for _ in sums]
-        for node, whole, value in zip(totals, sums, masked, strict=True):
-            node.add_incoming(whole, rest)
-            node.add_incoming(value, tail)
-        return _lane_sums(builder, totals)
-
-    return vector(M, types.int64, types.int64, a, types.int64), codegen
+    head, body, rest, tail, done = (builder.append_basic_block(n) for n in ("head", "body", "rest", "tail", "done"))
+    builder.branch(head)
+    builder.position_at_end(head)
+    k, *sums = [builder.phi(kind) for kind in (I64, *[vec] * vec.count)]
+    after = builder.add(k, lanes)
+    builder.cbranch(builder.icmp_signed("<=", after, K), body, rest)
+    builder.position_at_end(body)
+    zero = constant(vec, 0.0)
+    for node, value in zip((k, *sums), (after, *added(k, sums, None)), strict=True):
+        node.add_incoming(ir.Constant(I64, 0) if node is k else zero, entry)
+        node.add_incoming(value, body)
+    builder.branch(head)
+    builder.position_at_end(rest)
+    builder.cbranch(builder.icmp_signed("<", k, K), tail, done)
+    builder.position_at_end(tail)
+    masked = added(k, sums, lane_mask(Number(builder.sub(K, k)), vec.count))
+    builder.branch(done)
+    builder.position_at_end(done)
+    totals = [builder.phi(vec) for _ in sums]
+    for node, whole, value in zip(totals, sums, masked, strict=True):
+        node.add_incoming(whole, rest)
+        node.add_incoming(value, tail)
+    return Vector(_lane_sums(builder, totals))
 
 
 def _lane_sums(builder, lines):

@@ -19,10 +19,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from gatewise.kernels.equations import first_products, gate_count, last_products
-from gatewise.kernels.products import STAGE
+from gatewise.kernels.marks import stage
 from gatewise.kernels.vectors import BYTES
 
 # Rows (sequences × steps) whose pre-activations are computed at once: enough for a large product, few enough to
@@ -50,19 +49,19 @@ class Sizes(NamedTuple):
     steps: int
 
 
-@njit(**STAGE)
+@stage
 def chunk(T, M):
     """How many steps of M sequences make a chunk."""
     return max(1, min(T, CHUNK // M))
 
 
-@njit(**STAGE)
+@stage
 def padded(count, L):
     """`count`, up to whole Vectors of L lanes."""
     return (count + L - 1) // L * L
 
 
-@njit(**STAGE)
+@stage
 def sizes(cell, x, initial, part):
     """Sizes of a call for x (B, T, D), initial (S, B, H) and part = (b0, b1, u0, u1)."""
     B, T, D = x.shape
@@ -85,7 +84,7 @@ class Places(NamedTuple):
     end: int
 
 
-@njit(**STAGE)
+@stage
 def places(n):
     """Places of weights for n, the sizes of a call."""
     U = n.G * n.own_p * n.D

@@ -1,7 +1,7 @@
 """Single steps of a stack of layers, compiled whole, for callers that keep the state.
 
 The weights are read where they lie, so that whatever has been written there counts from the next step on. A call takes
-the address of a table instead of the arrays in it, because Numba needs some 40 ns for each.
+a table of addresses instead of the arrays.
 
     table    address of memory, its elements, B, H, layers, turn; then for each layer D and the addresses of W, U, b, c
     memory   states (layers, S, B, H_p), then what a step works with, of `Places`
@@ -14,15 +14,15 @@ Letters: `sizes.py`.
 # mypy: disable-error-code="no-untyped-def"
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import cache
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit, typeof, types
 
 from gatewise.errors import Array
+from gatewise.kernels import values
 from gatewise.kernels.dispatch import Kernel, aligned, padded_size
+from gatewise.kernels.entries import entry, flat_array
 from gatewise.kernels.equations import (
     first_products,
     forward,
@@ -39,10 +39,11 @@ from gatewise.kernels.equations import (
     state_count,
     store_state,
 )
-from gatewise.kernels.products import FLAGS, STAGE, ZERO, copy
+from gatewise.kernels.marks import routine, stage
+from gatewise.kernels.products import ZERO, copy
 from gatewise.kernels.rows import times_vector
 from gatewise.kernels.sizes import padded
-from gatewise.kernels.vectors import BYTES, at_address, load, number_at, set_number_at, store
+from gatewise.kernels.vectors import BYTES, at_address, load, store
 
 HEAD, ROW = 6, 5  # entries of `table` before the layers, and of each layer
 
@@ -50,10 +51,10 @@ HEAD, ROW = 6, 5  # entries of `table` before the layers, and of each layer
 class Layer(NamedTuple):
     """One layer of the stack: its weights, flat, and its sizes."""
 
-    W: Array  # (G·H, D)
-    U: Array  # (Q·H, H)
-    b: Array  # (G·H,)
-    c: Array  # (Q·H,)
+    W: values.Array  # (G·H, D)
+    U: values.Array  # (Q·H, H)
+    b: values.Array  # (G·H,)
+    c: values.Array  # (Q·H,)
     D: int
     H: int
 
@@ -70,7 +71,7 @@ class Places(NamedTuple):
     turn: int  # 0 or 1, in turn from step to step: see `times_vector`
 
 
-@njit(**FLAGS)
+@routine
 def finite(x):
     """Whether all numbers are finite."""
     bad = 0
@@ -79,22 +80,29 @@ def finite(x):
     return bad == 0
 
 
-@njit(**STAGE)
+@routine
+def take_input(to, i, x, k, count):
+    """As `copy`, from an array whose elements may lie apart."""
+    for n in range(count):
+        to[i + n] = x[k + n]
+
+
+@stage
 def layer_at(cell, table, k, like):
     """Layer k of the stack."""
-    at, H = HEAD + k * ROW, number_at(table, 3)
-    D, G, Q = number_at(table, at), np.int64(gate_count(cell)), np.int64(first_products(cell) + last_products(cell))
+    at, H = HEAD + k * ROW, table[3]
+    D, G, Q = table[at], np.int64(gate_count(cell)), np.int64(first_products(cell) + last_products(cell))
     return Layer(
-        at_address(number_at(table, at + 1), G * H * D, like),
-        at_address(number_at(table, at + 2), Q * H * H, like),
-        at_address(number_at(table, at + 3), G * H, like),
-        at_address(number_at(table, at + 4), Q * H, like),
+        at_address(table[at + 1], G * H * D, like),
+        at_address(table[at + 2], Q * H * H, like),
+        at_address(table[at + 3], G * H, like),
+        at_address(table[at + 4], Q * H, like),
         D,
         H,
     )
 
 
-@njit(**STAGE)
+@stage
 def lead_step(cell, operand, memory, layer, at, unused, unused_too, nor_this):
     """The first of two phases, and the product with what it makes; return the gates that are done."""
     H, L = layer.H, BYTES // memory.itemsize
@@ -110,7 +118,7 @@ def lead_step(cell, operand, memory, layer, at, unused, unused_too, nor_this):
 lead = only_with_two_phases(lead_step)
 
 
-@njit(**STAGE)
+@stage
 def step_layer(cell, memory, layer, at):
     """One step of one layer for one row: its states, replaced."""
     W, U, b, c, D, H = layer
@@ -124,22 +132,22 @@ def step_layer(cell, memory, layer, at):
         store_state(cell, memory, at.h + u, at.apart, state, None)
 
 
-@njit(**FLAGS)
+@stage
 def run_steps(cell, table, x, out):
     """Take all steps in x; do nothing and return False if x is not finite, or has not as many steps as out."""
-    memory = at_address(number_at(table, 0), number_at(table, 1), out)
-    B, H, layers, D = number_at(table, 2), number_at(table, 3), number_at(table, 4), number_at(table, HEAD)
+    memory = at_address(table[0], table[1], out)
+    B, H, layers, D = table[2], table[3], table[4], table[HEAD]
     L, S = BYTES // memory.itemsize, np.int64(state_count(cell))
     H_p, T = padded(H, L), x.size // (B * D)
     if x.size != B * T * D or out.size != B * T * H or not finite(x):
         return False
-    x_at, turn = layers * S * B * H_p, number_at(table, 5)
+    x_at, turn = layers * S * B * H_p, table[5]
     operand = x_at + padded(D, L)
     p = operand + H_p
     q = p + padded(gate_count(cell) * H, L) + L
     for m in range(B):
         for t in range(T):
-            copy(memory, x_at, x, (m * T + t) * D, D)
+            take_input(memory, x_at, x, (m * T + t) * D, D)
             source = x_at
             for k in range(layers):
                 h = (k * S * B + m) * H_p
@@ -148,16 +156,16 @@ def run_steps(cell, table, x, out):
                 source = h
             turn = 1 - turn
             copy(out, (m * T + t) * H, memory, source, H)
-    set_number_at(table, 5, turn)
+    table[5] = turn
     return True
 
 
 class Streams:
     """The states of B streams through a stack of layers, and what compiled steps of them take.
 
-    `run(*arguments, x, out)` takes all steps in x (B·T·D,), writes (B·T·H,) to out, and returns True. It does nothing
-    and returns False if sizes differ or x is not finite. That both are arrays of the dtype with one axis is for the
-    caller to know: Numba does not look.
+    `run((table, x, out))` takes all steps in x (B·T·D,), writes (B·T·H,) to out, and returns 1. It does nothing and
+    returns 0 if sizes differ or x is not finite. That both are arrays of the dtype with one axis is for the caller to
+    know: nobody looks.
     """
 
     def __init__(self, kernel: Kernel, B: int, layers: int, D: int, H: int, dtype: np.dtype[Any]) -> None:
@@ -169,23 +177,13 @@ class Streams:
         states = self._memory[: layers * S * B * H_p].reshape(layers, S, B, H_p)
         self.state: Array = states[..., :H].swapaxes(0, 1)
         """(S, layers, B, H), a view: what is written there counts."""
-        self.run = entry(kernel, dtype)
+        table, x, out = flat_array(np.int64), flat_array(dtype, apart=True), flat_array(dtype)
+        self.run = entry(run_steps, (kernel.cell, table, x, out))
 
-    def read(self, weights: Sequence[tuple[Array, ...]]) -> tuple[Any, int]:
-        """Return the arguments of `run` with which steps read these arrays: W, U, b, c of each layer, contiguous."""
+    def read(self, weights: Sequence[tuple[Array, ...]]) -> Array:
+        """Return the table with which steps read these arrays: W, U, b, c of each layer, contiguous."""
         table = [self._memory.ctypes.data, self._memory.size, *self._sizes, 0]
         for layer in weights:
             table += [layer[0].shape[1], *(array.ctypes.data for array in layer)]
         self._weights, self._table = weights, np.array(table, np.int64)  # kept as long as their addresses are
-        return self._kernel.tag, self._table.ctypes.data
-
-
-@cache
-def entry(kernel: Kernel, dtype: np.dtype[Any]) -> Callable[..., bool]:
-    """Return `run_steps` compiled for a cell, without the choice among types that a call would make: 0.1 µs less."""
-    number = types.float32 if dtype == np.float32 else types.float64
-    x, out = types.Array(number, 1, "A"), types.Array(number, 1, "C")
-    signature = (typeof(kernel.tag), types.int64, x, out)
-    run_steps.compile(signature)
-    found: Callable[..., bool] = run_steps.overloads[signature].entry_point
-    return found
+        return self._table

@@ -6,43 +6,40 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from llvmlite import ir
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
 
-from gatewise.kernels.vectors import I32, I64, Vector, emit_load, emit_store, fma, lane_mask, pointer_to, splat
+from gatewise.kernels.values import I64, Number, current, integer
+from gatewise.kernels.vectors import (
+    I32,
+    emit_load,
+    emit_store,
+    fma,
+    lane_mask,
+    pointer_to,
+    splat,
+    vector_type,
+)
 
 
-@intrinsic
-def transpose(typingctx, array, index, stride, rows, columns, out, out_index, out_stride):
-    """Write the transpose of a block of `rows` by `columns`, at most lanes each, to `out`.
+def transpose(array, index, stride, rows, columns, out, out_index, out_stride):
+    """Write the transpose of a block of `rows` by `columns`, at most lanes each, to `out`; None means lanes.
 
     The rows of the result are whole vectors, 0 from `rows` on; there are `columns` of them.
     """
-    vector = Vector(array.dtype)
-    lanes = vector.lanes
+    builder, lanes = current(), vector_type(array).count
 
-    def codegen(context, builder, sig, args):
-        array, index, stride, rows, columns, out, out_index, out_stride = args
-        none, whole = ir.Constant(I64, 0), ir.Constant(I64, lanes)
+    def only_below(limit, n, count):
+        if limit is None:
+            return None
+        here = builder.icmp_signed("<", ir.Constant(I64, n), integer(limit))
+        return Number(builder.select(here, integer(count), ir.Constant(I64, 0)))
 
-        def at(start, step, n):
-            return builder.add(start, builder.mul(step, ir.Constant(I64, n)))
-
-        def only_below(limit, n, count):
-            return builder.select(builder.icmp_signed("<", ir.Constant(I64, n), limit), count, none)
-
-        lines = []
-        for n in range(lanes):
-            mask = lane_mask(builder, types.int64, only_below(rows, n, columns), lanes)
-            lines.append(emit_load(context, builder, sig.args[0], array, at(index, stride, n), mask))
-        for n, line in enumerate(_transposed(builder, lines)):
-            mask = lane_mask(builder, types.int64, only_below(columns, n, whole), lanes)
-            emit_store(context, builder, sig.args[5], out, at(out_index, out_stride, n), line, mask)
-        return context.get_dummy_value()
-
-    i64 = types.int64
-    return types.void(array, i64, i64, i64, i64, out, i64, i64), codegen
+    lines = []
+    for n in range(lanes):
+        mask = lane_mask(only_below(rows, n, columns), lanes)
+        lines.append(emit_load(array, index + stride * n, mask))
+    for n, line in enumerate(_transposed(builder, lines)):
+        mask = lane_mask(only_below(columns, n, lanes), lanes)
+        emit_store(out, out_index + out_stride * n, line, mask)
 
 
 def _transposed(builder, lines):
@@ -74,23 +71,11 @@ def tile(rows: int, panels: int) -> Any:
     by side. The sum over k runs in order, whatever the size of the tile.
     """
 
-    @intrinsic
-    def product(typingctx, A, B, I, C, K, m0, j0):
-        def codegen(context, builder, sig, args):
-            *operands, K, m0, j0 = args
-            emit = _Tile(context, builder, rows, panels, Vector(A[0].dtype))
-            kinds = [kind[0] for kind in sig.args[:4]]
-            a, b, init, c = (cgutils.unpack_tuple(builder, operand) for operand in operands)
-            left = emit.operand(kinds[0], a, m0, None)
-            right = emit.operand(kinds[1], b, None, None)
-            first = emit.operand(kinds[2], init, m0, j0)
-            last = emit.operand(kinds[3], c, m0, j0)
-            emit.store(last, emit.sums(left, a[3], right, K, emit.load(first)))
-            return context.get_dummy_value()
-
-        i64 = types.int64
-        unliteral = [types.Tuple([operand[0], *[i64] * (len(operand) - 1)]) for operand in (A, B, I, C)]
-        return types.void(*unliteral, i64, i64, i64), codegen
+    def product(A, B, I, C, K, m0, j0) -> None:
+        emit = _Tile(current(), rows, panels, vector_type(A[0]))
+        left, right = emit.operand(A, m0, 0), emit.operand(B, 0, 0)
+        first, last = emit.operand(I, m0, j0), emit.operand(C, m0, j0)
+        emit.store(last, emit.sums(left, integer(A[3]), right, integer(K), emit.load(first)))
 
     return product
 
@@ -98,33 +83,28 @@ def tile(rows: int, panels: int) -> Any:
 class _Tile(NamedTuple):
     """Emits the instructions of one tile."""
 
-    context: Any
     builder: Any
     rows: int
     panels: int
-    vector: Vector
+    vector: Any  # the LLVM type
 
-    def operand(self, kind, parts, m0, j0) -> Operand:
-        """(array, offset, stride of m or k, …), from row m0 and panel j0 on, where there are such."""
-        array, index, row, *_ = parts
-        if m0 is not None:
-            index = self.builder.add(index, self.builder.mul(m0, row))
-        if j0 is not None:
-            index = self.builder.add(index, self.builder.mul(j0, ir.Constant(I64, self.vector.lanes)))
-        return Operand(pointer_to(self.context, self.builder, kind, array, index), row)
+    def operand(self, matrix, m0, j0) -> Operand:
+        """A matrix (array, offset, stride of m or k, …) from row m0 and panel j0 on."""
+        array, index, row, *_ = matrix
+        return Operand(pointer_to(array, index + m0 * row + j0 * self.vector.count), integer(row))
 
     def _cells(self) -> list[tuple[int, int]]:
         return [(m, j) for m in range(self.rows) for j in range(self.panels)]
 
     def _align(self) -> int:
-        return int(self.vector.dtype.bitwidth) // 8
+        return 4 if isinstance(self.vector.element, ir.FloatType) else 8
 
     def _vector_at(self, pointer):
-        return self.builder.bitcast(pointer, self.vector.ir.as_pointer())
+        return self.builder.bitcast(pointer, self.vector.as_pointer())
 
     def _at(self, operand: Operand, m: int, j: int):
         row = self.builder.mul(operand.row, ir.Constant(I64, m))
-        index = self.builder.add(row, ir.Constant(I64, j * self.vector.lanes))
+        index = self.builder.add(row, ir.Constant(I64, j * self.vector.count))
         return self._vector_at(self.builder.gep(operand.base, [index]))
 
     def load(self, operand: Operand):
@@ -164,7 +144,7 @@ class _Tile(NamedTuple):
 
     def _add_products(self, at_left, rows, at_right, sums):
         """The sums plus the products of one k."""
-        builder, lanes = self.builder, self.vector.lanes
+        builder, lanes = self.builder, self.vector.count
         at_panels = [builder.gep(at_right, [ir.Constant(I64, j * lanes)]) for j in range(self.panels)]
         right = [builder.load(self._vector_at(pointer), align=self._align()) for pointer in at_panels]
         left = [splat(builder, builder.load(builder.gep(at_left, [m])), lanes) for m in rows]

@@ -4,6 +4,7 @@ from gatewise.layers.cell import GRUCell, LSTMCell, RNNCell
 from gatewise.layers.dense import Dense
 from gatewise.layers.dropout import Dropout
 from gatewise.layers.embedding import Embedding
+from gatewise.layers.hard import HardGRU, HardLSTM
 from gatewise.layers.last import Last
 from gatewise.layers.layer import Layer
 from gatewise.layers.noise import Noise
@@ -11,7 +12,9 @@ from gatewise.layers.own import OWN, OwnRecurrent, define_cell
 from gatewise.layers.parallel import Parallel
 from gatewise.layers.pool import Pool
 from gatewise.layers.recurrent import GRU, LSTM, RECURRENT, RNN, LSTMState, MinGRU
+from gatewise.layers.reverse import Reverse
 from gatewise.layers.sequential import Sequential
+from gatewise.layers.softmax import Softmax
 from gatewise.layers.stack import Recurrent
 from gatewise.layers.stepper import Stepper
 
@@ -25,6 +28,8 @@ __all__ = [
     "Dropout",
     "Embedding",
     "GRUCell",
+    "HardGRU",
+    "HardLSTM",
     "LSTMCell",
     "LSTMState",
     "Last",
@@ -36,7 +41,9 @@ __all__ = [
     "Pool",
     "RNNCell",
     "Recurrent",
+    "Reverse",
     "Sequential",
+    "Softmax",
     "Stepper",
     "define_cell",
 ]

@@ -5,7 +5,7 @@ the next chunk begins, so that nothing of the layers between has to be kept eith
 keeps the states before each of T / C chunks, and while it goes back the gates of one chunk of C steps. Source: Chen et
 al., *Training deep nets with sublinear memory cost*, arXiv 1604.06174.
 
-Shapes as in `stack.py`: x (B, T, D), y (B, T, H), states (B, H).
+Shapes as in `stack.py`: x (B, T, D), y (B, T, H), states (S, B, H).
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from typing import NamedTuple
 import numpy as np
 
 from gatewise import recurrence
-from gatewise.cells import Cell, State
+from gatewise.cells import Cell
 from gatewise.errors import Array
 from gatewise.recurrence import Run, Weights
 
-States = tuple[State, ...]
-"""The states of each layer."""
+States = tuple[Array, ...]
+"""The state of each layer, (S, B, H)."""
 
 
 class Column(NamedTuple):
@@ -67,7 +67,7 @@ def forward(
 ) -> tuple[Array, Column]:
     """Run a column over all steps; return the output of its last layer, (B, T, H), and what `backward` needs."""
     column = Column(cell, x, weights, masks, lengths, (initial,), initial)
-    y = np.empty((*x.shape[:2], initial[0][0].shape[-1]), x.dtype)
+    y = np.empty((*x.shape[:2], initial[0].shape[-1]), x.dtype)
     starts, states = [initial], initial
     for start, end in column.chunks():
         runs = column._runs(x[:, start:end].copy(), states, start, end, keep=False)
@@ -88,7 +88,7 @@ def backward(column: Column, dy: Array, dfinal: States) -> tuple[Array, States, 
     for (start, end), states in reversed(list(zip(column.chunks(), column.starts, strict=False))):
         runs = column._runs(column.x[:, start:end].copy(), states, start, end)
         d = dy[:, start:end].copy()
-        dbefore: list[State] = []
+        dbefore: list[Array] = []
         for run, mask, dstate, total in reversed(list(zip(runs, column.masks, dstates, totals, strict=True))):
             d, dinitial, gradients = recurrence.backward(run, d, dstate)
             d = d if mask is None else d * mask[:, start:end]

@@ -105,6 +105,26 @@ class Dense(Layer):
         x = x.copy() if lengths is None else x
         return y.copy(), None, DenseTape(x, y, W, lengths, self.identity)
 
+    def learning_forward(  # noqa: D102
+        self, x: Array, lengths: Array | None, rng: np.random.Generator
+    ) -> tuple[Array, tuple[Array, Array, Array | None]]:
+        a = x.reshape(-1, self.input_size) @ self.params["weight"].T
+        if self.bias:
+            a += self.params["bias"]
+        y = blank(self._function.value(a).reshape(*x.shape[:-1], self.output_size), lengths)
+        return y, (x, y, lengths)
+
+    def learning_backward(  # noqa: D102
+        self, tape: tuple[Array, Array, Array | None], dy: Array, needs_dx: bool
+    ) -> tuple[Array | None, dict[str, Array]]:
+        x, y, _ = tape
+        da = dy if self.activation is None else dy * self._function.slope(y)
+        rows = da.reshape(-1, self.output_size)
+        grads = {"weight": rows.T @ x.reshape(-1, self.input_size)}
+        if self.bias:
+            grads["bias"] = rows.sum(axis=0)
+        return (rows @ self.params["weight"]).reshape(x.shape) if needs_dx else None, grads
+
     def backward(self, tape: DenseTape, dy: Array, dstate: Any = None) -> tuple[Array, None, dict[str, Array]]:
         """Return dx, None (no state) and the gradients of `params`; dy has the shape of y."""
         check_tape(tape, DenseTape, self)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -15,9 +15,8 @@ from gatewise.layers.padding import reverse
 def in_order(a: Array, direction: int, lengths: Array | None, copy: bool = False) -> Array:
     """(batch, time, N), contiguous, in the order in which direction 0 or 1 runs; its own inverse."""
     if direction:
-        return np.array(reverse(a, lengths), order="C")
-    # A read-only array would be a type of its own to the kernels.
-    return a if a.flags.c_contiguous and a.flags.writeable and not copy else np.array(a, order="C")
+        return reverse(a, lengths)
+    return a if a.flags.carray and not copy else np.array(a, order="C")
 
 
 @cache
@@ -27,14 +26,20 @@ def parameter_names(layer: int, direction: int) -> tuple[str, ...]:
     return tuple(name + suffix for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
 
 
-def nth(state: State, index: int, copy: bool = False) -> State:
-    """The state of one layer and direction, (B, H) each."""
-    return tuple(s[index].copy() if copy else s[index] for s in state)
+def nth(state: State, index: int, copy: bool = False) -> Array:
+    """The state of one layer and direction, (S, B, H) of S arrays (layers·directions, B, H)."""
+    if len(state) > 1:
+        return np.concatenate([s[index : index + 1] for s in state])
+    part = state[0][index : index + 1]
+    return part.copy() if copy else part
 
 
-def stack_states(states: Iterable[State]) -> State:
-    """One state per layer and direction, as arrays (layers·directions, batch, H)."""
-    return tuple(np.stack(parts) if len(parts) > 1 else parts[0][None] for parts in zip(*states, strict=True))
+def stack_states(states: Sequence[Array]) -> State:
+    """One state (S, B, H) per layer and direction, as S arrays (layers·directions, B, H)."""
+    if len(states) > 1:
+        return tuple(np.stack(parts) for parts in zip(*states, strict=True))
+    (only,) = states
+    return (only,) if len(only) == 1 else tuple(only[k : k + 1] for k in range(len(only)))
 
 
 def masked(a: Array, mask: Array | None) -> Array:

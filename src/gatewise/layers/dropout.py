@@ -71,11 +71,27 @@ class Dropout(Layer):
         check_array("x", x, getattr(x, "shape", ()), check_dtype(getattr(x, "dtype", self.dtype)))
         lengths = checked_steps(x, lengths)
         x = blank(x, lengths)
-        if not training or self.p == 0:
-            return x, None, DropoutTape(None, x.shape, x.dtype, lengths, self.identity)
+        mask = self._mask(x, rng) if training else None
+        y = x if mask is None else x * mask
+        return y, None, DropoutTape(mask, x.shape, x.dtype, lengths, self.identity)
+
+    def learning_forward(  # noqa: D102
+        self, x: Array, lengths: Array | None, rng: np.random.Generator
+    ) -> tuple[Array, Array | None]:
+        mask = self._mask(x, rng)
+        return (x, None) if mask is None else (x * mask, mask)
+
+    def learning_backward(  # noqa: D102
+        self, tape: Array | None, dy: Array, needs_dx: bool
+    ) -> tuple[Array | None, dict[str, Array]]:
+        return (dy * tape if needs_dx and tape is not None else dy), {}
+
+    def _mask(self, x: Array, rng: Rng) -> Array | None:
+        """What x is multiplied by in training; None if nothing is dropped."""
+        if self.p == 0:
+            return None
         shape = (x.shape[0], 1, *x.shape[2:]) if self.variational and x.ndim > 2 else x.shape
-        mask = initializers.dropout_mask(generator(rng), shape, self.p, x.dtype)
-        return x * mask, None, DropoutTape(mask, x.shape, x.dtype, lengths, self.identity)
+        return initializers.dropout_mask(generator(rng), shape, self.p, x.dtype)
 
     def backward(self, tape: DropoutTape, dy: Array, dstate: Any = None) -> tuple[Array, None, dict[str, Array]]:
         """Return dx, None (no state) and no parameter gradients."""

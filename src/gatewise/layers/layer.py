@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from gatewise.errors import Array, GatewiseTypeError, GatewiseValueError, check_array, check_dtype
+from gatewise.layers.padding import blank
 
 if TYPE_CHECKING:
     from gatewise.layers.stepper import Stepper
@@ -103,6 +104,30 @@ class Layer(ABC):
     @abstractmethod
     def backward(self, tape: Any, dy: Array, dstate: Any = None) -> tuple[Array | None, Any, dict[str, Array]]:
         """Return the gradients of the input, of the initial state, and of every entry of `params`."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Let a class with passes of its own have no shorter ones for training but those that it defines."""
+        super().__init_subclass__(**options)
+        own = vars(cls)
+        if ("forward" in own or "backward" in own) and "learning_forward" not in own:
+            cls.learning_forward = Layer.learning_forward  # type: ignore[method-assign]
+            cls.learning_backward = Layer.learning_backward  # type: ignore[method-assign]
+
+    def learning_forward(self, x: Array, lengths: Array | None, rng: np.random.Generator) -> tuple[Array, Any]:
+        """`forward` in training and without its checks, of what stays as it is until `learning_backward`.
+
+        x fits, is finite, and is 0 past `lengths`, int64 (batch,). Returns output, 0 past each length, and a tape.
+        """
+        y, _, tape = self.forward(x, lengths=lengths, training=True, rng=rng)
+        return blank(y, lengths) if self.keeps_time else y, tape
+
+    def learning_backward(self, tape: Any, dy: Array, needs_dx: bool) -> tuple[Array | None, dict[str, Array]]:
+        """`backward` through a tape of `learning_forward`, of dy that fits and is 0 past each length.
+
+        Returns the gradients of the input, None unless `needs_dx`, and of `params`, some perhaps in another order.
+        """
+        dx, _, grads = self.backward(tape, dy)
+        return dx, grads
 
     def backward_passes(
         self, tape: Any, dy: Array, dstate: Any = None

@@ -26,8 +26,10 @@ from gatewise.layers.parallel import Parallel
 from gatewise.layers.pool import Pool
 from gatewise.layers.pool_stepper import PoolStepper
 from gatewise.layers.recurrent_stepper import RecurrentStepper
+from gatewise.layers.reverse import Reverse
 from gatewise.layers.sequential import Sequential
 from gatewise.layers.several import Several
+from gatewise.layers.softmax import Softmax
 from gatewise.layers.stack import Recurrent
 from gatewise.layers.stepper import StatelessStepper, Stepper
 
@@ -40,7 +42,7 @@ def stepper_of(layer: Layer, batch: int | None) -> Stepper:
             return found
     raise GatewiseTypeError(
         f"{type(layer).__name__} has no steps of its own; a stepper runs recurrent layers, Dense, Embedding, Dropout, "
-        f"Noise, Last and Pool, and models of them: call the layer with whole sequences."
+        f"Noise, Softmax, Last and Pool, and models of them: call the layer with whole sequences."
     )
 
 
@@ -157,6 +159,13 @@ class LastStepper(StatelessStepper):
             )
 
 
+class ReverseStepper(StatelessStepper):
+    """There is none: a stream has no end to begin from."""
+
+    def __init__(self, layer: Reverse, batch: int | None) -> None:
+        raise GatewiseValueError("Reverse cannot step: a stream has no end to begin from; call the whole model.")
+
+
 KINDS: tuple[tuple[type[Layer], Any], ...] = (
     (Sequential, SequentialStepper),
     (Parallel, ParallelStepper),
@@ -167,6 +176,8 @@ KINDS: tuple[tuple[type[Layer], Any], ...] = (
     (Embedding, StatelessStepper),
     (Dropout, StatelessStepper),
     (Noise, StatelessStepper),
+    (Softmax, StatelessStepper),
+    (Reverse, ReverseStepper),
 )
 """The stepper of each kind of layer."""
 

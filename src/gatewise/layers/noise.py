@@ -65,9 +65,19 @@ class Noise(Layer):
         """
         check_array("x", x, getattr(x, "shape", ()), check_dtype(getattr(x, "dtype", self.dtype)))
         lengths = checked_steps(x, lengths)
-        if training and self.std:
-            x = x + x.dtype.type(self.std) * generator(rng).standard_normal(x.shape, x.dtype)
+        x = self._noisy(x, rng) if training else x
         return blank(x, lengths), None, NoiseTape(x.shape, x.dtype, lengths, self.identity)
+
+    def learning_forward(  # noqa: D102
+        self, x: Array, lengths: Array | None, rng: np.random.Generator
+    ) -> tuple[Array, None]:
+        return blank(self._noisy(x, rng), lengths), None
+
+    def learning_backward(self, tape: None, dy: Array, needs_dx: bool) -> tuple[Array, dict[str, Array]]:  # noqa: D102
+        return dy, {}
+
+    def _noisy(self, x: Array, rng: Rng) -> Array:
+        return x + x.dtype.type(self.std) * generator(rng).standard_normal(x.shape, x.dtype) if self.std else x
 
     def backward(self, tape: NoiseTape, dy: Array, dstate: Any = None) -> tuple[Array, None, dict[str, Array]]:
         """Return dx, which is dy within each length, None (no state) and no parameter gradients."""

@@ -27,12 +27,14 @@ def spread(a: Array, ndim: int) -> Array:
 
 
 def reverse(a: Array, lengths: Array | None) -> Array:
-    """`a` (batch, time, N) with every sequence reversed within its own length; its own inverse."""
+    """A copy of `a` (batch, time, N) with every sequence reversed within its own length; its own inverse."""
     if lengths is None:
-        return a[:, ::-1]
-    t = np.arange(a.shape[1])
-    order = np.where(t < lengths[:, None], lengths[:, None] - 1 - t, t)
-    return np.take_along_axis(a, order[:, :, None], axis=1)
+        return a[:, ::-1].copy()
+    B, T, N = a.shape
+    t, last = np.arange(T), lengths[:, None] - 1
+    rows = np.where(t <= last, last - t, t) + T * np.arange(B)[:, None]
+    reversed_: Array = a.reshape(B * T, N).take(rows.ravel(), axis=0)
+    return reversed_.reshape(B, T, N)
 
 
 def checked_steps(x: Array, lengths: Any) -> Array | None:

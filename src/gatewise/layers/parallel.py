@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gatewise.errors import Array, GatewiseTypeError, GatewiseValueError, check_array
-from gatewise.layers.layer import Layer, Rng, check_tape, generator, prefixed
+from gatewise.layers.layer import Layer, Rng, check_tape, generator
 from gatewise.layers.several import Several
 
 
@@ -55,11 +55,7 @@ class Parallel(Several):
     def __init__(self, *layers: Layer) -> None:
         super().__init__(layers)
         _check_together(layers)
-
-    @property
-    def keeps_time(self) -> bool:  # type: ignore[override]
-        """Whether the output still has the time axis of the input."""
-        return self.layers[0].keeps_time
+        self.keeps_time = layers[0].keeps_time
 
     @property
     def input_size(self) -> int | None:
@@ -90,6 +86,31 @@ class Parallel(Several):
         tape = ParallelTape(tapes, tuple(y.shape for y in outputs), self.identity)
         return np.concatenate(outputs, axis=-1), states, tape
 
+    def learning_forward(  # noqa: D102
+        self, x: Array, lengths: Array | None, rng: np.random.Generator
+    ) -> tuple[Array, list[tuple[Any, int]]]:
+        outputs, tapes = [], []
+        for layer in self.layers:
+            y, tape = layer.learning_forward(x, lengths, rng)
+            outputs.append(y)
+            tapes.append((tape, y.shape[-1]))
+        return np.concatenate(outputs, axis=-1), tapes
+
+    def learning_backward(  # noqa: D102
+        self, tape: list[tuple[Any, int]], dy: Array, needs_dx: bool
+    ) -> tuple[Array | None, dict[str, Array]]:
+        total: Array | None = None
+        grads: dict[str, Array] = {}
+        start = 0
+        for i, (layer, (of_layer, width)) in enumerate(zip(self.layers, tape, strict=True)):
+            if needs_dx or layer.params:
+                part = np.ascontiguousarray(dy[..., start : start + width])
+                dx, gradients = layer.learning_backward(of_layer, part, needs_dx)
+                total = dx if total is None or dx is None else total + dx
+                grads |= self._named(i, gradients)
+            start += width
+        return total, grads
+
     def backward(
         self, tape: ParallelTape, dy: Array, dstate: Any = None
     ) -> tuple[Array | None, tuple[Any, ...], dict[str, Array]]:
@@ -114,7 +135,7 @@ class Parallel(Several):
         dxs, dinitial, grads, passes = zip(*branches, strict=True)
         joined: dict[str, Array] = {}
         for i, gradients in enumerate(grads):
-            joined |= prefixed(str(i), gradients)
+            joined |= self._named(i, gradients)
         return None if dxs[0] is None else sum(dxs[1:], start=dxs[0]), dinitial, joined, passes
 
 

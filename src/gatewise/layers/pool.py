@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from gatewise import kernels
 from gatewise.errors import (
     Array,
     GatewiseValueError,
@@ -16,17 +17,17 @@ from gatewise.errors import (
     check_lengths,
     check_number,
 )
-from gatewise.layers.last import Last, LastTape
 from gatewise.layers.layer import Layer, Params, Rng, check_tape
 from gatewise.layers.padding import blank, valid_steps
 
 
 class PoolTape(NamedTuple):
-    """What each step counted in the means, where the maxima stood, and the tape of the last step."""
+    """Valid steps of each sequence, where the maxima stood (batch, N or 0), and what the gradient must fit."""
 
-    shares: Any
-    highest: Any
-    last: LastTape
+    lengths: Array
+    highest: Array
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
     owner: object
 
 
@@ -89,7 +90,7 @@ class Pool(Layer):
         self.bidirectional = bool(bidirectional)
         self.dtype = np.dtype(np.float32)
         self.params = Params()
-        self._last = Last(bidirectional)
+        self._layout = self._as_compiled()
 
     @property
     def output_size(self) -> int:
@@ -105,35 +106,93 @@ class Pool(Layer):
     ) -> tuple[Array, None, PoolTape]:
         """Return the summaries (batch, output_size) of x (batch, time, N), None (no state) and the tape."""
         check_array("x", x, ("batch", "time", self.input_size), check_dtype(getattr(x, "dtype", self.dtype)))
-        B, T, _ = x.shape
-        lengths = np.full(B, T) if lengths is None else check_lengths(lengths, B, T)
-        last, _, last_tape = self._last.forward(x, lengths=lengths)
-        highest = _highest(x, lengths) if "max" in self.kinds else None
-        shares = _shares(lengths, T, self.parts).astype(x.dtype) if "mean" in self.kinds else None
-        summaries = {"last": last}
-        if shares is not None:
-            summaries["mean"] = _means(x, shares, lengths)
-        if highest is not None:
-            summaries["max"] = x[_index(highest)]
-        y = np.concatenate([summaries[kind] for kind in self.kinds], axis=1)
-        return y, None, PoolTape(shares, highest, last_tape, self.identity)
+        B, T, N = x.shape
+        if T == 0:
+            raise GatewiseValueError(f"x has shape {x.shape}; need at least one time step to summarize.")
+        if self.bidirectional and N % 2:
+            raise GatewiseValueError(f"x has {N} features; need an even number, half of them for each direction.")
+        lengths = None if lengths is None else check_lengths(lengths, B, T)
+        y, tape = self.learning_forward(x, lengths, None)
+        return y, None, tape
+
+    def learning_forward(  # noqa: D102
+        self, x: Array, lengths: Array | None, rng: np.random.Generator | None
+    ) -> tuple[Array, PoolTape]:
+        B, T, N = x.shape
+        lengths = np.full(B, T) if lengths is None else lengths
+        y = np.empty((B, self.output_size), x.dtype)
+        highest = np.empty((B, N if "max" in self.kinds else 0), x.dtype)
+        compiled = kernels.pools()
+        if compiled:
+            compiled.forward(np.ascontiguousarray(x), lengths, self._layout, y, highest)
+        else:
+            self._summarize(x, lengths, y, highest)
+        return y, PoolTape(lengths, highest, x.shape, x.dtype, self.identity)
 
     def backward(self, tape: PoolTape, dy: Array, dstate: Any = None) -> tuple[Array, None, dict[str, Array]]:
         """Return dx, 0 past each length, None (no state) and no parameter gradients."""
         check_tape(tape, PoolTape, self)
-        shares, highest, last, _ = tape
-        B, _, N = last.shape
-        check_array("dy", dy, (B, self.output_size), last.dtype)
-        dx = np.zeros(last.shape, last.dtype)
-        ends = np.cumsum(self._widths())[:-1]
-        for kind, d in zip(self.kinds, np.split(dy, ends, axis=1), strict=True):
+        check_array("dy", dy, (tape.shape[0], self.output_size), tape.dtype)
+        return self._carried_back(tape, dy), None, {}
+
+    def learning_backward(  # noqa: D102
+        self, tape: PoolTape, dy: Array, needs_dx: bool
+    ) -> tuple[Array | None, dict[str, Array]]:
+        return self._carried_back(tape, dy) if needs_dx else None, {}
+
+    def _carried_back(self, tape: PoolTape, dy: Array) -> Array:
+        dx = np.empty(tape.shape, tape.dtype)
+        compiled = kernels.pools()
+        if compiled:
+            compiled.backward(np.ascontiguousarray(dy), tape.lengths, self._layout, tape.highest, dx)
+        else:
+            self._spread(dy, tape.lengths, tape.highest, dx)
+        return dx
+
+    def _summarize(self, x: Array, lengths: Array, y: Array, highest: Array) -> None:
+        """Fill y and the steps of the maxima."""
+        for kind, summary in self._columns(y):
             if kind == "last":
-                dx += self._last.backward(last, d)[0]
+                summary[:] = x[_index(self._last(lengths))]
             elif kind == "mean":
+                summary[:] = _means(x, _shares(lengths, x.shape[1], self.parts).astype(x.dtype), lengths)
+            else:
+                steps = _highest(x, lengths)
+                highest[:], summary[:] = steps, x[_index(steps)]
+
+    def _spread(self, dy: Array, lengths: Array, highest: Array, dx: Array) -> None:
+        """Fill dx with what dy says about the summaries, step by step."""
+        B, T, N = dx.shape
+        dx[:] = 0
+        for kind, d in self._columns(dy):
+            if kind == "last":
+                dx[_index(self._last(lengths))] += d
+            elif kind == "mean":
+                shares = _shares(lengths, T, self.parts).astype(dx.dtype)
                 dx += shares.swapaxes(1, 2) @ d.reshape(B, self.parts, N)
             else:
-                dx[_index(highest)] += d
-        return dx, None, {}
+                dx[_index(highest.astype(int))] += d
+
+    def _last(self, lengths: Array) -> Array:
+        """The step that is the last one of each feature, (batch, N)."""
+        step = np.repeat(lengths[:, None] - 1, self.input_size, axis=1)
+        step[:, self._half() :] = 0
+        return step
+
+    def _half(self) -> int:
+        """The first feature of the reverse direction, which ends at the first step; N if there is none."""
+        return self.input_size // 2 if self.bidirectional else self.input_size
+
+    def _columns(self, y: Array) -> Iterator[tuple[str, Array]]:
+        """Each kind, and the columns of y that are its."""
+        ends = np.cumsum(self._widths())[:-1]
+        return zip(self.kinds, np.split(y, ends, axis=1), strict=True)
+
+    def _as_compiled(self) -> Array:
+        """Where the kinds stand, parts and direction, as `gatewise.kernels.pooling` takes them."""
+        starts = dict(zip(self.kinds, np.cumsum([0, *self._widths()]).tolist(), strict=False))
+        last, mean, most = (starts.get(kind, -1) for kind in ("last", "mean", "max"))
+        return np.array([last, mean, most, self.parts, self._half()])
 
     def _widths(self) -> list[int]:
         """Size of each kind in the output."""

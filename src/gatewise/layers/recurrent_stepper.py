@@ -41,13 +41,13 @@ class RecurrentStepper(Stepper):
     def _take_weights(self) -> None:
         """Look up the arrays of the layer's weights, whose values are read at every step."""
         layer, held = self.layer, getattr(self, "_states", None)
-        arguments: tuple[Any, Any, Any] = (None, None, None)
+        arguments: tuple[Any, Any] = (None, None)
         self._weights = [layer._weights(k, 0, copy=False) for k in range(layer.num_layers)]
         kernel = kernels.find(layer.cell)
         if kernel and self._rows < MANY and all(w.flags.c_contiguous for layer in self._weights for w in layer):
             sizes = (layer.num_layers, layer.input_size, layer.hidden_size)
             self._streams = kernels.streams(kernel, self._rows, *sizes, layer.dtype)
-            self._states, arguments = self._streams.state, (self._streams.run, *self._streams.read(self._weights))
+            self._states, arguments = self._streams.state, (self._streams.run, self._streams.read(self._weights))
         else:
             shape = (len(layer.cell.states), layer.num_layers, self._rows, layer.hidden_size)
             self._states = np.zeros(shape, layer.dtype)
@@ -56,7 +56,7 @@ class RecurrentStepper(Stepper):
         self._fixed = (layer, layer.params, self._dtype, self._x_shape, self._y_shape, *arguments)
 
     def step(self, x: Array, out: Array | None = None) -> Array:  # noqa: D102
-        layer, params, dtype, x_shape, y_shape, run, tag, table = self._fixed  # one look instead of eight
+        layer, params, dtype, x_shape, y_shape, run, table = self._fixed  # one look instead of eight
         if layer.params is not params:
             self._take_weights()
             return self.step(x, out)
@@ -65,28 +65,28 @@ class RecurrentStepper(Stepper):
         elif type(out) is not ndarray or out.shape != y_shape or out.dtype is not dtype or not out.flags.carray:
             self._checked_out(out, y_shape, dtype)
         usual = run is not None and self.batch is None and type(x) is ndarray and x.dtype is dtype
-        if not (usual and x.shape == x_shape and run(tag, table, x, out)):
+        if not (usual and x.shape == x_shape and run((table, x, out))):
             self._step_checked(x, out)
         return out
 
     def _step_checked(self, x: Array, out: Array) -> None:
         """Take a step of one stream or of many, or say what is wrong with x."""
-        *_, run, tag, table = self._fixed
+        *_, run, table = self._fixed
         check_finite("x", check_array("x", x, self._x_shape, self._dtype))
         if run is None:
             out[...] = self._pass(x.reshape(self._rows, 1, -1)).reshape(self._y_shape)
         else:
-            run(tag, table, np.asarray(x).reshape(-1), out.reshape(-1))
+            run((table, np.asarray(x).reshape(-1), out.reshape(-1)))
 
     def _pass(self, x: Array) -> Array:
         check_array("x", x, (self._rows, "time", self.layer.input_size), self._dtype)
         check_finite("x", x)
         if self._fixed[1] is not self.layer.params:
             self._take_weights()
-        if not (x.flags.c_contiguous and x.flags.writeable):  # a read-only array would be another type to the kernels
+        if not x.flags.c_contiguous:
             x = np.array(x, order="C")
         for k, weights in enumerate(self._weights):
-            run = recurrence.forward(self.layer.cell, x, weights, tuple(np.array(self._states[:, k])), keep=False)
+            run = recurrence.forward(self.layer.cell, x, weights, np.array(self._states[:, k]), keep=False)
             self._states[:, k] = run.final
             x = run.states[0]
         return x

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from gatewise.errors import Array, GatewiseError, GatewiseTypeError, GatewiseValueError
-from gatewise.layers.layer import Layer, Rng, check_tape, generator, prefixed
+from gatewise.layers.layer import Layer, Rng, check_tape, generator
 from gatewise.layers.several import Several
 
 
@@ -58,11 +59,8 @@ class Sequential(Several):
     def __init__(self, *layers: Layer) -> None:
         super().__init__(layers)
         _check_chain(layers)
-
-    @property
-    def keeps_time(self) -> bool:  # type: ignore[override]
-        """Whether the output still has the time axis of the input."""
-        return all(layer.keeps_time for layer in self.layers)
+        self.keeps_time = all(layer.keeps_time for layer in layers)
+        self._first_learning = next((i for i, layer in enumerate(layers) if layer.params), len(layers))
 
     @property
     def input_size(self) -> int | None:
@@ -98,14 +96,44 @@ class Sequential(Several):
         y, states, tapes = self._in_turn(x, state, lengths, run)
         return y, states, SequentialTape(tapes, self.identity)
 
+    def learning_forward(  # noqa: D102
+        self, x: Array, lengths: Array | None, rng: np.random.Generator
+    ) -> tuple[Array, list[Any]]:
+        tapes = []
+        for i, layer in enumerate(self.layers):
+            try:
+                x, tape = layer.learning_forward(x, lengths, rng)
+            except GatewiseError as error:
+                raise _located(error, i, layer) from error
+            tapes.append(tape)
+            lengths = lengths if layer.keeps_time else None
+        return x, tapes
+
+    def learning_backward(  # noqa: D102
+        self, tape: list[Any], dy: Array, needs_dx: bool
+    ) -> tuple[Array | None, dict[str, Array]]:
+        first = 0 if needs_dx else self._first_learning  # no gradient need reach the layers below it
+        grads: dict[str, Array] = {}
+        dx: Array | None = dy
+        for i in reversed(range(first, len(self.layers))):
+            assert dx is not None
+            try:
+                dx, gradients = self.layers[i].learning_backward(tape[i], dx, needs_dx or i > first)
+            except GatewiseError as error:
+                raise _located(error, i, self.layers[i]) from error
+            grads |= self._named(i, gradients)
+        return dx if needs_dx else None, grads
+
     def _in_turn(
         self, x: Array, state: Any, lengths: Any, run: Callable[[Layer, Array, Any, Any], tuple[Array, Any, Any]]
     ) -> tuple[Array, tuple[Any, ...], tuple[Any, ...]]:
         """Return the output of `run` of each layer on the output of the one before, and all states and tapes."""
         states, tapes = [], []
         for i, (layer, initial) in enumerate(zip(self.layers, self._per_layer("state", state), strict=True)):
-            with _naming(i, layer):
+            try:
                 x, final, tape = run(layer, x, initial, lengths)
+            except GatewiseError as error:
+                raise _located(error, i, layer) from error
             states.append(final)
             tapes.append(tape)
             lengths = lengths if layer.keeps_time else None
@@ -134,11 +162,13 @@ class Sequential(Several):
         dx: Array | None = dy
         for i in reversed(range(len(self.layers))):
             assert dx is not None
-            with _naming(i, self.layers[i]):
+            try:
                 dx, d, gradients, carried = carry(self.layers[i], tape.tapes[i], dx, dfinal[i])
+            except GatewiseError as error:
+                raise _located(error, i, self.layers[i]) from error
             dinitial.insert(0, d)
             passes.insert(0, carried)
-            grads |= prefixed(str(i), gradients)
+            grads |= self._named(i, gradients)
         return dx, tuple(dinitial), {name: grads[name] for name in self.params}, tuple(passes)
 
 
@@ -158,10 +188,6 @@ def _check_chain(layers: tuple[Layer, ...]) -> None:
         dtype = layer.dtype if layer.params else dtype
 
 
-@contextmanager
-def _naming(index: int, layer: Layer) -> Iterator[None]:
-    """Let an error of a layer say which layer it is."""
-    try:
-        yield
-    except GatewiseError as error:
-        raise type(error)(f"layer {index} ({type(layer).__name__}): {error}") from error
+def _located(error: GatewiseError, index: int, layer: Layer) -> GatewiseError:
+    """The error of a layer, which says which layer it is."""
+    return type(error)(f"layer {index} ({type(layer).__name__}): {error}")

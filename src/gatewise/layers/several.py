@@ -27,6 +27,7 @@ class Several(Layer):
         self.layers = layers
         self.dtype = next((layer.dtype for layer in layers if layer.params), np.dtype(np.float32))
         self.params = self._joined_params()
+        self._names = [{name: f"{i}.{name}" for name in layer.params} for i, layer in enumerate(layers)]
 
     def config(self) -> dict[str, Any]:  # noqa: D102
         return {"layers": [{"type": type(layer).__name__, **layer.config()} for layer in self.layers]}
@@ -51,6 +52,11 @@ class Several(Layer):
         for i, layer in enumerate(self.layers):
             joined |= prefixed(str(i), layer.params)
         return Params(joined)
+
+    def _named(self, index: int, gradients: dict[str, Array]) -> dict[str, Array]:
+        """Gradients of the parameters of one layer, under their names in `params`."""
+        names = self._names[index]
+        return {names[name]: gradient for name, gradient in gradients.items()}
 
     def _per_layer(self, name: str, state: Any) -> tuple[Any, ...]:
         if state is None:

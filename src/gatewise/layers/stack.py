@@ -18,7 +18,6 @@ from gatewise.cells import Cell, State
 from gatewise.errors import (
     Array,
     GatewiseTypeError,
-    GatewiseValueError,
     check_array,
     check_choice,
     check_dtype,
@@ -35,15 +34,16 @@ from gatewise.layers.directions import (
     side_by_side,
     stack_states,
 )
-from gatewise.layers.layer import Layer, Params, Rng, check_tape, generator
+from gatewise.layers.layer import Rng, check_tape, generator
 from gatewise.layers.padding import blank, checked_steps
+from gatewise.layers.recurrent_weights import RecurrentWeights
 from gatewise.layers.tape import RecurrentTape
 from gatewise.recurrence import Pass, Run, Weights
 
 Masks = tuple[Array | None, ...]
 
 
-class Recurrent(Layer):
+class Recurrent(RecurrentWeights):
     """A stack of recurrent layers in one or two directions: all that does not depend on the cell."""
 
     kind: ClassVar[str]
@@ -101,16 +101,6 @@ class Recurrent(Layer):
         if cls.option is None:
             return {cls.cell.form: {}}
         return {cell.form: {cls.option: value} for value, cell in cls.choices.items()}
-
-    @property
-    def directions(self) -> int:
-        """1, or 2 if bidirectional."""
-        return 1 + self.bidirectional
-
-    @property
-    def output_size(self) -> int:
-        """Size of the last axis of the output: H for each direction."""
-        return self.directions * self.hidden_size
 
     def config(self) -> dict[str, Any]:  # noqa: D102
         return {
@@ -175,6 +165,24 @@ class Recurrent(Layer):
         tape = RecurrentTape(tuple(runs), (), lengths, masks, self.directions, self.identity)
         return y.copy() if self.directions == 1 else y, self._final(runs), tape
 
+    def learning_forward(  # noqa: D102
+        self, x: Array, lengths: Array | None, rng: np.random.Generator
+    ) -> tuple[Array, RecurrentTape]:
+        if self.tape != "store":
+            return super().learning_forward(x, lengths, rng)
+        masks = self._dropout_masks(rng, x.shape[:2])
+        y, runs = self._pass(x, self._checked_state(None, len(x)), lengths, masks, keep=True, copy=False)
+        return y, RecurrentTape(tuple(runs), (), lengths, masks, self.directions, self.identity)
+
+    def learning_backward(  # noqa: D102
+        self, tape: RecurrentTape, dy: Array, needs_dx: bool
+    ) -> tuple[Array | None, dict[str, Array]]:
+        if tape.columns:
+            return super().learning_backward(tape, dy, needs_dx)
+        dfinal = self._checked_state(None, len(dy))
+        dx, _, grads, _ = self._carried_back(tape, dy, dfinal, keep_dstates=False)
+        return dx, grads
+
     def _started(self, x: Array, state: Any, lengths: Any) -> tuple[Array, State, Array | None]:
         """Check the arguments of a pass; return x with 0 past each length, the initial state and the lengths."""
         check_array("x", x, ("batch", "time", self.input_size), self.dtype)
@@ -182,22 +190,22 @@ class Recurrent(Layer):
         return blank(x, lengths), self._checked_state(state, len(x)), lengths
 
     def _pass(
-        self, y: Array, initial: State, lengths: Array | None, masks: Masks, keep: bool
+        self, y: Array, initial: State, lengths: Array | None, masks: Masks, keep: bool, copy: bool = True
     ) -> tuple[Array, list[Run]]:
-        """Run all layers on y; return the output and the runs, to which the output of a single direction belongs."""
+        """Run all layers on y; return the output and the runs, to which the output of a single direction belongs.
+
+        Runs that are to be kept hold copies of what they have read, unless not to `copy`.
+        """
+        copy = copy and keep
         runs: list[Run] = []
+        directions, record = self.directions, self.tape == "store"
         for layer in range(self.num_layers):
-            y = masked(y, masks[layer])
-            for k in range(self.directions):
-                x_run = in_order(y, k, lengths, copy=keep)
-                weights = self._weights(layer, k, copy=keep)
-                start = nth(initial, len(runs), copy=keep)
-                runs.append(
-                    recurrence.forward(
-                        self.cell, x_run, weights, start, lengths, keep=keep, record=self.tape == "store"
-                    )
-                )
-            y = side_by_side([in_order(run.states[0], k, lengths) for k, run in enumerate(runs[-self.directions :])])
+            y, theirs = masked(y, masks[layer]), layer == 0 and lengths is None
+            for k in range(directions):
+                x_run = in_order(y, k, lengths, copy=copy and theirs)
+                weights, start = self._weights(layer, k, copy=copy), nth(initial, len(runs), copy=copy)
+                runs.append(recurrence.forward(self.cell, x_run, weights, start, lengths, keep=keep, record=record))
+            y = side_by_side([in_order(run.states[0], k, lengths) for k, run in enumerate(runs[-directions:])])
         return y, runs
 
     def _columns(self, y: Array, initial: State, lengths: Array | None, masks: Masks) -> tuple[Array, list[Column]]:
@@ -222,7 +230,7 @@ class Recurrent(Layer):
         return [layers] if self.directions == 1 else [layers[layer : layer + 1] for layer in layers]
 
     def _final(self, runs: list[Run]) -> Any:
-        return self._pack(stack_states(run.final for run in runs))
+        return self._pack(stack_states([run.final for run in runs]))
 
     def backward(self, tape: RecurrentTape, dy: Array, dstate: Any = None) -> tuple[Array, Any, dict[str, Array]]:
         """Carry the gradients of output and final state back to input, initial state and parameters.
@@ -262,14 +270,18 @@ class Recurrent(Layer):
     def _backward(
         self, tape: RecurrentTape, dy: Array, dstate: Any, keep_dstates: bool
     ) -> tuple[Array, Any, dict[str, Array], tuple[Pass, ...]]:
-        dy, dfinal = self._checked_gradients(tape, dy, dstate)
+        return self._carried_back(tape, *self._checked_gradients(tape, dy, dstate), keep_dstates)
+
+    def _carried_back(
+        self, tape: RecurrentTape, dy: Array, dfinal: State, keep_dstates: bool
+    ) -> tuple[Array, Any, dict[str, Array], tuple[Pass, ...]]:
         passes: list[Pass] = []
         runs = tape.runs
         for layer in reversed(range(self.num_layers)):
             dx, of_layer = self._backward_layer(layer, runs, tape.lengths, dy, dfinal, keep_dstates)
             dy = masked(dx, tape.masks[layer])
             passes = of_layer + passes
-        dstate = self._pack(stack_states(p.dinitial for p in passes))
+        dstate = self._pack(stack_states([p.dinitial for p in passes]))
         return dy, dstate, self._named_gradients([p.gradients for p in passes]), tuple(passes)
 
     def _checked_gradients(self, tape: RecurrentTape, dy: Array, dstate: Any) -> tuple[Array, State]:
@@ -280,7 +292,7 @@ class Recurrent(Layer):
 
     def _backward_columns(self, tape: RecurrentTape, dy: Array, dfinal: State) -> tuple[Array, Any, dict[str, Array]]:
         columns = list(tape.columns)
-        dinitial: list[State] = []
+        dinitial: list[Array] = []
         gradients: list[Weights] = []
         for layers in reversed(self._floors()):
             of_floor = []
@@ -321,51 +333,6 @@ class Recurrent(Layer):
             grads |= zip(parameter_names(*divmod(index, self.directions)), weights, strict=True)
         return {name: grads[name] for name in self.params}
 
-    def _initial_params(self, rng: np.random.Generator, init: str) -> Params:
-        H, G = self.hidden_size, len(self.cell.gates)
-        params: dict[str, Array] = {}
-        for layer in range(self.num_layers):
-            for k in range(self.directions):
-                for name, shape in zip(parameter_names(layer, k), self._shapes(layer), strict=True):
-                    if self._is_parameter(name):
-                        params[name] = initializers.uniform(rng, shape, H**-0.5, self.dtype)
-                U = parameter_names(layer, k)[1]
-                if init == "orthogonal" and U in params:
-                    params[U] = initializers.orthogonal(rng, G, H, self.dtype)
-        return Params(params)
-
-    def _shapes(self, layer: int) -> tuple[tuple[int, ...], ...]:
-        """Shapes of the weights of one direction of one layer, with 0 rows for those that the cell does not have."""
-        D = self.output_size if layer else self.input_size
-        H = self.hidden_size
-        rows = len(self.cell.gates) * H
-        recurrent_rows = rows * self.cell.recurrent
-        return (rows, D), (recurrent_rows, H), (rows,), (recurrent_rows,)
-
-    def _is_parameter(self, name: str) -> bool:
-        """Whether the layer has the parameter of this name; else it is absent, or 0."""
-        if name.startswith("bias_hh"):
-            return self.bias and self.cell.recurrent_bias
-        return self.bias if name.startswith("bias_ih") else self.cell.recurrent or name.startswith("weight_ih")
-
-    def _set_gate_bias(self, gate: str, bias: float | Array) -> None:
-        """Let the two biases of `gate` sum to `bias` (a number or (H,)) in every layer and direction."""
-        if not self.bias:
-            raise GatewiseValueError(f"a starting bias for the {gate} gate needs bias=True.")
-        start = self.cell.gates.index(gate) * self.hidden_size
-        rows = slice(start, start + self.hidden_size)
-        for name, value in self.params.items():
-            if name.startswith("bias"):
-                value[rows] = bias if name.startswith("bias_ih") else 0
-
-    def _weights(self, layer: int, direction: int, copy: bool) -> Weights:
-        """Copies where a tape is to keep the network it came from."""
-        arrays = [
-            self.params[name] if name in self.params else np.zeros(shape, self.dtype)
-            for name, shape in zip(parameter_names(layer, direction), self._shapes(layer), strict=True)
-        ]
-        return Weights(*(array.copy() if copy else array for array in arrays))
-
     def _dropout_masks(self, rng: np.random.Generator | None, rows: tuple[int, ...]) -> Masks:
         """One for the input of each layer, all of the same output size; None for that of the first."""
         if rng is None or not self.dropout:
@@ -377,7 +344,7 @@ class Recurrent(Layer):
     def _checked_state(self, state: Any, batch: int, name: str = "state") -> State:
         shape = (self.num_layers * self.directions, batch, self.hidden_size)
         if state is None:
-            return tuple(np.zeros(shape, self.dtype) for _ in self.cell.states)
+            return tuple([np.zeros(shape, self.dtype) for _ in self.cell.states])
         parts = self._unpack(state, name)
         for label, part in zip(self.cell.states, parts, strict=True):
             check_array(name if len(parts) == 1 else f"{name} ({label})", part, shape, self.dtype)

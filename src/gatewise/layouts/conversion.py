@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gatewise.errors import Array
-from gatewise.layouts.hints import check_agreement, check_hints, deduce_cell, unprefixed
+from gatewise.errors import Array, GatewiseValueError
+from gatewise.layouts.hints import REASONS, check_agreement, check_hints, deduce_cell, unprefixed
+from gatewise.layouts.layout import Layout, Network
 from gatewise.layouts.reading import read
 from gatewise.layouts.table import find
 from gatewise.layouts.writing import write
 
 
-def convert(weights: Mapping[str, Array], source: str, target: str, **hints: Any) -> dict[str, Array]:
+def convert(weights: Mapping[str, Array], source: str, target: str, **hints: Any) -> dict[str, Any]:
     """Convert weights from one system's names, order and orientation into another's.
 
     Exact: arrays are reordered, transposed and, where the update gates mean opposite things, negated. Only
@@ -72,7 +73,21 @@ def convert(weights: Mapping[str, Array], source: str, target: str, **hints: Any
     check_hints(hints)
     cell = hints.get("cell") or deduce_cell(unprefixed(weights, hints), source)
     gradients = hints.get("gradients", False)
-    return write(read(weights, find(source, cell), hints), target, gradients)
+    network, theirs = read(weights, find(source, cell), hints), find(target, cell)
+    if not find(source, cell)[0].published:
+        _check_computed(network, theirs[0], hints)
+    return write(network, target, gradients)
+
+
+def _check_computed(network: Network, target: Layout, hints: Mapping[str, Any]) -> None:
+    """Raise if the target's own system would compute another function, unless a hint says that this is known."""
+    for option, value in target.computed.items():
+        found = network.options[option]
+        if found != value and option not in hints:
+            raise GatewiseValueError(
+                f"the network has {option}={found!r}; PyTorch itself computes only {option}={value!r}: "
+                f"{REASONS[option]}. The hint {option}={found!r} gives the arrays as `params` of a layer here has them."
+            )
 
 
 def to_params(
@@ -113,7 +128,7 @@ def to_params(
 
 def from_params(
     params: Mapping[str, Array], layout: str, *, cell: str, options: Mapping[str, Any], **hints: Any
-) -> dict[str, Array]:
+) -> dict[str, Any]:
     """Convert `params` of a layer into another system's weights: the inverse of `to_params`.
 
     Parameters
@@ -147,7 +162,6 @@ def from_params(
     """
     check_hints(hints)
     torch = find("torch", cell)
-    network = read(params, torch, {name: options[name] for name in torch.free if name in options})
+    network = read(params, torch, {name: options[name] for name in torch[0].free if name in options})
     check_agreement(network.options, hints, "this layer has")
-    weights = write(network, layout, hints.get("gradients", False))
-    return {(hints.get("prefix") or "") + key: array for key, array in weights.items()}
+    return write(network, layout, hints.get("gradients", False), hints.get("prefix") or "")

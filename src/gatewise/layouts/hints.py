@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from gatewise.errors import Array, GatewiseTypeError, GatewiseValueError, check_choice
+from gatewise.errors import Array, GatewiseValueError, check_choice
+from gatewise.layouts.layout import Layout, Slot
+from gatewise.layouts.places import flat, locate, normal_keys
 from gatewise.layouts.table import rows_of
 
 REASONS = {
@@ -21,28 +23,44 @@ HINTS = ("cell", "reset", "nonlinearity", "num_layers", "bidirectional", "bias",
 
 
 def deduce_cell(weights: Mapping[str, Array], name: str) -> str:
-    """Return the kind of cell: where a system has several, by the number of gates in U."""
+    """Return the kind of cell: where a system has several, by the names and the number of gates in U."""
     rows = rows_of(name)
-    if len(rows) == 1:
+    if len({row.cell for row in rows}) == 1:
         return rows[0].cell
-    for row in rows:
-        slot = next(slot for slot in row.slots() if slot.matrix == "U")
-        key = slot.key + row.suffixes(1, False)[0]
-        U = weights.get(key)
-        if isinstance(U, np.ndarray) and U.ndim == 2 and max(U.shape) == len(slot.gates) * min(U.shape):
-            return row.cell
+    counts = [(count, row.cell) for row in rows if (count := _modules(row, normal_keys(weights, row)))]
+    cells = {cell for count, cell in counts if count == min(counts)[0]}
+    if len(cells) == 1:
+        return cells.pop()
+    key = rows[0].places(1, False)[0].key(_recurrent(rows[0])[0])
     raise GatewiseValueError(
         f"the weights do not tell their kind of cell; need {key} with H, 3H or 4H rows and H columns: "
         f"pass the hint cell=, or prefix= if the keys have one."
     )
 
 
-def unprefixed(weights: Mapping[str, Array], hints: Mapping[str, Any]) -> dict[str, Array]:
-    """Return the arrays whose keys begin with the hint `prefix`, without it."""
-    if not isinstance(weights, Mapping) or not all(isinstance(key, str) for key in weights):
-        raise GatewiseTypeError(f"weights is a {type(weights).__name__}; need a dict of NumPy arrays by name.")
+def _recurrent(layout: Layout) -> list[Slot]:
+    return [slot for slot in layout.slots() if "U" in slot.matrices]
+
+
+def _modules(layout: Layout, weights: Mapping[str, Array]) -> int:
+    """Of how many layers and directions the arrays are; 0 unless U is there with the gates of this kind of cell."""
+    places = locate(weights, layout)[2]
+    for slot in _recurrent(layout):
+        U = weights.get(places[0].key(slot))
+        shape = () if U is None else np.shape(U)[1:] if layout.direction_axis else np.shape(U)
+        if len(shape) != 2:
+            return 0
+        gates = len(slot.gates)
+        fits = shape[layout.columns] % gates == 0 if slot.matrix == "WU" else max(shape) == gates * min(shape)
+        if not fits:
+            return 0
+    return len(places)
+
+
+def unprefixed(weights: Mapping[str, Any], hints: Mapping[str, Any]) -> dict[str, Array]:
+    """Return the arrays whose keys begin with the hint `prefix`, without it; keys in dicts are joined by "/"."""
     prefix = hints.get("prefix") or ""
-    return {key.removeprefix(prefix): a for key, a in weights.items() if key.startswith(prefix)}
+    return {key.removeprefix(prefix): a for key, a in flat(weights).items() if key.startswith(prefix)}
 
 
 def check_hints(hints: Mapping[str, Any]) -> None:

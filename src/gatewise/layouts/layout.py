@@ -17,11 +17,36 @@ BIASES = ("b", "c")
 
 
 class Slot(NamedTuple):
-    """One array of a layout: its key, the matrix it holds, and the gates in it, in order."""
+    """One array of a layout: its key, what it holds, and the gates in it, in order.
+
+    `matrix` is one matrix, or two: "WU" side by side along the inputs, "bc" side by side, "b/c" one above the other.
+    """
 
     key: str
     matrix: str
     gates: str
+
+    @property
+    def matrices(self) -> str:
+        """The matrices in it, in order."""
+        return self.matrix.replace("/", "")
+
+    @property
+    def is_bias(self) -> bool:
+        """Whether it holds biases."""
+        return self.matrix[0] in BIASES
+
+
+class Place(NamedTuple):
+    """Where the arrays of one layer and direction stand: what surrounds a slot's key, and their index on its axis."""
+
+    before: str = ""
+    after: str = ""
+    direction: int | None = None
+
+    def key(self, slot: Slot) -> str:
+        """Return the whole key of a slot here."""
+        return self.before + slot.key + self.after
 
 
 @dataclass(frozen=True)
@@ -35,8 +60,9 @@ class Layout:
     cell : {"gru", "lstm", "rnn"}
         The kind of cell.
     arrays : mapping
-        For each matrix, the keys it is stored under and the gates each key holds, in order. "WU" is W and U
-        side by side. Without "c" there is one bias, which is b + c; without "b" there is none.
+        For each matrix, or two as in `Slot.matrix`, the keys it is stored under and the gates each key holds, in
+        order. A key with "/" is a path in nested dicts. A gate without "c" has one bias, which is b + c; a gate
+        without "b" has none.
     columns : bool
         Whether matrices are stored transposed, (D, G·H), so that row vectors multiply them from the left.
     bias_row : bool
@@ -45,12 +71,23 @@ class Layout:
         Whether the biases may be left out.
     writes : bool
         Whether z writes the new state, h = (1 − z) h + z n: then the weights of z change their sign.
-    stacks : bool
-        Whether there may be several layers and directions, told apart by suffixes: _l0, _l0_reverse, _l1, …
+    naming : {"single", "suffixes", "tree"}
+        How layers and directions are told apart: there is one; by suffixes _l0, _l0_reverse, _l1, …; by dicts "0",
+        "1", … around dicts "forward" and "backward", where there are several of either.
+    direction_axis : bool
+        Whether the first axis of every array is that of the directions.
+    offsets : mapping
+        What the system's code adds to the bias of a gate before it acts.
+    published : bool
+        Whether it is one of the published hand-written systems, see docs/hand-written.md.
+    refused : mapping
+        Arrays that the system may have and no layer here can express, and why.
     fixed : mapping
         Options of the layer in which the system leaves no choice.
     free : mapping
         Options that the arrays do not tell, with what is assumed unless a hint says otherwise.
+    computed : mapping
+        Of `free`, the values that the system itself computes; others are our own form of the same names.
     """
 
     name: str
@@ -60,35 +97,61 @@ class Layout:
     bias_row: bool = False
     bias_optional: bool = False
     writes: bool = False
-    stacks: bool = False
+    naming: str = "single"
+    direction_axis: bool = False
+    offsets: Mapping[str, float] = field(default_factory=dict)
+    published: bool = False
+    refused: Mapping[str, str] = field(default_factory=dict)
     fixed: Mapping[str, Any] = field(default_factory=dict)
     free: Mapping[str, Any] = field(default_factory=dict)
+    computed: Mapping[str, Any] = field(default_factory=dict)
 
     def slots(self, bias: bool = True) -> list[Slot]:
         """Return every array of one layer and direction."""
         every = (Slot(key, matrix, g) for matrix, keys in self.arrays.items() for key, g in keys.items())
-        return [slot for slot in every if bias or slot.matrix not in BIASES]
+        return [slot for slot in every if bias or not slot.is_bias]
 
-    def suffixes(self, num_layers: int, bidirectional: bool) -> list[str]:
-        """Return what is added to the keys of each layer and direction."""
-        directions = ("", "_reverse")[: 1 + bidirectional]
-        return [f"_l{layer}{d}" for layer in range(num_layers) for d in directions] if self.stacks else [""]
+    def stores(self, matrix: str, gate: str) -> bool:
+        """Return whether some array holds this matrix of this gate."""
+        return any(matrix in slot.matrices and gate in slot.gates for slot in self.slots())
+
+    def places(self, num_layers: int, bidirectional: bool) -> list[Place]:
+        """Return where the arrays of each layer and direction are put."""
+        runs = ((layer, k) for layer in range(num_layers) for k in range(1 + bidirectional))
+        return [self._place(*run, num_layers, bidirectional) for run in runs]
+
+    def _place(self, layer: int, direction: int, num_layers: int, bidirectional: bool) -> Place:
+        if self.naming == "suffixes":
+            return Place(after=f"_l{layer}" + "_reverse" * direction)
+        before = f"{layer}/" if num_layers > 1 else ""
+        if self.direction_axis:
+            return Place(before, direction=direction)
+        return Place(before + (("forward/", "backward/")[direction] if bidirectional else ""))
 
     def shape(self, slot: Slot, D: int, H: int) -> tuple[int, ...]:
-        """Return the shape in which an array is given back."""
+        """Return the shape in which an array of one direction is given back."""
         rows = len(slot.gates) * H
-        if slot.matrix in BIASES:
-            return (1, rows) if self.bias_row else (rows,)
+        if slot.is_bias:
+            leading = {"b/c": (2,), "bc": ()}.get(slot.matrix, (1,) if self.bias_row else ())
+            return (*leading, 2 * rows if slot.matrix == "bc" else rows)
         inputs = {"W": D, "U": H, "WU": D + H}[slot.matrix]
         return (inputs, rows) if self.columns else (rows, inputs)
 
+    def taken(self, slot: Slot, D: int, H: int) -> list[tuple[int, ...]]:
+        """Return the shapes in which an array of one direction is taken."""
+        need = self.shape(slot, D, H)
+        return [need] if not slot.is_bias or slot.matrix == "b/c" else [need[-1:], (1, need[-1])]
+
     def letters(self, slot: Slot) -> str:
         """Return the shapes in which an array is taken, in letters, for messages."""
-        rows = f"{len(slot.gates)}H" if len(slot.gates) > 1 else "H"
-        if slot.matrix in BIASES:
+        count = len(slot.gates) * (2 if slot.matrix == "bc" else 1)
+        rows = f"{count}H" if count > 1 else "H"
+        inputs = {"W": "D", "U": "H", "WU": "D+H", "b/c": "2"}.get(slot.matrix)
+        if self.direction_axis:
+            return f"(directions, {rows}, {inputs})" if inputs else f"(directions, {rows})"
+        if inputs is None:
             return f"({rows},) or (1, {rows})"
-        inputs = {"W": "D", "U": "H", "WU": "D+H"}[slot.matrix]
-        return f"({inputs}, {rows})" if self.columns else f"({rows}, {inputs})"
+        return f"({inputs}, {rows})" if self.columns or slot.is_bias else f"({rows}, {inputs})"
 
 
 class Network(NamedTuple):

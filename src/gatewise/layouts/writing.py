@@ -2,64 +2,93 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from gatewise.errors import Array, GatewiseValueError
 from gatewise.layouts.hints import REASONS
-from gatewise.layouts.layout import BIASES, Blocks, Layout, Network, Slot, signed
+from gatewise.layouts.layout import Blocks, Layout, Network, Place, Slot, signed
+from gatewise.layouts.places import nested
 from gatewise.layouts.table import find
 
 
-def write(network: Network, name: str, gradients: bool) -> dict[str, Array]:
+def write(network: Network, name: str, gradients: bool, prefix: str = "") -> dict[str, Any]:
     """Put the blocks together in another system's way; raise if it cannot express the network."""
     cell, options, runs = network
-    layout = find(name, cell)
+    rows = find(name, cell)
+    layout = next((row for row in rows if _expresses(row, options)), rows[0])
+    _check_options(layout, options)
+    if not gradients:
+        _check_no_bias_lost(layout, options, runs)
+    slots = layout.slots(options["bias"] or not layout.bias_optional)
+    arrays: dict[str, list[Array]] = {}
+    for place, blocks in zip(_places(layout, options), runs, strict=True):
+        for slot in slots:
+            arrays.setdefault(prefix + place.key(slot), []).append(_write_array(layout, slot, blocks, gradients))
+    weights = {key: np.stack(parts) if layout.direction_axis else parts[0] for key, parts in arrays.items()}
+    return nested(weights) if layout.naming == "tree" else weights
+
+
+def _places(layout: Layout, options: dict[str, Any]) -> list[Place]:
+    if layout.naming == "single":
+        return [Place()]
+    return layout.places(options["num_layers"], options["bidirectional"])
+
+
+def _expresses(layout: Layout, options: dict[str, Any]) -> bool:
+    return all(options[option] == value for option, value in layout.fixed.items())
+
+
+def _check_options(layout: Layout, options: dict[str, Any]) -> None:
     for option, value in layout.fixed.items():
         if options[option] != value:
             raise GatewiseValueError(
-                f"the network has {option}={options[option]!r}; layout {name!r} can only express "
+                f"the network has {option}={options[option]!r}; layout {layout.name!r} can only express "
                 f"{option}={value!r}: {REASONS[option]}."
             )
-    if not gradients:
-        _check_no_bias_lost(layout, runs)
-    slots = layout.slots(options["bias"] or not layout.bias_optional)
-    suffixes = layout.suffixes(options["num_layers"], options["bidirectional"])
-    return {
-        slot.key + suffix: _write_array(layout, slot, blocks, gradients)
-        for suffix, blocks in zip(suffixes, runs, strict=True)
-        for slot in slots
-    }
 
 
-def _check_no_bias_lost(layout: Layout, runs: list[Blocks]) -> None:
-    """Raise if the network has biases that are not 0 and the layout has none."""
-    lost = "b" not in layout.arrays and any(
-        np.any(blocks["b", gate] + blocks["c", gate]) for blocks in runs for matrix, gate in blocks if matrix == "b"
-    )
-    if lost:
-        raise GatewiseValueError(
-            f"the network has biases that are not 0; layout {layout.name!r} has no bias: "
-            f"set them to 0, or use a layout with biases, such as 'joined'."
-        )
+def _check_no_bias_lost(layout: Layout, options: dict[str, Any], runs: list[Blocks]) -> None:
+    """Raise if the network has biases that are not 0 and the layout has no array for them."""
+    for blocks in runs:
+        for gate in [gate for matrix, gate in blocks if matrix == "b"]:
+            b, c = blocks["b", gate], blocks["c", gate]
+            if not layout.stores("b", gate) and np.any(b + c):
+                raise GatewiseValueError(
+                    f"the network has biases that are not 0; layout {layout.name!r} has no bias: "
+                    f"set them to 0, or use a layout with biases, such as 'joined'."
+                )
+            inside = gate == "n" and options.get("reset") == "after"
+            if inside and not layout.stores("c", gate) and np.any(c):
+                raise GatewiseValueError(
+                    f"the network has a bias on the recurrent side of the candidate that is not 0; layout "
+                    f"{layout.name!r} has one bias, and with reset='after' the two of the candidate cannot be added, "
+                    f"as the reset gate multiplies the one alone: set the candidate's part of bias_hh to 0."
+                )
 
 
 def _write_array(layout: Layout, slot: Slot, blocks: Blocks, gradients: bool) -> Array:
-    """Put one array of another system together."""
-    rows = np.concatenate(
-        [signed(layout, gate, _block(layout, slot.matrix, gate, blocks, gradients)) for gate in slot.gates]
-    )
-    if slot.matrix in BIASES:
-        return rows.reshape(1, -1) if layout.bias_row else rows
-    return np.ascontiguousarray(rows.T if layout.columns else rows)
+    """Put one array of one direction of another system together."""
+    parts = [
+        np.concatenate([signed(layout, gate, _block(layout, matrix, gate, blocks, gradients)) for gate in slot.gates])
+        for matrix in slot.matrices
+    ]
+    if slot.is_bias:
+        rows = np.concatenate(parts)
+        return rows.reshape(2, -1) if slot.matrix == "b/c" else rows.reshape(1, -1) if layout.bias_row else rows
+    matrix = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+    return np.ascontiguousarray(matrix.T if layout.columns else matrix)
 
 
 def _block(layout: Layout, matrix: str, gate: str, blocks: Blocks, gradients: bool) -> Array:
-    """Return the rows of one gate, W and U side by side or the biases merged as the system has them."""
-    if matrix == "WU":
-        return np.concatenate([blocks["W", gate], blocks["U", gate]], axis=1)
-    if matrix in BIASES and ("b", gate) not in blocks:
-        return np.zeros_like(blocks["W", gate][:, 0])
-    if matrix == "b" and "c" not in layout.arrays and not gradients:
-        merged: Array = blocks["b", gate] + blocks["c", gate]
+    """Return the rows of one gate; a bias merged with the other where the system has one."""
+    if matrix in "WU":
+        return blocks[matrix, gate]
+    offset = 0.0 if gradients else layout.offsets.get(gate, 0.0)
+    if ("b", gate) not in blocks:
+        return np.full_like(blocks["W", gate][:, 0], -offset)
+    if matrix == "b" and not gradients and not layout.stores("c", gate):
+        merged: Array = blocks["b", gate] + (blocks["c", gate] - blocks["c", gate].dtype.type(offset))
         return merged
     return blocks[matrix, gate]

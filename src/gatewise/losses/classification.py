@@ -99,18 +99,17 @@ def cross_entropy(prediction: Array, target: Array, *, weights: Array | None = N
 
 def _class_rule(logits: Array, target: Array) -> tuple[Array, Array]:
     classes = logits.shape[-1]
-    bad = np.argwhere((target < 0) | (target >= classes))
-    if len(bad):
-        where = tuple(int(i) for i in bad[0])
+    if target.min() < 0 or target.max() >= classes:
+        where = tuple(int(i) for i in np.argwhere((target < 0) | (target >= classes))[0])
         raise GatewiseValueError(
             f"target{list(where)} is class {target[where]}; need 0 to {classes - 1}, as prediction has "
             f"{classes} classes: number them from 0, and give padding the weight 0."
         )
-    at = target.astype(np.intp)[..., None]
     log_p = _log_softmax(logits)
-    slope = np.exp(log_p)
-    np.put_along_axis(slope, at, np.take_along_axis(slope, at, -1) - 1, -1)
-    return -np.take_along_axis(log_p, at, -1)[..., 0], slope
+    slope = np.ascontiguousarray(np.exp(log_p))
+    at = np.arange(target.size), target.reshape(-1).astype(np.intp)
+    slope.reshape(-1, classes)[at] -= 1
+    return -log_p.reshape(-1, classes)[at].reshape(target.shape), slope
 
 
 def _probability_rule(logits: Array, target: Array) -> tuple[Array, Array]:

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from gatewise.errors import Array, check_number
+from gatewise.errors import FLOATS, Array, check_number
 from gatewise.optimizers.optimizer import check_writable
+from gatewise.optimizers.packing import MOST_PACKED
 
 
 def clip_by_global_norm(grads: Mapping[str, Array], limit: float) -> float:
@@ -47,10 +48,23 @@ def clip_by_global_norm(grads: Mapping[str, Array], limit: float) -> float:
     """
     check_number("limit", limit, 0.0, open_low=True)
     for name, grad in grads.items():
-        check_writable(f"grads[{name!r}]", grad)
+        if type(grad) is not np.ndarray or grad.dtype not in FLOATS or not grad.flags.writeable:
+            check_writable(f"grads[{name!r}]", grad)
     with np.errstate(over="ignore", invalid="ignore"):
-        norm = math.sqrt(sum(float(np.sum(np.square(grad, dtype=np.float64))) for grad in grads.values()))
+        norm = math.sqrt(_squares(grads))
     if math.isfinite(norm) and norm > limit:
+        factor = float(limit) / (norm + 1e-6)
         for grad in grads.values():
-            grad *= float(limit) / (norm + 1e-6)
+            grad *= factor
     return norm
+
+
+def _squares(grads: Mapping[str, Array]) -> float:
+    """The sum of all squares; of small arrays end to end in one."""
+    if sum(grad.size for grad in grads.values()) > MOST_PACKED:
+        return sum(float(np.sum(np.square(grad, dtype=np.float64))) for grad in grads.values())
+    every = np.concatenate([*grads.values(), _NOTHING], axis=None, dtype=np.float64)
+    return float(every @ every)
+
+
+_NOTHING = np.empty(0)

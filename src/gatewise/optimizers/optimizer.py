@@ -18,6 +18,7 @@ from gatewise.errors import (
     check_names,
     check_number,
 )
+from gatewise.optimizers.packing import Pack
 from gatewise.schedules import Schedule, rate_at
 
 HIGHEST = {"weight_decay": math.inf, "momentum": math.inf, "alpha": 1.0, "eps": math.inf}
@@ -27,6 +28,9 @@ class Optimizer(ABC):
     """What all optimizers share: checks, the step, the state that can be saved.
 
     `lr` is a number or a schedule, called with the number of steps made before (from 0). `steps` counts them.
+
+    A rule goes element by element. So small parameters are updated all at once, end to end in one array, which gives
+    the same bits as one by one.
     """
 
     lr: float | Schedule
@@ -40,6 +44,7 @@ class Optimizer(ABC):
         self.steps = 0
         self._counts: dict[str, int] = {}
         self._buffers: dict[str, dict[str, Array]] = {}
+        self._pack: Pack | None = None
 
     @abstractmethod
     def _names(self) -> tuple[str, ...]:
@@ -72,17 +77,61 @@ class Optimizer(ABC):
         >>> params["w"]
         array([0.5, 2.5])
         """
-        self._check(params, grads)
         lr = rate_at(self.lr, self.steps)
-        for name, grad in grads.items():
-            param = params[name]
-            if name not in self._counts:
-                self._counts[name] = 0
-                self._buffers[name] = {buffer: np.zeros_like(param) for buffer in self._names()}
-            self._counts[name] += 1
-            grad = self._decay(param, grad, lr)
-            param -= lr * self._direction(grad, self._buffers[name], self._counts[name])
+        pack = self._pack_for(params, grads)
+        if pack is None:
+            self._step_each(params, grads, lr)
+        else:
+            pack.take(params, grads)
+            for name in grads:
+                self._counts[name] += 1
+            self._move(pack.params, pack.grads, lr, pack.buffers, self._counts[name])
+            pack.give(params)
         self.steps += 1
+
+    def _step_each(self, params: Mapping[str, Array], grads: Mapping[str, Array], lr: float) -> None:
+        """The step, one parameter after the other."""
+        self._check(params, grads)
+        for name in grads:
+            self._begin(name, params[name])
+            self._counts[name] += 1
+        for name, grad in grads.items():
+            self._move(params[name], grad, lr, self._buffers[name], self._counts[name])
+        self._pack = self._packed(grads)
+
+    def _begin(self, name: str, param: Array) -> None:
+        """Keep count and buffers of a parameter from now on."""
+        if name not in self._counts:
+            self._counts[name] = 0
+            self._buffers[name] = {buffer: np.zeros_like(param) for buffer in self._names()}
+
+    def _move(self, param: Array, grad: Array, lr: float, buffers: dict[str, Array], count: int) -> None:
+        """Update one array in place."""
+        grad = self._decay(param, grad, lr)
+        param -= lr * self._direction(grad, buffers, count)
+
+    def _packed(self, grads: Mapping[str, Array]) -> Pack | None:
+        """Return the parameters of these gradients and their buffers end to end, if that pays and none is behind."""
+        pack = Pack.of(grads, self._names())
+        if pack is None or len({self._counts[name] for name in grads}) > 1:
+            return None
+        for name, views in pack.of_each.items():
+            for buffer, view in views.items():
+                view[...] = self._buffers[name][buffer]
+            self._buffers[name] = views
+        return pack
+
+    def _pack_for(self, params: Mapping[str, Array], grads: Mapping[str, Array]) -> Pack | None:
+        """Return the pack if it is one of these parameters and their buffers are still in it."""
+        pack = self._pack
+        if pack is None or not pack.fits(params, grads):
+            return None
+        current = all(self._buffers.get(name) is views for name, views in pack.of_each.items())
+        return pack if current else None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out the pack: a copy's buffers would have memory of their own."""
+        return {**self.__dict__, "_pack": None}
 
     def _decay(self, param: Array, grad: Array, lr: float) -> Array:
         """Apply the weight decay; return the gradient to follow, here of loss + ½ weight_decay ‖param‖²."""
@@ -153,7 +202,7 @@ class Optimizer(ABC):
         steps = _count("steps", state)
         counts = {name: _count(f"{name}/steps", state) for name in names}
         buffers = {name: _copies(name, self._names(), state) for name in names}
-        self.steps, self._counts, self._buffers = steps, counts, buffers
+        self.steps, self._counts, self._buffers, self._pack = steps, counts, buffers, None
 
 
 def check_writable(name: str, value: Any) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gatewise import kernels
 from gatewise.errors import Array, GatewiseTypeError, GatewiseValueError, check_number
 from gatewise.optimizers.optimizer import Optimizer
 from gatewise.schedules import Schedule
@@ -203,6 +204,32 @@ class Adam(Optimizer):
     def _names(self) -> tuple[str, ...]:
         return ("exp_avg", "exp_avg_sq")
 
+    def _move(self, param: Array, grad: Array, lr: float, buffers: dict[str, Array], count: int) -> None:
+        compiled = kernels.updates()
+        parts = param, grad, buffers["exp_avg"], buffers["exp_avg_sq"]
+        if compiled is None or not all(part.flags.c_contiguous for part in parts):
+            super()._move(param, grad, lr, buffers, count)
+            return
+        beta1, beta2 = self.betas
+        shrinkage, decay = self._decays(lr)
+        compiled.adam(
+            *(part.reshape(-1) for part in parts),
+            shrinkage=shrinkage,
+            decay=decay,
+            keep_mean=beta1,
+            add_mean=1 - beta1,
+            keep_square=beta2,
+            add_square=1 - beta2,
+            root_total=math.sqrt(1 - beta2**count),
+            mean_total=1 - beta1**count,
+            eps=self.eps,
+            rate=lr,
+        )
+
+    def _decays(self, lr: float) -> tuple[float, float]:
+        """What the decay multiplies a parameter by, and how much of the parameter it adds to the gradient."""
+        return 1.0, self.weight_decay
+
     def _direction(self, grad: Array, buffers: dict[str, Array], count: int) -> Array:
         beta1, beta2 = self.betas
         mean = _push(buffers["exp_avg"], beta1, (1 - beta1) * grad)
@@ -244,6 +271,9 @@ class AdamW(Adam):
     def _decay(self, param: Array, grad: Array, lr: float) -> Array:
         param *= 1 - lr * self.weight_decay
         return grad
+
+    def _decays(self, lr: float) -> tuple[float, float]:
+        return 1 - lr * self.weight_decay, 0.0
 
 
 def _push(average: Array, keep: float, value: Array) -> Array:

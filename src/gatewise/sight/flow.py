@@ -72,7 +72,7 @@ def jacobians(
     """
     chosen = _forward(model, x, state, lengths, layer, reverse)
     run = chosen.run
-    J = run.cell.jacobian(run.states, run.previous(), run.record, run.weights.U)
+    J = run.cell.jacobian(tuple(run.states), tuple(run.previous()), tuple(run.record), run.weights.U)
     if run.lengths is not None:
         J[~valid_steps(run.lengths, J.shape[1])] = np.nan
     return chosen.in_order_of_x(J)

@@ -10,6 +10,8 @@ import numpy as np
 from gatewise.batches import Samples
 from gatewise.errors import Array
 from gatewise.layers import Layer
+from gatewise.layers.layer import generator
+from gatewise.layers.padding import blank
 from gatewise.losses import Loss
 from gatewise.optimizers import Optimizer, clip_by_global_norm
 
@@ -68,11 +70,47 @@ def batch_gradients(model: Layer, loss: Loss, batch: Samples, rng: np.random.Gen
     weight = batch.weight(model.keeps_time)
     if not weight:
         return BatchGradients(float("nan"), 0.0, {})
+    passes = _learning_passes if _fits(model, batch) else _plain_passes
     with np.errstate(over="ignore", invalid="ignore"):
-        prediction, _, tape = model.forward(batch.x, lengths=batch.lengths, training=True, rng=rng)
-        value, gradient = loss(prediction, batch.y, **batch.loss_weights(model.keeps_time))
-        _, _, gradients = model.backward(tape, gradient)
+        value, gradients = passes(model, loss, batch, generator(rng))
     return BatchGradients(float(value), weight, gradients)
+
+
+def _plain_passes(model: Layer, loss: Loss, batch: Samples, rng: np.random.Generator) -> tuple[float, dict[str, Array]]:
+    """Return the loss and its gradient of every parameter."""
+    prediction, _, tape = model.forward(batch.x, lengths=batch.lengths, training=True, rng=rng)
+    value, gradient = loss(prediction, batch.y, **batch.loss_weights(model.keeps_time))
+    _, _, gradients = model.backward(tape, gradient)
+    return value, gradients
+
+
+def _learning_passes(
+    model: Layer, loss: Loss, batch: Samples, rng: np.random.Generator
+) -> tuple[float, dict[str, Array]]:
+    """Return the same, by passes that leave out checks, copies and what training does not need.
+
+    Where something in between is not finite, or a gradient does not fit, the plain passes say so.
+    """
+    before = rng.bit_generator.state
+    lengths = batch.lengths
+    prediction, tape = model.learning_forward(blank(batch.x, lengths), lengths, rng)
+    value, gradient = loss(prediction, batch.y, **batch.loss_weights(model.keeps_time))
+    if not (np.isfinite(value) and type(gradient) is np.ndarray and gradient.shape == prediction.shape):
+        rng.bit_generator.state = before
+        return _plain_passes(model, loss, batch, rng)
+    _, gradients = model.learning_backward(tape, blank(gradient, lengths) if model.keeps_time else gradient, False)
+    return value, {name: gradients[name] for name in model.params}
+
+
+def _fits(model: Layer, batch: Samples) -> bool:
+    """Whether a model can take a batch as it is, without a check that would say what is wrong with it."""
+    x, lengths = batch.x, batch.lengths
+    fits = type(x) is np.ndarray and x.ndim == 3 and x.size > 0 and x.dtype == model.dtype
+    fits = fits and x.shape[2] == getattr(model, "input_size", None) and bool(np.isfinite(x).all())
+    if not fits or lengths is None:
+        return fits
+    whole = type(lengths) is np.ndarray and lengths.dtype == np.int64 and lengths.shape == x.shape[:1]
+    return bool(whole and lengths.min() >= 1 and lengths.max() <= x.shape[1])
 
 
 def clipped_step(

@@ -108,7 +108,7 @@ class Influence:
 
     def _step(self, k: int, x: Array, below: Array | None) -> tuple[State, Array]:
         """State and influence of layer k after a step; `below` is the influence on its input x, if it has any."""
-        cell, weights, before = self.layer.cell, self.layer._weights(k, 0, copy=False), nth(self._state, k)
+        cell, weights, before = self.layer.cell, self.layer._weights(k, 0, copy=False), tuple(nth(self._state, k))
         state, record = cell.step(x @ weights.W.T + weights.b, before, weights.U, weights.c)
         # A backward step from each unit of the state, as many rows: dp, dq and dstate_prev are then Jacobians.
         count = len(state) * state[0].shape[-1]

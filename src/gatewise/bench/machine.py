@@ -1,0 +1,67 @@
+"""The machine that figures depend on: its processor, cores and caches, and how wide the vectors are."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+from pathlib import Path
+from typing import Any
+
+from gatewise import kernels
+from gatewise.errors import GatewiseValueError
+from gatewise.kernels.caches import cache_sizes
+
+# What lets NumPy's OpenBLAS use the instructions that Gatewise uses, for each width of vectors.
+BLAS = {32: "Haswell", 16: "Nehalem"}
+
+
+def machine(vectors: int | None = None) -> dict[str, Any]:
+    """Return what the figures depend on; `vectors`: bytes of a vector, where narrower than the processor has them."""
+    return {
+        "cpu": _cpu(),
+        "cores": cores(),
+        "vectors": vectors or vector_bytes(),
+        "caches": cache_sizes(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+    }
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _cpu() -> str:
+    try:
+        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE)
+    except OSError:
+        found = None
+    return found[1] if found else platform.processor() or "unknown processor"
+
+
+def vector_bytes() -> int:
+    """Return the bytes of a vector of the kernels in this process; 0 where there are no kernels."""
+    if not kernels.enabled():
+        return 0
+    from gatewise.kernels.target import BYTES
+
+    return BYTES
+
+
+def narrowed(vectors: int | None) -> dict[str, str]:
+    """Return the environment in which Gatewise and NumPy use vectors of so many bytes.
+
+    Raises
+    ------
+    GatewiseError
+        If the processor has none so wide.
+    """
+    if vectors is None or vectors == (widest := vector_bytes()):
+        return {}
+    if vectors > widest:
+        raise GatewiseValueError(f"vectors of {vectors} bytes are asked for; need at most {widest} here.")
+    return {"GATEWISE_VECTORS": str(vectors), "OPENBLAS_CORETYPE": BLAS[vectors]}

@@ -1,0 +1,134 @@
+"""Named arrays from files: .npz, .safetensors, and .keras or .h5 through h5py. No pickle, no framework.
+
+Sizes that a file claims are held against the bytes it has before anything is allocated.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from gatewise.errors import Array, GatewiseError, GatewiseValueError
+
+DEFLATE = 1032  # how often at most Deflate can make what it packs smaller (zlib's technical details)
+HEADER = 64 * 1024  # bytes of the header of an .npy, which is a line of text
+ENDINGS = (".npz", ".safetensors", ".keras", ".h5", ".hdf5")
+_BROKEN = (ValueError, TypeError, LookupError, AttributeError, EOFError, OSError, RuntimeError, SyntaxError)
+
+
+def read_arrays(path: str | os.PathLike[str]) -> dict[str, Array]:
+    """Return the arrays of a file under their names.
+
+    Parameters
+    ----------
+    path : str or path
+        A file .npz, .safetensors, .keras, .h5 or .hdf5. Of a Keras file names are paths, with `kernel`,
+        `recurrent_kernel` and `bias` for the numbered variables of a recurrent cell.
+
+    Raises
+    ------
+    GatewiseError
+        If the file is absent, of another kind, broken, or says that it holds more than it does.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "weights.npz"
+    >>> np.savez(path, Wx=np.ones((2, 3)))
+    >>> read_arrays(path)["Wx"].shape
+    (2, 3)
+    """
+    path = Path(path)
+    ending = path.suffix.lower()
+    if ending not in ENDINGS:
+        raise GatewiseValueError(f"{path} ends in {ending!r}; need one of {', '.join(ENDINGS)}.")
+    with readable(path):
+        if ending == ".npz":
+            return dict(_of_npz(path))
+        if ending == ".safetensors":
+            return _of_safetensors(path)
+        from gatewise.layouts import hdf
+
+        with hdf.opened(path) as file:
+            return hdf.weights(file)
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Turn what a broken file raises into an error that names the file."""
+    try:
+        if not path.is_file():
+            raise GatewiseValueError("it is no file.")
+        yield
+    except GatewiseError as error:
+        raise type(error)(f"cannot read {path}: {error}") from error
+    except MemoryError as error:
+        raise GatewiseValueError(f"cannot read {path}: it asks for more memory than there is.") from error
+    except (zipfile.BadZipFile, *_BROKEN) as error:
+        raise GatewiseValueError(f"cannot read {path}: {type(error).__name__}: {error}.") from error
+
+
+def _of_npz(path: Path) -> Iterator[tuple[str, Array]]:
+    with zipfile.ZipFile(path) as archive:
+        for info in archive.infolist():
+            check_member(info, path.stat().st_size)
+            if info.filename.endswith(".npy"):
+                with archive.open(info) as member:
+                    yield info.filename.removesuffix(".npy"), _of_npy(info.filename, member, info.file_size)
+
+
+def check_member(info: zipfile.ZipInfo, size: int) -> None:
+    """Raise if a member of an archive of `size` bytes claims more than these can be unpacked to."""
+    if info.flag_bits & 1:
+        raise GatewiseValueError(f"{info.filename} is encrypted; need a plain archive.")
+    if info.compress_size > size or info.file_size > DEFLATE * max(info.compress_size, 1):
+        raise GatewiseValueError(f"{info.filename} claims {info.file_size} bytes, which the archive cannot hold.")
+
+
+def _of_npy(name: str, member: IO[bytes], size: int) -> Array:
+    """The array of one .npy member of `size` bytes, whose header is checked before the array is made."""
+    version = np.lib.format.read_magic(member)
+    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    if version not in readers:
+        raise GatewiseValueError(f"{name} has format version {version}; need 1.0 or 2.0, as numpy.savez writes.")
+    shape, fortran, dtype = readers[version](member, max_header_size=HEADER)
+    if dtype.hasobject:
+        raise GatewiseValueError(f"{name} holds Python objects (pickle), which are never read; need numbers.")
+    count = math.prod(shape)
+    if min(shape, default=0) < 0 or count * dtype.itemsize != size - member.tell():
+        raise GatewiseValueError(
+            f"{name} claims shape {shape} of {dtype}, and {size - member.tell()} bytes follow; the header is wrong."
+        )
+    values = np.frombuffer(member.read(), dtype)
+    return np.array(values.reshape(shape, order="F" if fortran else "C"), order="C")
+
+
+def _of_safetensors(path: Path) -> dict[str, Array]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(os.fspath(path), framework="numpy") as file:
+            names = list(file.keys())
+            for name in names:
+                kind = file.get_slice(name).get_dtype()
+                if kind in ("F16", "BF16") or kind.startswith("F8"):
+                    raise GatewiseValueError(f"{name} has dtype {kind}; need F32 or F64: convert the file before.")
+            return {name: file.get_tensor(name) for name in names}
+    except SafetensorError as error:
+        raise GatewiseValueError(f"{error}.") from error
+
+
+def member_bytes(archive: zipfile.ZipFile, name: str, size: int) -> io.BytesIO:
+    """Return a member of an archive of `size` bytes as a file in memory."""
+    if name not in archive.namelist():
+        raise GatewiseValueError(f"it has no {name}; need a file that Keras 3 wrote with model.save.")
+    check_member(archive.getinfo(name), size)
+    return io.BytesIO(archive.read(name))
