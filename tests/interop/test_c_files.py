@@ -26,7 +26,9 @@ def dense_model():
 
 
 def words_model():
-    return gw.Sequential(gw.Embedding(7, 3, rng=0), gw.LSTM(3, 5, rng=1), gw.Last(), gw.Dense(5, 2, "relu", rng=2))
+    return gw.Sequential(
+        gw.Embedding(7, 3, rng=0), gw.LSTM(3, 5, rng=1), gw.Last(), gw.Dense(5, 2, "relu", rng=2), gw.Softmax()
+    )
 
 
 def pooled_model():
@@ -180,6 +182,7 @@ REFUSED = {
         r"layer 1 \(Last\) has bidirectional=True",
     ),
     "parts": (lambda: (gw.Pool(3, "mean", parts=2), {}), "means over 2 parts .* with max_steps="),
+    "reversed": (lambda: (gw.Sequential(gw.Dense(2, 2), gw.Reverse()), {}), "a stream has no end to begin from"),
     "any size": (lambda: (gw.Dropout(0.5), {}), "takes inputs of any size"),
     "nothing": (lambda: (gw.Sequential(gw.Embedding(3, 2), gw.Embedding(3, 2)), {}), "reads what is no input"),
     "no layer": (lambda: ([1, 2], {}), "model is a list; need a layer"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,10 +10,10 @@ import numpy as np
 from gatewise.activations import ACTIVATIONS
 from gatewise.errors import GatewiseTypeError, GatewiseValueError
 from gatewise.interop.c.cells import SHORT
-from gatewise.interop.c.expressions import Names, Writer
+from gatewise.interop.c.expressions import Names, Writer, literal
 from gatewise.interop.c.program import Program, Quantized, Value
-from gatewise.interop.c.symbols import Recorder
-from gatewise.layers import Dense, Dropout, Embedding, Last, Layer, Noise, Parallel, Pool, Sequential
+from gatewise.interop.symbols import Recorder
+from gatewise.layers import Dense, Dropout, Embedding, Last, Layer, Noise, Parallel, Pool, Reverse, Sequential, Softmax
 from gatewise.layers.stack import Recurrent
 
 Add = Callable[[Program, Any, Value, str], Value]
@@ -34,8 +34,8 @@ def add_layer(program: Program, layer: Layer, value: Value, place: str = "") -> 
             _check_input(layer, value, place)
             return add(program, layer, value, place)
     raise GatewiseTypeError(
-        f"{_named(layer, place)} cannot be written as C; need recurrent layers, Dense, Embedding, Dropout, Noise, Last "
-        f"and Pool, and Sequential and Parallel of them."
+        f"{_named(layer, place)} cannot be written as C; need recurrent layers, Dense, Embedding, Dropout, Noise, "
+        f"Softmax, Last and Pool, and Sequential and Parallel of them."
     )
 
 
@@ -158,6 +158,27 @@ def _same(program: Program, layer: Layer, value: Value, place: str) -> Value:
     return value
 
 
+def _softmax(program: Program, layer: Softmax, value: Value, place: str) -> Value:
+    result = value._replace(place=program.work("softmax", value.size, f"{_note(layer, place)}: output"))
+    program.write(value, [add_softmax(program, [value], result, f"{_note(layer, place)} of {value.size}")])
+    return result
+
+
+def add_softmax(program: Program, values: Sequence[Value], result: Value, note: str) -> str:
+    """Return the lines that make the mean of the softmax of some values."""
+    program.functions.add("softmax")
+    share, zero = literal(1 / len(values), program.real), literal(0, program.real)
+    lines = [f"/* {note} */", _loop(result.size, f"{result.place}[j] = {zero};")]
+    lines += [f"{program.name}_softmax({result.size}, {share}, {value.place}, {result.place});" for value in values]
+    return "\n".join(lines)
+
+
+def _reverse(program: Program, layer: Reverse, value: Value, place: str) -> Value:
+    raise GatewiseValueError(
+        f"{_named(layer, place)} cannot be written as C, which runs as data come: a stream has no end to begin from."
+    )
+
+
 def _last(program: Program, layer: Last, value: Value, place: str) -> Value:
     _check_one_direction(layer, place)
     return value._replace(timeless=True)
@@ -256,6 +277,8 @@ KINDS: tuple[tuple[type[Layer], Add], ...] = (
     (Embedding, _embedding),
     (Dropout, _same),
     (Noise, _same),
+    (Softmax, _softmax),
+    (Reverse, _reverse),
     (Last, _last),
     (Pool, _pool),
 )
