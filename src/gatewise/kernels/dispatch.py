@@ -170,16 +170,14 @@ class Kernel:
 def _run(run: Entry, calls: list[Call], workers: Sequence[Worker]) -> None:
     """Do the calls at the same time, one in each of the workers, which are then released, and the others here."""
     theirs, ours = calls[1 : len(workers) + 1], [calls[0], *calls[len(workers) + 1 :]]
-    started: list[Worker] = []
     left: list[Call] = []
     try:
         for worker, (arrays, share) in zip(workers, theirs, strict=True):
             worker.start(run, _given(worker.memory, arrays, share))
-            started.append(worker)
         for call in ours:
             _call(run, *call)
     finally:
-        left = [call for worker, call in zip(started, theirs, strict=False) if not _is_done(worker, call)]
+        left = [call for worker, call in zip(workers, theirs, strict=True) if not _is_done(worker, call)]
         release(workers)
     for call in left:
         _call(run, *call)
