@@ -142,12 +142,14 @@ def fit_several(
 
     One that drops values or may stop early draws an unknown number of times from `rng`, so that the next has to wait.
     """
-    if progress or settings.callbacks or settings.dropout:
+    if settings.callbacks or settings.dropout:
         return [fit(draw_rows(), levels, settings, rng, validation, progress) for _ in range(count)]
     trained: list[Trained] = []
     while len(trained) < count:
         some = range(min(get_num_threads(), count - len(trained)))
-        trained += run_side_by_side([_prepared(draw_rows(), levels, settings, rng, validation) for _ in some])
+        trained += run_side_by_side(  # the first draws a bar, for all: they take as long as one another
+            [_prepared(draw_rows(), levels, settings, rng, validation, progress and k == 0) for k in some]
+        )
     return trained
 
 
@@ -157,9 +159,10 @@ def _prepared(
     settings: NetworkSettings,
     rng: np.random.Generator,
     validation: Samples | None,
+    progress: bool,
 ) -> Callable[[], Trained]:
     """Return the training of a network, and move `rng` on by what it will draw."""
-    training = _Training(started(rows, levels, settings, rng), rows, levels, settings, validation)
+    training = _Training(started(rows, levels, settings, rng), rows, levels, settings, validation, progress)
     own = copy.deepcopy(rng)
     for _ in range(training.epochs):
         rng.permutation(len(rows.x))
