@@ -86,9 +86,7 @@ def run_backward(cell, workspace, weights, inputs, kept, incoming, results, shar
     block = scratch(workspace, L * L)
     if not fits(workspace):
         return workspace[1][0]
-    if again:
-        prepare(packed, weights, n)
-    pack_transposed(panels, weights, n, len(dx) > 0)
+    pack(packed, panels, weights, n, again, dx)
     clear_sums(carried, sums)
     whole, lengths = (flat(initial), flat(states), flat(record), flat(dh), flat(dstates)), flat(lengths)
     take_rows(carried.dstate, dfinal, n.b0, n.M, n.u0, n.own)
@@ -106,8 +104,7 @@ def run_backward(cell, workspace, weights, inputs, kept, incoming, results, shar
             meetings = retreat_lead(cell, meetings, rows, carried, panels, n, (t, i, lengths), team)  # …; dh through s
             retreat_state(rows, carried, panels, lengths, n, t, i)  # dstate through h_{t-1}
         accumulate(cell, rows, sums, n, (t1 - t0) * n.M)
-        if len(dx):
-            give_inputs(dx, rows, panels, carried.zero, n, t0, t1)
+        give_inputs(dx, rows, panels, carried.zero, n, t0, t1)
         meetings = meet_team(team, meetings)
     give_rows(dinitial, n.b0, n.M, n.u0, n.own, carried.dstate)
     give_sums(block, gradients, sums, n)
@@ -115,10 +112,12 @@ def run_backward(cell, workspace, weights, inputs, kept, incoming, results, shar
 
 
 @stage
-def pack_transposed(panels, weights, n, for_dx):
-    """Pack the weights for the products with dp, if dx is asked for, and dq."""
+def pack(packed, panels, weights, n, again, dx):
+    """Pack the weights for the products with dp, if dx is asked for, and dq; `again`: as in the forward pass too."""
     W, U, _, _ = weights  # (G·H, D), (Q·H, H)
-    if for_dx:
+    if again:
+        prepare(packed, weights, n)
+    if len(dx):
         pack_columns(panels.W, W, ZERO, n.G, n.H, ZERO, n.D)
     pack_columns(panels.U, U, ZERO, n.Q1, n.H, n.u0, n.own)
     pack_columns(panels.V, U, n.Q1 * n.H, n.Q2, n.H, n.u0, n.own)
@@ -311,12 +310,13 @@ def accumulate(cell, rows, sums, n, count):
 
 @stage
 def give_inputs(dx, rows, panels, zero, n, t0, t1):
-    """dx = dp W for the own part of a chunk's rows."""
+    """dx = dp W for the own part of a chunk's rows, if it is asked for."""
     L, P, count = BYTES // dx.itemsize, n.G * n.H_p, (t1 - t0) * n.M
     r0, r1 = count * n.u0 // n.H, count * (n.u0 + n.own) // n.H
     to = (rows.dx, r0 * n.D_p, n.D_p)  # (r1 − r0, D_p)
-    matmul((rows.dp, r0 * P, P, ONE), r1 - r0, P, (panels.W, ZERO, ZERO), n.D_p // L, (zero, ZERO, ZERO), to)
-    give_steps(dx, rows.dx, n.b0, n.M, t0, r0, r1)
+    if len(dx):
+        matmul((rows.dp, r0 * P, P, ONE), r1 - r0, P, (panels.W, ZERO, ZERO), n.D_p // L, (zero, ZERO, ZERO), to)
+        give_steps(dx, rows.dx, n.b0, n.M, t0, r0, r1)
 
 
 @stage
