@@ -32,6 +32,7 @@ from gatewise.kernels.equations import (
     one_gradient,
     only_with_two_phases,
     record_count,
+    state_count,
     store_lead,
     store_lead_record,
     store_p,
@@ -43,6 +44,7 @@ from gatewise.kernels.marks import stage
 from gatewise.kernels.meeting import meet_team
 from gatewise.kernels.memory import carried_memory, own_inputs, panel_memory, row_memory, sum_memory
 from gatewise.kernels.multiply import add_product, matmul
+from gatewise.kernels.prefetch import ask
 from gatewise.kernels.products import (
     ONE,
     ZERO,
@@ -76,17 +78,12 @@ def run_backward(cell, workspace, weights, inputs, kept, incoming, results, shar
     dx, dinitial, dstates, gradients = results  # (B or 0, T, D), (S, B, H), (S, B, T or 0, H), (dW, dU, db, dc)
     part, team = share[0], views(share[1])
     n, again = sizes(cell, x, initial, part), len(record) < record_count(cell)
-    L = BYTES // x.itemsize
-    workspace[1][0] = 0
-    # W, U, b, c as in the forward pass, if needed; one more, as a member of a team that has no units needs them too.
-    packed = scratch(workspace, places(n).end + ONE if again else ZERO)
-    panels = panel_memory(workspace, n)
-    rows = row_memory(workspace, team, n, again, lead_recorded(cell), one_gradient(cell))
-    carried, sums = carried_memory(workspace, n, len(initial)), sum_memory(workspace, n, one_gradient(cell))
-    block = scratch(workspace, L * L)
+    packed, panels, rows, carried, sums, block = memory(cell, workspace, team, n, len(initial), again)
     if not fits(workspace):
         return workspace[1][0]
-    pack(packed, panels, weights, n, again, dx)
+    if again:
+        prepare(packed, weights, n)
+    pack_transposed(panels, weights, n, len(dx) > 0)
     clear_sums(carried, sums)
     whole, lengths = (flat(initial), flat(states), flat(record), flat(dh), flat(dstates)), flat(lengths)
     take_rows(carried.dstate, dfinal, n.b0, n.M, n.u0, n.own)
@@ -104,7 +101,8 @@ def run_backward(cell, workspace, weights, inputs, kept, incoming, results, shar
             meetings = retreat_lead(cell, meetings, rows, carried, panels, n, (t, i, lengths), team)  # …; dh through s
             retreat_state(rows, carried, panels, lengths, n, t, i)  # dstate through h_{t-1}
         accumulate(cell, rows, sums, n, (t1 - t0) * n.M)
-        give_inputs(dx, rows, panels, carried.zero, n, t0, t1)
+        if len(dx):
+            give_inputs(dx, rows, panels, carried.zero, n, t0, t1)
         meetings = meet_team(team, meetings)
     give_rows(dinitial, n.b0, n.M, n.u0, n.own, carried.dstate)
     give_sums(block, gradients, sums, n)
@@ -112,12 +110,23 @@ def run_backward(cell, workspace, weights, inputs, kept, incoming, results, shar
 
 
 @stage
-def pack(packed, panels, weights, n, again, dx):
-    """Pack the weights for the products with dp, if dx is asked for, and dq; `again`: as in the forward pass too."""
+def memory(cell, workspace, team, n, S, again):
+    """Scratch memory: packed weights, panels, rows of a chunk, what is carried, sums, and a block (L·L,)."""
+    L = BYTES // workspace[0].itemsize
+    workspace[1][0] = 0
+    # W, U, b, c as in the forward pass, if needed; one more, as a member of a team that has no units needs them too.
+    packed = scratch(workspace, places(n).end + ONE if again else ZERO)
+    panels = panel_memory(workspace, n)
+    rows = row_memory(workspace, team, n, again, lead_recorded(cell), one_gradient(cell))
+    carried, sums = carried_memory(workspace, n, S), sum_memory(workspace, n, one_gradient(cell))
+    return packed, panels, rows, carried, sums, scratch(workspace, L * L)
+
+
+@stage
+def pack_transposed(panels, weights, n, for_dx):
+    """Pack the weights for the products with dp, if dx is asked for, and dq."""
     W, U, _, _ = weights  # (G·H, D), (Q·H, H)
-    if again:
-        prepare(packed, weights, n)
-    if len(dx):
+    if for_dx:
         pack_columns(panels.W, W, ZERO, n.G, n.H, ZERO, n.D)
     pack_columns(panels.U, U, ZERO, n.Q1, n.H, n.u0, n.own)
     pack_columns(panels.V, U, n.Q1 * n.H, n.Q2, n.H, n.u0, n.own)
@@ -194,6 +203,7 @@ def retreat(cell, rows, carried, whole, lengths, n, step, again):
             clear_gates(rows, n, r)
             copy(carried.ended, m * n.own_p, carried.dstate, m * n.own_p, n.own_p)
             continue
+        ask_step_before(cell, states, record, dh, n, row)
         for j in range(0, n.own, L):
             count, here = min(L, n.own - j), m * n.own_p + j
             if t > 0:
@@ -211,6 +221,16 @@ def retreat(cell, rows, carried, whole, lengths, n, step, again):
             if not one_gradient(cell):
                 store_q(cell, rows.dq, r * PQ + first + n.u0 + j, n.H_p, gates_q, count)
             store_state(cell, carried.dstate, here, size, dstate_prev, None)
+
+
+@stage
+def ask_step_before(cell, states, record, dh, n, row):
+    """Ask for what the step before will read of a sequence whose row is read now."""
+    stride, first = n.B * n.T * n.H, lead_recorded(cell)
+    ask(states, row - 2 * n.H, stride, state_count(cell), n.own)
+    if record.size:
+        ask(record, row - n.H + first * stride, stride, record_count(cell) - first, n.own)
+    ask(dh, row - n.H, stride, ONE, n.own)
 
 
 @stage
@@ -310,13 +330,12 @@ def accumulate(cell, rows, sums, n, count):
 
 @stage
 def give_inputs(dx, rows, panels, zero, n, t0, t1):
-    """dx = dp W for the own part of a chunk's rows, if it is asked for."""
+    """dx = dp W for the own part of a chunk's rows."""
     L, P, count = BYTES // dx.itemsize, n.G * n.H_p, (t1 - t0) * n.M
     r0, r1 = count * n.u0 // n.H, count * (n.u0 + n.own) // n.H
     to = (rows.dx, r0 * n.D_p, n.D_p)  # (r1 − r0, D_p)
-    if len(dx):
-        matmul((rows.dp, r0 * P, P, ONE), r1 - r0, P, (panels.W, ZERO, ZERO), n.D_p // L, (zero, ZERO, ZERO), to)
-        give_steps(dx, rows.dx, n.b0, n.M, t0, r0, r1)
+    matmul((rows.dp, r0 * P, P, ONE), r1 - r0, P, (panels.W, ZERO, ZERO), n.D_p // L, (zero, ZERO, ZERO), to)
+    give_steps(dx, rows.dx, n.b0, n.M, t0, r0, r1)
 
 
 @stage

@@ -10,7 +10,7 @@ from gatewise.kernels.multiply import GROUP
 from gatewise.kernels.tiles import transpose
 from gatewise.kernels.vectors import BYTES, load, load_several, store, store_several, view
 
-# Of one type with counts that are not constants: Numba compiles a function for each literal anew.
+# Names for what counts are compared with and begin at.
 ZERO, ONE = np.int64(0), np.int64(1)
 
 
