@@ -20,6 +20,7 @@ from gatewise.cells.cell import PlainStep, PlainStepBackward, recurrent_gradient
 if TYPE_CHECKING:
     from gatewise.kernels.dispatch import Kernel
     from gatewise.kernels.pooling import Pools
+    from gatewise.kernels.smoothing import Recursions
     from gatewise.kernels.steps import Streams
     from gatewise.kernels.updating import Updates
 
@@ -64,6 +65,9 @@ def warm_up(done: Callable[[str], None] = lambda text: None) -> float:
         from gatewise.kernels import crew
 
         crew.compiled()
+    for others in (pools(), updates(), recursions()):
+        if others:
+            others.prepare()
     return time.perf_counter() - started
 
 
@@ -135,6 +139,16 @@ def updates() -> Updates | None:
     from gatewise.kernels.updating import Updates
 
     return Updates()
+
+
+@functools.cache
+def recursions() -> Recursions | None:
+    """Return the compiled recursion of exponential smoothing, or None if kernels are switched off."""
+    if not enabled():
+        return None
+    from gatewise.kernels.smoothing import Recursions
+
+    return Recursions()
 
 
 @functools.cache

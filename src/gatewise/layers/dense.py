@@ -108,10 +108,10 @@ class Dense(Layer):
     def learning_forward(  # noqa: D102
         self, x: Array, lengths: Array | None, rng: np.random.Generator
     ) -> tuple[Array, tuple[Array, Array, Array | None]]:
-        a = x.reshape(-1, self.input_size) @ self.params["weight"].T
+        a = x @ self.params["weight"].T
         if self.bias:
             a += self.params["bias"]
-        y = blank(self._function.value(a).reshape(*x.shape[:-1], self.output_size), lengths)
+        y = blank(self._function.value(a), lengths)
         return y, (x, y, lengths)
 
     def learning_backward(  # noqa: D102
@@ -123,7 +123,7 @@ class Dense(Layer):
         grads = {"weight": rows.T @ x.reshape(-1, self.input_size)}
         if self.bias:
             grads["bias"] = rows.sum(axis=0)
-        return (rows @ self.params["weight"]).reshape(x.shape) if needs_dx else None, grads
+        return da @ self.params["weight"] if needs_dx else None, grads
 
     def backward(self, tape: DenseTape, dy: Array, dstate: Any = None) -> tuple[Array, None, dict[str, Array]]:
         """Return dx, None (no state) and the gradients of `params`; dy has the shape of y."""
