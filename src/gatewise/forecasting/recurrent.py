@@ -135,14 +135,14 @@ def fit(
     alone = bool(settings.callbacks or settings.dropout)
     trained: list[Trained] = []
     while len(trained) < count:
-        trainings = []
+        tasks: list[Callable[[], Trained]] = []
         for k in range(1 if alone else min(get_num_threads(), count - len(trained))):
             windows = draw()
             network = build(feature_count(windows.panel), len(levels), settings, rng)
             bar = progress and k == 0  # for all: they take as long as one another
-            trainings.append(_Training(network, windows, base, levels, settings, validation, bar))
-            trainings[k] = partial(trainings[k].run, rng if alone else trainings[k].moved_past(rng))
-        trained += [trainings[0]()] if alone else run_side_by_side(trainings)
+            training = _Training(network, windows, base, levels, settings, validation, bar)
+            tasks.append(partial(training.run, rng if alone else training.moved_past(rng)))
+        trained += [tasks[0]()] if alone else run_side_by_side(tasks)
     return trained
 
 

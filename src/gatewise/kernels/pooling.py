@@ -70,9 +70,15 @@ def within_unit(value):
     return Number(builder.select(builder.fcmp_ordered("<", x, one), x, one))
 
 
-def not_above(value, best):
-    """Where a value does not take the place of the best one: NaN does, and keeps it."""
-    return (value <= best) | (best != best)
+def better(value, t, best, step):
+    """The better of the best value, reached at `step`, and one at t, and its step: NaN is best, and stays."""
+    stays = (value <= best) | (best != best)
+    return np.where(stays, best, value), np.where(stays, step, t)
+
+
+def where_at(step, t, d):
+    """d in the lanes whose step is t, 0 in the others."""
+    return np.where(step == t, d, 0.0)
 
 
 @stage
@@ -119,8 +125,7 @@ def pool(x, sequences, y, highest, layout):
                 step = np.zeros_like(best)
                 for t in range(1, length):
                     value = load(x, row + t * N + n, min(L, N - n))
-                    stays = not_above(value, best)
-                    best, step = np.where(stays, best, value), np.where(stays, step, t)
+                    best, step = better(value, t, best, step)
                 store(y, b * width + most + n, best, min(L, N - n))
                 store(highest, b * N + n, step, min(L, N - n))
 
@@ -149,7 +154,7 @@ def pool_backward(dy, sequences, highest, dx, layout):
             for n in range(0, N, L):
                 d, step = load(dy, b * width + most + n, min(L, N - n)), load(highest, b * N + n, min(L, N - n))
                 for t in range(length):
-                    total = load(dx, row + t * N + n, min(L, N - n)) + np.where(step == t, d, 0.0)
+                    total = load(dx, row + t * N + n, min(L, N - n)) + where_at(step, t, d)
                     store(dx, row + t * N + n, total, min(L, N - n))
         if last >= 0:
             for n in range(N):
