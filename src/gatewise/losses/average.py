@@ -39,7 +39,9 @@ def average(
         loss, slope = rule(prediction, target)
         return float(np.mean(loss, dtype=np.float64)), slope / loss.size
     w = _check_weights(weights, rows)
-    loss, slope = rule(_fill(prediction, w), _fill(target, w))
+    if not w.all():
+        prediction, target = _fill(prediction, w), _fill(target, w)
+    loss, slope = rule(prediction, target)
     share = w / (np.sum(w) * (loss.size / w.size))
     value = float(np.sum(loss * spread(share, loss.ndim)))
     return value, slope * spread(share, slope.ndim).astype(slope.dtype)
