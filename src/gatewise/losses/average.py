@@ -37,7 +37,7 @@ def average(
     """Return Σ w·l / Σ w and its gradient; `rows` is the shape whose leading part `weights` has."""
     if weights is None:
         loss, slope = rule(prediction, target)
-        return float(np.mean(loss, dtype=np.float64)), slope / loss.size
+        return float(np.add.reduce(loss, axis=None, dtype=np.float64)) / loss.size, slope / loss.size
     w = _check_weights(weights, rows)
     if not w.all():
         prediction, target = _fill(prediction, w), _fill(target, w)
