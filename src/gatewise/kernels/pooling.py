@@ -57,6 +57,11 @@ def _backward(dtype: Any) -> Entry:
     return entry(pool_backward, (a2, (integers, doubles, doubles), a2, a3, (INTEGER,) * 5))
 
 
+def compiled(dtype: Any) -> tuple[Entry, Entry]:
+    """Return both loops, compiled for a dtype."""
+    return _forward(dtype), _backward(dtype)
+
+
 def within_unit(value):
     """A float, brought to 0 or 1 if it is beyond."""
     builder, x = current(), value.ir

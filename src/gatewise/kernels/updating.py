@@ -37,14 +37,15 @@ class Updates:
     def adam(self, param: Array, grad: Array, mean: Array, square: Array, **factors: float) -> None:
         """Update param, mean and square in place."""
         numbers = np.array([factors[name] for name in FACTORS])
-        _adam(param.dtype)((param, grad, mean, square, numbers, _NONE))
+        compiled(param.dtype)((param, grad, mean, square, numbers, _NONE))
 
 
 _NONE = np.zeros(1, np.int64)
 
 
 @cache
-def _adam(dtype: Any) -> Entry:
+def compiled(dtype: Any) -> Entry:
+    """Return the update of Adam, compiled for a dtype."""
     flat = flat_array(dtype)
     return entry(adam, (flat, flat, flat, flat, flat_array(float), INTEGER))
 
