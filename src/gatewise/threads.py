@@ -42,7 +42,7 @@ def get_num_threads() -> int:
 def set_num_threads(count: int) -> None:
     """Let kernels use `count` threads, this one among them; 1 never leaves the calling thread.
 
-    The batch is split between them. Work of less than about 200 µs stays on one thread in any case, and the numbers
+    The batch is split between them. Work of less than about 50 µs stays on one thread in any case, and the numbers
     that come out are the same for every count but for gradients of weights, whose sums over the batch are split.
 
     Raises

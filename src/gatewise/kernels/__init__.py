@@ -1,13 +1,14 @@
 """Compiled twins of the time loop: the same letters, the same equations, arrays in, arrays out.
 
-`find(cell)` gives the kernel of a cell or None; `recurrence` asks it for every pass. Numba is imported at the first
-use, nothing is compiled before the first call, and compiled code is kept in Numba's cache.
+`find(cell)` gives the kernel of a cell or None; `recurrence` asks it for every pass. llvmlite is imported at the first
+use, nothing is compiled before the first call, and compiled code is kept on disk.
 """
 
 from __future__ import annotations
 
 import functools
 import os
+import sys
 import time
 import warnings
 from collections.abc import Callable
@@ -26,8 +27,12 @@ if TYPE_CHECKING:
 
 @functools.cache
 def enabled() -> bool:
-    """Whether kernels are used: yes, unless GATEWISE_KERNELS is 0 or llvmlite cannot be imported."""
-    if os.environ.get("GATEWISE_KERNELS", "1") == "0":
+    """Whether kernels are used: yes, unless GATEWISE_KERNELS is 0 or this Python cannot run them.
+
+    They need llvmlite, their own source files, and arrays that lie in memory as CPython of 64 bits has them.
+    """
+    usual = sys.implementation.name == "cpython" and sys.maxsize > 2**32 and os.path.exists(__file__)
+    if os.environ.get("GATEWISE_KERNELS", "1") == "0" or not usual:
         return False
     try:
         import llvmlite  # noqa: F401
@@ -57,13 +62,21 @@ def warm_up(done: Callable[[str], None] = lambda text: None) -> float:
             streams(kernel, 1, 1, 1, 1, np.dtype(dtype))
         done(f"{cell.name} {dtype}")
     if enabled():
-        from gatewise.kernels import crew
-
-        crew.compiled()
-    for others in (pools(), updates(), recursions()):
-        if others:
-            others.prepare()
+        _warm_up_others()
     return time.perf_counter() - started
+
+
+def _warm_up_others() -> None:
+    """Compile what is no time loop."""
+    import numpy as np
+
+    from gatewise.kernels import crew, pooling, smoothing, updating
+
+    crew.compiled()
+    smoothing.compiled()
+    for dtype in map(np.dtype, ("float32", "float64")):
+        pooling.compiled(dtype)
+        updating.compiled(dtype)
 
 
 def variants() -> list[tuple[Cell, str]]:

@@ -42,18 +42,17 @@ from gatewise.kernels.forward import prepare, views
 from gatewise.kernels.marks import stage
 from gatewise.kernels.meeting import meet_team
 from gatewise.kernels.memory import carried_memory, own_inputs, panel_memory, row_memory, sum_memory
+from gatewise.kernels.multiply import add_product, matmul
 from gatewise.kernels.products import (
     ONE,
     ZERO,
     add_columns,
-    add_product,
     clear,
     copy,
     fits,
     flat,
     give_rows,
     give_steps,
-    matmul,
     pack_columns,
     scratch,
     take_rows,
@@ -77,14 +76,7 @@ def run_backward(cell, workspace, weights, inputs, kept, incoming, results, shar
     dx, dinitial, dstates, gradients = results  # (B or 0, T, D), (S, B, H), (S, B, T or 0, H), (dW, dU, db, dc)
     part, team = share[0], views(share[1])
     n, again = sizes(cell, x, initial, part), len(record) < record_count(cell)
-    L = BYTES // x.itemsize
-    workspace[1][0] = 0
-    # W, U, b, c as in the forward pass, if needed; one more, as a member of a team that has no units needs them too.
-    packed = scratch(workspace, places(n).end + ONE if again else ZERO)
-    panels = panel_memory(workspace, n)
-    rows = row_memory(workspace, team, n, again, lead_recorded(cell), one_gradient(cell))
-    carried, sums = carried_memory(workspace, n, len(initial)), sum_memory(workspace, n, one_gradient(cell))
-    block = scratch(workspace, L * L)
+    packed, panels, rows, carried, sums, block = memory(cell, workspace, team, n, len(initial), again)
     if not fits(workspace):
         return workspace[1][0]
     if again:
@@ -113,6 +105,19 @@ def run_backward(cell, workspace, weights, inputs, kept, incoming, results, shar
     give_rows(dinitial, n.b0, n.M, n.u0, n.own, carried.dstate)
     give_sums(block, gradients, sums, n)
     return 0
+
+
+@stage
+def memory(cell, workspace, team, n, S, again):
+    """Scratch memory: packed weights, panels, rows of a chunk, what is carried, sums, and a block (L·L,)."""
+    L = BYTES // workspace[0].itemsize
+    workspace[1][0] = 0
+    # W, U, b, c as in the forward pass, if needed; one more, as a member of a team that has no units needs them too.
+    packed = scratch(workspace, places(n).end + ONE if again else ZERO)
+    panels = panel_memory(workspace, n)
+    rows = row_memory(workspace, team, n, again, lead_recorded(cell), one_gradient(cell))
+    carried, sums = carried_memory(workspace, n, S), sum_memory(workspace, n, one_gradient(cell))
+    return packed, panels, rows, carried, sums, scratch(workspace, L * L)
 
 
 @stage

@@ -127,14 +127,14 @@ class Kernel:
         return states, recorded, final
 
     def backward(
-        self, run: Passed, dh: Array, dfinal: Array, watched: bool = False, needs_dx: bool = True
+        self, passed: Passed, dh: Array, dfinal: Array, watched: bool = False, needs_dx: bool = True
     ) -> tuple[Array, Array, tuple[Array, ...], Array]:
         """Return dx (B, T, D), the gradients of the initial state (S, B, H) and of the weights, and dstates.
 
         dx is (0, T, D) unless it `needs_dx`. dstates (S, B, T, H) is what reached each state, 0 past each length;
         (S, B, 0, H) unless it is `watched`.
         """
-        x, weights, initial, lengths, states, record = run
+        x, weights, initial, lengths, states, record = passed
         (B, T, D), dtype = x.shape, x.dtype
         start, dend = stacked(initial), stacked(dfinal)
         S, _, H = start.shape
@@ -154,7 +154,8 @@ class Kernel:
             team = _units(B, H, dtype, threads, room)
             run_as_team([partial(_call, run, (*arrays, *gradients), share) for share in team])
             return dx, dstart, gradients, dstates
-        shares = _rows(B, H, dtype, min(threads, B))  # as many with one thread: sums differ with their order
+        # Cut alike with and without workers: in the last bits, sums differ with the pieces that they are made of.
+        shares = _rows(B, H, dtype, min(threads, B))
         sums = [_like(weights) for _ in shares]
         workers = engage(len(shares) - 1, operations / threads < BRIEF)
         _run(run, [((*arrays, *own), share) for own, share in zip(sums, shares, strict=True)], workers)

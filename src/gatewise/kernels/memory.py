@@ -6,7 +6,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from gatewise.kernels.marks import stage
-from gatewise.kernels.products import ZERO, packing_size, scratch
+from gatewise.kernels.multiply import packing_size
+from gatewise.kernels.products import ZERO, scratch
 from gatewise.kernels.values import Array
 from gatewise.kernels.vectors import BYTES, view
 

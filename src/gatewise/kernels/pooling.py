@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-from gatewise.errors import FLOATS, Array
+from gatewise.errors import Array
 from gatewise.kernels.entries import INTEGER, Entry, entry, flat_array
 from gatewise.kernels.marks import routine, stage
 from gatewise.kernels.values import Number, current
@@ -30,11 +30,6 @@ _MARGIN = 1
 
 class Pools:
     """The passes, called with arrays as the module has them."""
-
-    def prepare(self) -> None:
-        """Compile them for both dtypes."""
-        for dtype in FLOATS:
-            _forward(dtype), _backward(dtype)
 
     def forward(self, x: Array, lengths: Array, layout: Array, y: Array, highest: Array) -> None:
         """Fill y and highest."""
@@ -60,6 +55,11 @@ def _forward(dtype: Any) -> Entry:
 def _backward(dtype: Any) -> Entry:
     a2, a3, integers, doubles = *(flat_array(dtype, axes) for axes in (2, 3)), flat_array(int), flat_array(float)
     return entry(pool_backward, (a2, (integers, doubles, doubles), a2, a3, (INTEGER,) * 5))
+
+
+def compiled(dtype: Any) -> tuple[Entry, Entry]:
+    """Return both loops, compiled for a dtype."""
+    return _forward(dtype), _backward(dtype)
 
 
 def within_unit(value):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -94,8 +95,7 @@ class Dense(Layer):
         With `lengths` (batch,), x is (batch, time, input_size) and the output is 0 past each length.
         Returns y (batch, ..., output_size), None (no state) and the tape.
         """
-        axes = [f"axis {i}" for i in range(max(1, getattr(x, "ndim", 2) - 1))]
-        check_array("x", x, (*axes, self.input_size), self.dtype)
+        check_array("x", x, (*_axes(max(1, getattr(x, "ndim", 2) - 1)), self.input_size), self.dtype)
         lengths = checked_steps(x, lengths)
         x, W = blank(x, lengths), self.params["weight"].copy()
         a = x @ W.T
@@ -130,7 +130,7 @@ class Dense(Layer):
         check_tape(tape, DenseTape, self)
         x, y, W, lengths, _ = tape
         dy = blank(check_array("dy", dy, y.shape, self.dtype), lengths)
-        da = dy * self._function.slope(y)
+        da = dy if self.activation is None else dy * self._function.slope(y)
         rows = da.reshape(-1, self.output_size)
         grads = {"weight": rows.T @ x.reshape(-1, self.input_size)}
         if self.bias:
@@ -140,3 +140,9 @@ class Dense(Layer):
     @property
     def _function(self) -> Activation:
         return ACTIVATIONS[self.activation or "identity"]
+
+
+@cache
+def _axes(count: int) -> tuple[str, ...]:
+    """Names of the axes before the last."""
+    return tuple(f"axis {i}" for i in range(count))

@@ -330,10 +330,9 @@ class Recurrent(RecurrentWeights):
         return sum(dxs[1:], start=dxs[0]), passes
 
     def _named_gradients(self, gradients: list[Weights]) -> dict[str, Array]:
-        grads: dict[str, Array] = {}
-        for index, weights in enumerate(gradients):
-            grads |= zip(parameter_names(*divmod(index, self.directions)), weights, strict=True)
-        return {name: grads[name] for name in self.params}
+        names = (name for k in range(len(gradients)) for name in parameter_names(*divmod(k, self.directions)))
+        pairs = zip(names, (gradient for weights in gradients for gradient in weights), strict=True)
+        return {name: gradient for name, gradient in pairs if name in self.params}
 
     def _dropout_masks(self, rng: np.random.Generator | None, rows: tuple[int, ...]) -> Masks:
         """One for the input of each layer, all of the same output size; None for that of the first."""
