@@ -134,6 +134,7 @@ def _get_pool() -> ThreadPoolExecutor:
         return _pool
 
 
+@cache
 def cores() -> int:
     """Return how many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):

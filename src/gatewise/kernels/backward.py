@@ -32,6 +32,7 @@ from gatewise.kernels.equations import (
     one_gradient,
     only_with_two_phases,
     record_count,
+    state_count,
     store_lead,
     store_lead_record,
     store_p,
@@ -43,6 +44,7 @@ from gatewise.kernels.marks import stage
 from gatewise.kernels.meeting import meet_team
 from gatewise.kernels.memory import carried_memory, own_inputs, panel_memory, row_memory, sum_memory
 from gatewise.kernels.multiply import add_product, matmul
+from gatewise.kernels.prefetch import ask
 from gatewise.kernels.products import (
     ONE,
     ZERO,
@@ -201,6 +203,7 @@ def retreat(cell, rows, carried, whole, lengths, n, step, again):
             clear_gates(rows, n, r)
             copy(carried.ended, m * n.own_p, carried.dstate, m * n.own_p, n.own_p)
             continue
+        ask_step_before(cell, states, record, dh, n, row)
         for j in range(0, n.own, L):
             count, here = min(L, n.own - j), m * n.own_p + j
             if t > 0:
@@ -218,6 +221,16 @@ def retreat(cell, rows, carried, whole, lengths, n, step, again):
             if not one_gradient(cell):
                 store_q(cell, rows.dq, r * PQ + first + n.u0 + j, n.H_p, gates_q, count)
             store_state(cell, carried.dstate, here, size, dstate_prev, None)
+
+
+@stage
+def ask_step_before(cell, states, record, dh, n, row):
+    """Ask for what the step before will read of a sequence whose row is read now."""
+    stride, first = n.B * n.T * n.H, lead_recorded(cell)
+    ask(states, row - 2 * n.H, stride, state_count(cell), n.own)
+    if record.size:
+        ask(record, row - n.H + first * stride, stride, record_count(cell) - first, n.own)
+    ask(dh, row - n.H, stride, ONE, n.own)
 
 
 @stage
