@@ -5,12 +5,15 @@ Run once, in an environment that has torch, onnxscript, keras, onnx and onnxrunt
     python tests/golden/make_onnx.py
 
 It writes `onnx/NAME.onnx` and `onnx.npz` beside itself: for each file the inputs, as `NAME/INPUT`, and what ONNX
-Runtime gives for them, as `NAME.0`, `NAME.1`, ….
+Runtime gives for them, as `NAME.0`, `NAME.1`, …. In `onnx_options.npz` is what ONNX Runtime gives for the nodes of
+`support/onnx_cases.py`, all outputs of a node flat in one array.
 """
 
 import os
+import sys
 from pathlib import Path
 
+sys.path.append(str(Path(__file__).parents[1] / "support"))
 os.environ["KERAS_BACKEND"] = "torch"
 
 import keras
@@ -18,6 +21,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
+from onnx_cases import cases
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
@@ -128,6 +132,11 @@ def main():
         arrays |= {f"{path.stem}/{name}": array for name, array in feeds.items()}
         arrays |= {f"{path.stem}.{i}": array for i, array in enumerate(session.run(None, feeds))}
     np.savez_compressed(HERE / "onnx.npz", **arrays)
+    options = {}
+    for name, model, feeds in cases():
+        found = onnxruntime.InferenceSession(model.SerializeToString()).run(None, feeds)
+        options[name] = np.concatenate([array.ravel() for array in found])
+    np.savez_compressed(HERE / "onnx_options.npz", **options)
 
 
 def without_notes(model):

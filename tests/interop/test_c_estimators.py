@@ -67,7 +67,7 @@ def test_labels_stand_in_the_file_whatever_they_are(tmp_path):
 
 def test_what_a_stream_cannot_say_is_refused_with_what_to_do(tmp_path):
     model = fitted("classifier")
-    with pytest.raises(gw.GatewiseError, match=r"network 0: .*Pool.*with max_steps= \(2 numbers each\)"):
+    with pytest.raises(gw.GatewiseError, match=r"layer 0.1.1 \(Pool\) .*with max_steps= \(2 numbers each\)"):
         to_c(model, tmp_path / "model.c")
     model._downsampling = 3
     with pytest.raises(gw.GatewiseError, match=r"means over 3 steps.*fit with downsample=1"):

@@ -198,8 +198,10 @@ def test_what_has_no_counterpart_is_named():
         gw.from_keras(3)
     with refused("lacks .*recurrent_kernel"):
         gw.from_keras(Layer("GRU", [np.ones((3, 12))], reset_after=True))
-    with refused(r"dense \(Dense\) cannot be read"):
+    with refused(r"dense \(Dense\): it has no weights; need a layer that has been built"):
         gw.from_keras(Layer("Dense"))
+    with refused(r"dropout \(Dropout\) cannot be read: KeyError"):
+        gw.from_keras(Layer("Dropout"))
 
 
 def test_files_that_are_none(tmp_path):

@@ -142,11 +142,27 @@ def test_modules_without_a_counterpart_are_named():
         gw.from_torch(3)
 
 
+def test_sorted_keys_are_put_in_the_order_in_which_sizes_go_together():
+    parts = {"z_embed": embedding(7, D, RNG), "rnn": recurrent("GRU", gru().params), "a_head": linear(H, 2, RNG)}
+    state = module("Model", children=parts).state_dict()
+    kinds = ["Embedding", "GRU", "Dense"]
+    for given in (state, dict(sorted(state.items()))):
+        assert [type(layer).__name__ for layer in gw.from_torch(given).layers] == kinds
+    numbered = {f"{k}.{name}": a for k in (10, 9) for name, a in gw.RNN(H, H, rng=k).params.items()}
+    first = gw.from_torch(numbered).layers[0]
+    assert np.array_equal(first.params["weight_ih_l0"], numbered["9.weight_ih_l0"])
+    square = {name: np.ones((3, 3)) for name in ("a.weight", "b.weight_hh_l0", "b.weight_ih_l0")}
+    with refused(r"in several ways \(a as embedding, b as rnn or a as linear, b as rnn"):
+        gw.from_torch(square)
+
+
 def test_state_dicts_that_leave_something_open_are_refused():
-    with refused("does not say what stands between 2 and the linear layer before it"):
+    with refused("no line in which each takes .* something known between two linear layers"):
         gw.from_torch(container(linear(D, H, RNG), module("ReLU"), linear(H, 2, RNG)).state_dict())
-    with refused("which an Embedding has and a Linear without bias; need the module"):
+    with refused("in several ways .all as embedding or all as linear.; need the module"):
         gw.from_torch({"weight": np.ones((3, 3))})
+    with refused("hint is 'reset'; need one of 'nonlinearity', 'prefix'"):
+        gw.from_torch(gru().params, reset="before")
     with refused("norm has weight, running_mean; need those of"):
         gw.from_torch({"norm.weight": np.ones(3), "norm.running_mean": np.ones(3)})
     with refused("no arrays under the prefix 'b.'"):

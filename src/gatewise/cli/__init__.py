@@ -18,6 +18,7 @@ VERBS = {
     "bench": "Time gatewise beside PyTorch, JAX and ONNX Runtime.",
     "check": "Check every gradient against central differences.",
     "classify": "Learn to classify the sequences of a table.",
+    "convert": "Convert models and weights between frameworks.",
     "demo": "Forecast two years of road traffic, with a page.",
     "examine": "Examine a network that somebody wrote by hand.",
     "forecast": "Forecast the series of a table.",

@@ -208,10 +208,10 @@ def name_of(value: Any) -> str:
 
 
 def _dense(part: Described, layers: list[Layer]) -> list[Layer]:
-    kernel, bias = (*part.arrays(), None)[:2]
+    kernel, bias = (*part.arrays(), None, None)[:2]
     activation = name_of(part.config.get("activation"))
     if kernel is None:
-        raise GatewiseValueError("it has no weights yet; need a layer that has been built.")
+        raise GatewiseValueError("it has no weights; need a layer that has been built.")
     if activation == "softmax":
         return [_dense_of(kernel, bias), Softmax()]
     if activation not in _DENSE:

@@ -7,6 +7,7 @@ from typing import Any
 
 from gatewise import layouts
 from gatewise.layers import GRU, LSTM, RECURRENT, RNN, GRUCell, LSTMCell, Recurrent, RNNCell
+from gatewise.layouts.hints import check_hints, deduce_cell, unprefixed
 
 CELLS = {"gru": GRUCell, "lstm": LSTMCell, "rnn": RNNCell}
 CONVERTIBLE = {kind.kind: kind for kind in (GRU, LSTM, RNN)}
@@ -28,6 +29,21 @@ tape='store')
     layer = RECURRENT[kind](**options, dropout=dropout)
     layer.params.update(params)
     return layer
+
+
+def layer_of(weights: Any, layout: str, **hints: Any) -> Recurrent:
+    """Return the layer of named arrays, nested dicts or a file in a layout; hints are those of `gatewise.convert`.
+
+    Examples
+    --------
+    >>> import gatewise as gw
+    >>> type(layer_of(gw.LSTM(3, 4, rng=0).to_weights("onnx"), "onnx")).__name__
+    'LSTM'
+    """
+    check_hints(hints)
+    kind = hints.pop("cell", None) or deduce_cell(unprefixed(weights, hints), layout)
+    known = {name: value for name, value in hints.items() if value is not None}
+    return recurrent_layer(weights, layout, kind, **known)
 
 
 def cell_of(layer: Recurrent) -> Any:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import numpy as np
-
 from gatewise.errors import Array, GatewiseError, GatewiseTypeError, GatewiseValueError
 from gatewise.interop.recurrent import CONVERTIBLE, cell_of, recurrent_layer
+from gatewise.interop.state_dicts import arrays_of, dense_of, embedding_of, layers_of
 from gatewise.layers import Dense, Dropout, Embedding, Last, Layer, Recurrent, Sequential, Softmax
 from gatewise.layers.cell import RecurrentCell
-from gatewise.layouts.hints import deduce_cell
 
-_RECURRENT = re.compile(r"^(.*?)(weight_ih|weight_hh|weight_hr|bias_ih|bias_hh)((?:_l\d+)?(?:_reverse)?)$")
 _ACTIVATIONS = {"ReLU": "relu", "Tanh": "tanh", "Sigmoid": "sigmoid"}
 _NOTHING = ("Identity",)
 _CONTAINERS = ("Sequential", "ModuleList", "ModuleDict")
@@ -29,7 +25,8 @@ def from_torch(source: Any, *, last: bool = False, **hints: Any) -> Any:
         nn.GRU, nn.LSTM, nn.RNN, their cells, nn.Linear, nn.Embedding, or a module made of them, with nn.Dropout,
         nn.ReLU, nn.Tanh and nn.Sigmoid after an nn.Linear, nn.Softmax on the last axis and nn.Identity. Submodules
         are taken to act in the order in which they were assigned, each on the output of the one before; what else a
-        `forward` of your own does is not seen.
+        `forward` of your own does is not seen. A state_dict is enough where names and shapes leave one reading; in a
+        safetensors file, whose keys are sorted, the sizes must leave one order.
     last : bool
         Whether what follows the recurrent layers reads the last valid step only, as `output[:, -1]` does: then a
         `gw.Last` stands there. With two directions its second half is the finished state of the reverse direction,
@@ -69,7 +66,7 @@ def from_torch(source: Any, *, last: bool = False, **hints: Any) -> Any:
         if len(parts) == 1 and isinstance(parts[0], Recurrent) and _name(source).endswith("Cell"):
             return cell_of(parts[0])
     elif isinstance(source, Mapping):
-        parts = list(_parts_of_state_dict(source, hints))
+        parts = layers_of(source, **hints)
     else:
         raise GatewiseTypeError(
             f"source is a {type(source).__name__}; need a torch.nn.Module or a state_dict, a dict of named arrays."
@@ -160,17 +157,19 @@ def _name(module: Any) -> str:
 def _recurrent(module: Any) -> Layer:
     kind = _name(module).removesuffix("Cell").lower()
     hints = {"nonlinearity": module.nonlinearity} if kind == "rnn" else {}
-    return recurrent_layer(_arrays(module.state_dict()), "torch", kind, float(getattr(module, "dropout", 0.0)), **hints)
+    return recurrent_layer(
+        arrays_of(module.state_dict()), "torch", kind, float(getattr(module, "dropout", 0.0)), **hints
+    )
 
 
 def _dense(module: Any) -> Dense:
-    return _dense_of(_arrays(module.state_dict()))
+    return dense_of(arrays_of(module.state_dict()))
 
 
 def _embedding(module: Any) -> Embedding:
     if module.max_norm is not None:
         raise GatewiseValueError("it has max_norm, which no layer here has: train without.")
-    return _embedding_of(_arrays(module.state_dict())["weight"])
+    return embedding_of(arrays_of(module.state_dict())["weight"])
 
 
 def _softmax(module: Any) -> Softmax:
@@ -210,107 +209,4 @@ def _joined(parts: list[Any], last: bool) -> Any:
 
 
 def _with_activation(dense: Dense, activation: str) -> Dense:
-    return _dense_of(dict(dense.params), activation)
-
-
-# state_dicts
-
-
-def _parts_of_state_dict(source: Mapping[str, Any], hints: Mapping[str, Any]) -> Iterator[Layer]:
-    prefix = hints.get("prefix") or ""
-    arrays = {key.removeprefix(prefix): a for key, a in _arrays(source).items() if key.startswith(prefix)}
-    groups = list(_groups(arrays).items())
-    if not groups:
-        raise GatewiseValueError(f"the state_dict has no arrays under the prefix {prefix!r}; need some.")
-    inputs = [_input_size(group) for _, group in groups]
-    previous: Layer | None = None
-    for k, (name, group) in enumerate(groups):
-        width = getattr(previous, "output_size", None)
-        layer = _part(name, group, previous, (width, (*inputs, None)[k + 1]), hints)
-        yield layer
-        previous = layer
-
-
-def _groups(arrays: Mapping[str, Array]) -> dict[str, dict[str, Array]]:
-    """Arrays by the module that they belong to, under the names they have there."""
-    groups: dict[str, dict[str, Array]] = {}
-    for key, array in arrays.items():
-        match = _RECURRENT.match(key)
-        head, name = (match[1], key.removeprefix(match[1])) if match else key.rpartition(".")[::2]
-        groups.setdefault(head.rstrip("."), {})[name] = array
-    return groups
-
-
-def _input_size(group: Mapping[str, Array]) -> int | None:
-    """How many inputs the module of a group takes: None for an embedding, or if it cannot be known yet."""
-    first = next((array for key, array in group.items() if key.startswith("weight_ih")), None)
-    if first is None and "bias" in group:
-        first = group.get("weight")
-    return int(first.shape[-1]) if first is not None and first.ndim == 2 else None
-
-
-def _part(
-    name: str,
-    group: dict[str, Array],
-    previous: Layer | None,
-    widths: tuple[int | None, int | None],
-    hints: Mapping[str, Any],
-) -> Layer:
-    """The layer of one group; `widths` are those of what comes in and of what the next group takes."""
-    if any(key.startswith("weight_ih") for key in group):
-        kind = deduce_cell(group, "torch")
-        form = {key: hints[key] for key in ("nonlinearity",) if key in hints and kind == "rnn"}
-        return recurrent_layer(group, "torch", kind, **form)
-    W = group.get("weight")
-    if W is None or W.ndim != 2 or not {"weight"} <= group.keys() <= {"weight", "bias"}:
-        raise GatewiseTypeError(
-            f"{name or 'the state_dict'} has {', '.join(group)}; need those of GRU, LSTM, RNN, Linear or Embedding."
-        )
-    if isinstance(previous, Dense):
-        raise GatewiseValueError(
-            f"a state_dict does not say what stands between {name} and the linear layer before it; need the module "
-            f"itself: gw.from_torch(module)."
-        )
-    if "bias" in group:
-        return _dense_of(group)
-    before, after = widths
-    looked_up = previous is None and after == W.shape[1]
-    multiplied = before == W.shape[1] or (previous is None and after == W.shape[0])
-    if looked_up == multiplied:
-        raise GatewiseValueError(
-            f"{name or 'the state_dict'} has weight {W.shape} alone, which an Embedding has and a Linear without "
-            f"bias; need the module itself: gw.from_torch(module)."
-        )
-    return _embedding_of(W) if looked_up else _dense_of(group)
-
-
-def _dense_of(arrays: Mapping[str, Array], activation: str | None = None) -> Dense:
-    W = arrays["weight"]
-    dense = Dense(W.shape[1], W.shape[0], activation, bias="bias" in arrays, dtype=W.dtype, rng=0)
-    dense.params.update(arrays)
-    return dense
-
-
-def _embedding_of(W: Array) -> Embedding:
-    layer = Embedding(*W.shape, dtype=W.dtype, rng=0)
-    layer.params["weight"] = W
-    return layer
-
-
-def _arrays(state_dict: Mapping[str, Any]) -> dict[str, Array]:
-    """Tensors as arrays that share their memory."""
-    return {str(name): _array(str(name), tensor) for name, tensor in state_dict.items()}
-
-
-def _array(name: str, tensor: Any) -> Array:
-    if hasattr(tensor, "detach"):
-        tensor = tensor.detach().cpu()
-    try:
-        array = np.asarray(tensor)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise GatewiseTypeError(
-            f"{name} cannot be read as an array ({error}); need float32 or float64: call module.float()."
-        ) from error
-    if array.dtype.kind != "f" or array.dtype.itemsize < 4:
-        raise GatewiseTypeError(f"{name} has dtype {array.dtype}; need float32 or float64: call module.float().")
-    return array
+    return dense_of(dict(dense.params), activation)

@@ -6,14 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from gatewise.errors import GatewiseError, GatewiseTypeError, GatewiseValueError
+from gatewise.errors import GatewiseTypeError, GatewiseValueError
 from gatewise.interop.c.expressions import literal
-from gatewise.interop.c.layers import add_layer
+from gatewise.interop.c.layers import add_layer, add_softmax
 from gatewise.interop.c.program import Program, Value
 from gatewise.layers import Parallel
-
-LIMIT = 10.0
-"""Standardized inputs are cut off at so many standard deviations, as in `gatewise.estimators.sequences`."""
 
 
 def is_fitted_estimator(model: Any) -> bool:
@@ -32,6 +29,15 @@ def networks_of(estimator: Any) -> tuple[Any, ...]:
     return model.layers if isinstance(model, Parallel) else (model,)
 
 
+def described(model: Any) -> str:
+    """Return the layers of a model, a line each; of an estimator those of its first network."""
+    if not is_fitted_estimator(model):
+        return str(model)
+    networks = networks_of(model)
+    said = f"the mean of {len(networks)} networks of this form:\n" if len(networks) > 1 else ""
+    return f"{said}{networks[0]}"
+
+
 def add_estimator(program: Program, estimator: Any, x: Value) -> Value:
     """Add a fitted classifier or regressor to a program; return probabilities, or values in the unit of y.
 
@@ -42,12 +48,9 @@ def add_estimator(program: Program, estimator: Any, x: Value) -> Value:
     """
     _check(estimator)
     value = _inputs(program, estimator._inputs, x)
-    outputs = []
-    for k, network in enumerate(networks_of(estimator)):
-        try:
-            outputs.append(add_layer(program, network, value))
-        except GatewiseError as error:
-            raise type(error)(f"network {k}: {error}") from error
+    networks = networks_of(estimator)
+    places = map(str, range(len(networks))) if len(networks) > 1 else [""]
+    outputs = [add_layer(program, network, value, place) for network, place in zip(networks, places, strict=True)]
     return _classes(program, outputs) if hasattr(estimator, "classes_") else _numbers(program, estimator, outputs)
 
 
@@ -68,6 +71,8 @@ def _check(estimator: Any) -> None:
 
 def _inputs(program: Program, inputs: Any, x: Value) -> Value:
     """Standardized values, gaps filled with the last one seen; where the fit had gaps, said, and since when."""
+    from gatewise.estimators.sequences import LIMIT
+
     channels, gaps = len(inputs.mean), np.flatnonzero(inputs.gaps)
     mean = program.table("mean", inputs.mean, "mean of each channel", "double")
     scale = program.table("scale", inputs.scale, "spread of each channel", "double")
@@ -99,14 +104,9 @@ def _inputs(program: Program, inputs: Any, x: Value) -> Value:
 def _classes(program: Program, outputs: list[Value]) -> Value:
     """The mean of the networks' probabilities."""
     size = outputs[0].size
-    y = program.work("probabilities", size, "probability of each class")
-    program.functions.add("softmax")
-    result = Value(y, size, timeless=outputs[0].timeless)
-    share = literal(1 / len(outputs), program.real)
-    lines = [f"/* the mean of the probabilities of {len(outputs)} network(s) */"]
-    lines.append(f"for (j = 0; j < {size}; ++j)\n    {y}[j] = {literal(0, program.real)};")
-    lines += [f"{program.name}_softmax({size}, {share}, {output.place}, {y});" for output in outputs]
-    program.write(result, lines)
+    result = outputs[0]._replace(place=program.work("probabilities", size, "probability of each class"))
+    note = f"the mean of the probabilities of {len(outputs)} network(s)"
+    program.write(result, [add_softmax(program, outputs, result, note)])
     return result
 
 

@@ -14,11 +14,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gatewise.errors import GatewiseValueError, check_choice, check_number
+from gatewise.errors import check_choice, check_number
+from gatewise.files import write_whole
 from gatewise.interop.c import templates
 from gatewise.interop.c.compilers import compile_c, wasm_compiler
 from gatewise.interop.c.export import WEIGHTS, source_of
-from gatewise.interop.c.fitted import is_fitted_estimator, networks_of
+from gatewise.interop.c.fitted import described, is_fitted_estimator
 from gatewise.interop.c.source import Source
 
 WASM_FLAGS = ("--target=wasm32", "-std=c99", "-O2", "-ffreestanding", "-nostdlib", "-Wl,--no-entry", "-Wl,--strip-all")
@@ -91,10 +92,7 @@ def to_html(
     source, loss = source_of(model, "model", weights, max_steps)
     wasm = _wasm(source, compiler)
     text = _page(source, model, wasm, title or Path(path).stem, loss)
-    try:
-        Path(path).write_text(text, encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise GatewiseValueError(f"cannot write {path}: {error.strerror or error}.") from error
+    write_whole(path, text.encode())
     return HtmlExport(Path(path), source.x.size, source.y.size, len(wasm), loss)
 
 
@@ -189,7 +187,7 @@ def _count(number: int, noun: str) -> str:
 def _facts(source: Source, model: Any, wasm: bytes, loss: float | None) -> str:
     program = source.program
     facts = {
-        "Layers": _layers(model),
+        "Layers": described(model),
         "Weights": f"{program.weight_bytes:,} bytes" + (", rounded to 8 bits" if program.int8 else ""),
         "State of a stream": f"{program.state_bytes:,} bytes",
         "WebAssembly": f"{len(wasm):,} bytes, weights included",
@@ -198,12 +196,3 @@ def _facts(source: Source, model: Any, wasm: bytes, loss: float | None) -> str:
         facts["Loss by rounding"] = f"outputs for the example change by up to {loss:.2g}"
     escaped = ((html.escape(name), html.escape(text)) for name, text in facts.items())
     return "\n".join(f"      <div><dt>{name}</dt><dd>{text}</dd></div>" for name, text in escaped)
-
-
-def _layers(model: Any) -> str:
-    """The layers, of an estimator those of its first network."""
-    if not is_fitted_estimator(model):
-        return str(model)
-    networks = networks_of(model)
-    said = f"the mean of {len(networks)} networks of this form:\n" if len(networks) > 1 else ""
-    return f"{said}{networks[0]}"

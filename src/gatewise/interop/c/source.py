@@ -141,7 +141,7 @@ _ZERO = {"float": "0.0f", "double": "0.0", "int64_t": "0"}
 
 def _comment(lines: Iterable[str]) -> str:
     wrapped = [part for line in lines for part in textwrap.wrap(line.replace("*/", "* /"), 116) or [""]]
-    return "/* " + "\n   ".join(wrapped) + " */\n"
+    return "/* " + "\n".join(f"   {line}".rstrip() for line in wrapped).lstrip() + " */\n"
 
 
 def _body(parts: Sequence[str]) -> str:

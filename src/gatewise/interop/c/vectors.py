@@ -34,11 +34,11 @@ def random_input(model: Any, steps: int, dtype: Any) -> Array:
     rng = np.random.default_rng(0)
     if is_fitted_estimator(model):
         mean, scale, gaps = model._inputs
-        x = (mean + scale * rng.standard_normal((steps, len(mean)))).astype(dtype)
-        x[1::3, gaps] = np.nan
-        return np.asarray(x)
-    x: Array = example_input(model, rng, (1, steps))[0]
-    return x[:, None].astype(np.int32) if x.ndim == 1 else x.astype(dtype)
+        known = (mean + scale * rng.standard_normal((steps, len(mean)))).astype(dtype)
+        known[1::3, gaps] = np.nan
+        return np.asarray(known)
+    x = example_input(model, rng, (1, steps))[0]
+    return np.asarray(x[:, None].astype(np.int32) if x.ndim == 1 else x.astype(dtype))
 
 
 def answers(model: Any, x: Array) -> Array:

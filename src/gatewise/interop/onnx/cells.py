@@ -35,7 +35,9 @@ FUNCTIONS: dict[str, tuple[Any, tuple[float, ...]]] = {
     "Tanh": (tanh, ()),
     "ThresholdedRelu": (lambda x, alpha: thresholded_relu(x, alpha=alpha), (1.0,)),
 }
-"""Each activation, and what alpha and beta are unless the file says."""
+"""Each activation, and what alpha and beta are unless the file says: the defaults of the operators of these names.
+
+ONNX Runtime takes 0 where ThresholdedRelu has no alpha; the specification says 1."""
 
 
 @dataclass(frozen=True)

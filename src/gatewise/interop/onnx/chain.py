@@ -15,13 +15,12 @@ import numpy as np
 from gatewise.errors import Array, GatewiseError
 from gatewise.interop.onnx.graph import UNREADABLE, Graph, Node
 from gatewise.interop.onnx.probing import SIZES, first_shape
-from gatewise.interop.onnx.recurrent import DIRECTIONS as WAYS
 from gatewise.interop.onnx.recurrent import Recurrent as Operator
 from gatewise.interop.onnx.signals import DIRECTIONS, FEATURES, FIRST, ONE, SECOND, Refusal, Signal, State
-from gatewise.layers import GRU, LSTM, RNN, Dense, Embedding, Last, Layer, Pool, Sequential
+from gatewise.interop.onnx.stacks import layer_of, stacked
+from gatewise.layers import Dense, Embedding, Last, Layer, Pool, Reverse, Sequential, Softmax
 from gatewise.layers.stack import Recurrent
 
-CLASSES: dict[str, Any] = {"GRU": GRU, "LSTM": LSTM, "RNN": RNN}
 Value = Array | Signal | State
 
 
@@ -85,13 +84,22 @@ class _Follower:
         if value.items is None:
             return value
         number = value.items[0][0]
-        layer: Any = self.recurrent[number].layers[-1]
+        layer = next(layer for layer in reversed(self.recurrent[number].layers) if isinstance(layer, Recurrent))
+        if isinstance(self.recurrent[number].layers[-1], Reverse):
+            return self._first(value)
         if number != len(self.recurrent) - 1 or value.items != tuple((number, k) for k in range(layer.directions)):
             raise Refusal("it reads final states that are not those of the last recurrent layer")
         if DIRECTIONS in value.axes and value.shape[value.axes.index(DIRECTIONS)] > 1:
             raise Refusal("it reads final states of two directions that are not side by side")
         plain = value.reshaped(tuple(n for a, n in zip(value.axes, value.shape, strict=True) if a != DIRECTIONS))
         return replace(plain, items=None, layers=(*value.layers, Last(layer.bidirectional)))
+
+    def _first(self, value: Signal) -> Signal:
+        """The final state of a layer that ran backward: the last step that it read, before the order is turned back."""
+        if value.items != ((len(self.recurrent) - 1, 0),):
+            raise Refusal("it reads final states that are not those of the last recurrent layer")
+        plain = value.reshaped(tuple(n for a, n in zip(value.axes, value.shape, strict=True) if a != DIRECTIONS))
+        return replace(plain, items=None, layers=(*value.layers[:-1], Last()))
 
     def finished(self, output: Value) -> tuple[Layer, bool]:
         """Return the model whose output it is."""
@@ -101,7 +109,7 @@ class _Follower:
         whole = (FIRST, SECOND, FEATURES)
         if signal.axes not in (whole, (batch, FEATURES)) or not signal.layers:
             raise Refusal(f"its output has the axes {', '.join(signal.axes)}")
-        layers = _stacked(signal.layers)
+        layers = stacked(signal.layers)
         return (layers[0] if len(layers) == 1 else Sequential(*layers)), time_first
 
     def unchanged(self, node: Node, inputs: list[Any]) -> Any:
@@ -231,6 +239,13 @@ class _Follower:
         layer.params.update(dense.params)
         return replace(signal, layers=(*signal.layers[:-1], layer))
 
+    def softmax(self, node: Node, inputs: list[Any]) -> Any:
+        signal = self.settled(inputs[0])
+        x = np.arange(np.prod(signal.shape), dtype=np.float32).reshape(signal.shape)
+        if signal.axes[-1] != FEATURES or not np.allclose(node.run(x)[0].sum(axis=-1), 1):
+            raise Refusal(f"{node} acts on other axes than the features")
+        return replace(signal, layers=(*signal.layers, Softmax()))
+
     def pool(self, node: Node, inputs: list[Any]) -> Any:
         signal = self.settled(inputs[0])
         reduced = node.run(np.empty(signal.shape, np.float32), *inputs[1:])[0].shape
@@ -247,13 +262,17 @@ class _Follower:
         X, W, R, B, lengths, *others = (*inputs, *(None,) * 8)[:8]
         x = self.settled(X)
         self._check_recurrence(node, operator, x, lengths, others)
-        layer = _layer_of(node, operator, W, R, B)
+        arrays = {name: value for name, value in (("W", W), ("R", R), ("B", B)) if value is not None}
+        if not all(isinstance(value, np.ndarray) for value in arrays.values()):
+            raise Refusal(f"{node} computes its weights from the input")
+        layer: Any = layer_of(operator, arrays)
         time, batch = (1, 0) if operator.layout else (0, 1)
         if self.time not in (None, x.axes[time]):
             raise Refusal(f"{node} runs along another axis than the recurrent layers before it")
         self.time = x.axes[time]
         H, S = layer.hidden_size, layer.directions
-        layers, number = (*x.layers, layer), len(self.recurrent)
+        turned = (Reverse(),) if operator.direction == "reverse" else ()
+        layers, number = (*x.layers, *turned, layer, *turned), len(self.recurrent)
         steps, rows = (x.axes[time], x.shape[time]), (x.axes[batch], x.shape[batch])
         ways, units = (DIRECTIONS, S), (FEATURES, H)
         named = (rows, steps, ways, units) if operator.layout else (steps, ways, rows, units)
@@ -267,8 +286,6 @@ class _Follower:
     def _check_recurrence(self, node: Node, operator: Operator, x: Signal, lengths: Any, others: list[Any]) -> None:
         if len(x.axes) != 3 or x.axes[2] != FEATURES or {FIRST, SECOND} != set(x.axes[:2]):
             raise Refusal(f"{node} reads no sequences")
-        if operator.form is None or operator.direction == "reverse":
-            raise Refusal(f"{node} has options that no layer has")
         steps = x.shape[1 if operator.layout else 0]
         if lengths is not None and not (isinstance(lengths, np.ndarray) and (lengths == steps).all()):
             raise Refusal(f"{node} takes lengths of sequences; layers get them in a call")
@@ -288,43 +305,6 @@ def _made(layers: tuple[Layer, ...], named: tuple[tuple[str, int], ...]) -> Sign
     return Signal(layers, tuple(label for label, _ in named), tuple(size for _, size in named))
 
 
-def _layer_of(node: Node, operator: Operator, W: Any, R: Any, B: Any) -> Recurrent:
-    arrays = {name: value for name, value in (("W", W), ("R", R), ("B", B)) if value is not None}
-    if not all(isinstance(value, np.ndarray) for value in arrays.values()):
-        raise Refusal(f"{node} computes its weights from the input")
-    name, _, choice = str(operator.form).partition("/")
-    options = {"gru": {"reset": choice}, "rnn": {"nonlinearity": choice}}.get(name, {})
-    layer: Recurrent = CLASSES[node.kind].from_weights(arrays, "onnx", **options)
-    if layer.directions != len(WAYS[operator.direction]):
-        raise Refusal(f"{node} has weights of {layer.directions} directions")
-    return layer
-
-
-def _stacked(layers: tuple[Layer, ...]) -> list[Layer]:
-    """Recurrent layers that follow one another, of one kind and size, as one with several layers."""
-    groups: list[list[Layer]] = []
-    for layer in layers:
-        if groups and _goes_on(groups[-1], layer):
-            groups[-1].append(layer)
-        else:
-            groups.append([layer])
-    return [group[0] if len(group) == 1 else _stack(group) for group in groups]
-
-
-def _goes_on(group: list[Layer], layer: Layer) -> bool:
-    if not isinstance(layer, Recurrent) or type(group[-1]) is not type(layer):
-        return False
-    alike = ("hidden_size", "bidirectional", "bias", "dtype", "cell")
-    return all(getattr(group[-1], name) == getattr(layer, name) for name in alike)
-
-
-def _stack(group: list[Any]) -> Layer:
-    whole: Layer = type(group[0])(**{**group[0].config(), "num_layers": len(group)}, rng=0)
-    for k, layer in enumerate(group):
-        whole.params.update({name.replace("_l0", f"_l{k}"): value for name, value in layer.params.items()})
-    return whole
-
-
 RULES: dict[str, Callable[[_Follower, Node, list[Any]], Any]] = {
     **dict.fromkeys(("Identity", "Dropout"), _Follower.unchanged),
     **dict.fromkeys(("Relu", "Tanh", "Sigmoid"), _Follower.activation),
@@ -338,5 +318,6 @@ RULES: dict[str, Callable[[_Follower, Node, list[Any]], Any]] = {
     "Gather": _Follower.gather,
     "Shape": _Follower.shape,
     "Slice": _Follower.slice,
+    "Softmax": _Follower.softmax,
     "Transpose": _Follower.transpose,
 }

@@ -12,7 +12,8 @@ import numpy as np
 from gatewise import descriptions, layouts
 from gatewise.errors import Array, GatewiseError
 from gatewise.interop.onnx.graph import Graph
-from gatewise.interop.onnx.layers import KINDS, weight_name
+from gatewise.interop.onnx.layers import weight_name
+from gatewise.interop.onnx.stacks import BY_NAME
 from gatewise.interop.onnx.writer import PRODUCER
 from gatewise.layers import Layer
 
@@ -40,7 +41,7 @@ def _arrays(description: Mapping[str, Any], constants: Mapping[str, Array], pref
     if "layers" in description:
         for i, part in enumerate(description["layers"]):
             yield from _arrays(part, constants, f"{prefix}{i}.")
-    elif str(description["type"]).lower() in KINDS:
+    elif description["type"] in BY_NAME:
         yield from _recurrent(description, constants, prefix)
     else:
         for name, array in descriptions.under(prefix, constants).items():
@@ -57,6 +58,6 @@ def _recurrent(
         keys = [key for key in ("W", "R", "B") if weight_name(prefix, k, key) in constants]
         own = {key: constants[weight_name(prefix, k, key)] for key in keys}
         options = {name: description[name] for name in ("reset", "nonlinearity") if name in description}
-        params = layouts.convert(own, "onnx", "torch", cell=description["type"].lower(), **options)
+        params = layouts.convert(own, "onnx", "torch", cell=BY_NAME[description["type"]].cell, **options)
         for name, array in params.items():
             yield prefix + name.replace("_l0", f"_l{k}"), array

@@ -6,6 +6,7 @@ A layer reads x (batch, time, ...) and gives its output's name, as `Layer.__call
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,21 +14,20 @@ import numpy as np
 from gatewise import layouts
 from gatewise.errors import GatewiseTypeError
 from gatewise.interop.onnx.scans import write_scan
+from gatewise.interop.onnx.stacks import KINDS, attributes_of
 from gatewise.interop.onnx.tensors import NUMBERS
 from gatewise.interop.onnx.writer import (
     Steps,
     Writer,
     all_lengths,
     blank,
-    places,
+    part_means,
     reshaped,
     sliced,
 )
-from gatewise.layers import Dense, Dropout, Embedding, Last, Layer, Noise, Parallel, Pool, Sequential
+from gatewise.layers import Dense, Dropout, Embedding, Last, Layer, Noise, Parallel, Pool, Reverse, Sequential, Softmax
 from gatewise.layers.stack import Recurrent
 
-KINDS = {"gru": "GRU", "lstm": "LSTM", "rnn": "RNN"}
-"""Layers that ONNX has an operator for."""
 STATE = "{prefix}{which}_{state}"
 """Names of the states, inputs and outputs of the graph: which is initial or final, state is a name of the cell's."""
 
@@ -107,6 +107,16 @@ def _unchanged(writer: Writer, layer: Layer, x: str, steps: Steps, states: State
     return blank(writer, x, steps)
 
 
+def _softmax(writer: Writer, layer: Softmax, x: str, steps: Steps, states: States, prefix: str) -> str:
+    return blank(writer, writer.node("Softmax", x, axis=-1), steps)
+
+
+def _reverse(writer: Writer, layer: Reverse, x: str, steps: Steps, states: States, prefix: str) -> str:
+    return writer.node(
+        "ReverseSequence", blank(writer, x, steps), all_lengths(writer, steps), batch_axis=0, time_axis=1
+    )
+
+
 def _last(writer: Writer, layer: Last, x: str, steps: Steps, states: States, prefix: str) -> str:
     last = _at_last(writer, x, steps)
     if not layer.bidirectional:
@@ -125,28 +135,14 @@ def _at_last(writer: Writer, x: str, steps: Steps) -> str:
 
 
 def _pool(writer: Writer, layer: Pool, x: str, steps: Steps, states: States, prefix: str) -> str:
+    means = partial(part_means, writer, blank(writer, x, steps), steps, layer.parts)
     parts = {
         "last": lambda: _last(writer, Last(layer.bidirectional), x, steps, states, prefix),
-        "mean": lambda: _means(writer, x, steps, layer.parts, layer.input_size),
+        "mean": lambda: reshaped(writer, means(), 0, layer.parts * layer.input_size),
         "max": lambda: writer.node("ReduceMax", blank(writer, x, steps, -np.inf), axes=[1], keepdims=0),
     }
     found = [parts[kind]() for kind in layer.kinds]
     return found[0] if len(found) == 1 else writer.node("Concat", *found, axis=-1)
-
-
-def _means(writer: Writer, x: str, steps: Steps, parts: int, width: int) -> str:
-    """Means over equal parts of each sequence, (batch, parts·width), as `Pool` has them: shares in float64."""
-    double = NUMBERS[np.dtype(np.float64)]
-    lengths = writer.node("Cast", all_lengths(writer, steps), to=double)
-    per = writer.node("Div", writer.node("Unsqueeze", lengths, writer.integers(1, 2)), writer.constant(parts, "f8"))
-    border = writer.node("Mul", writer.constant(np.arange(parts + 1.0)[:, None], "f8"), per)
-    place = writer.node("Cast", places(writer, steps.time), to=double)
-    bounds = (writer.constant(bound, "f8") for bound in (0, 1))
-    before = writer.node("Clip", writer.node("Sub", border, place), *bounds)
-    inside = writer.node("Sub", sliced(writer, before, 1, parts + 1, 1), sliced(writer, before, 0, parts, 1))
-    shares = writer.node("CastLike", writer.node("Div", inside, per), x)
-    total = writer.node("MatMul", shares, blank(writer, x, steps))
-    return reshaped(writer, total, 0, parts * width)
 
 
 def _recurrent(writer: Writer, layer: Recurrent, x: str, steps: Steps, states: States, prefix: str) -> str:
@@ -155,7 +151,7 @@ def _recurrent(writer: Writer, layer: Recurrent, x: str, steps: Steps, states: S
     S, finals = layer.directions, []
     for k in range(layer.num_layers):
         begun = [None if state is None else sliced(writer, state, k * S, k * S + S, 0) for state in initial]
-        write = _operator if layer.kind in KINDS else write_scan
+        write = _operator if type(layer) in KINDS else write_scan
         y, *final = write(writer, layer, k, y, steps, begun, prefix)
         finals.append(tuple(final))
     states.keep(writer, layer, prefix, finals)
@@ -173,14 +169,11 @@ def _operator(
     lengths = "" if steps.lengths is None else writer.node("Cast", steps.lengths, to=NUMBERS[np.dtype(np.int32)])
     given = [state or "" for state in initial]
     attributes: dict[str, Any] = {"hidden_size": H, "direction": "bidirectional" if S == 2 else "forward"}
-    if layer.kind == "gru":
-        attributes["linear_before_reset"] = int(layer.cell.form == "gru/after")
-    if layer.kind == "rnn":
-        attributes["activations"] = [layer.cell.form.partition("/")[2].capitalize()] * S
+    attributes |= attributes_of(layer)
     inputs = [x, *names, lengths, *given]
     while not inputs[-1]:
         inputs.pop()
-    Y, *final = writer.several(KINDS[layer.kind], inputs, 1 + len(layer.cell.states), **attributes)
+    Y, *final = writer.several(KINDS[type(layer)].operator, inputs, 1 + len(layer.cell.states), **attributes)
     return (reshaped(writer, writer.node("Transpose", Y, perm=[0, 2, 1, 3]), 0, 0, S * H), *final)
 
 
@@ -192,8 +185,8 @@ def onnx_weights(layer: Recurrent, k: int) -> dict[str, Any]:
         number, _, reverse = place.partition("_")
         if int(number) == k:
             own[f"{label}_l0" + "_reverse" * bool(reverse)] = array
-    options = {name: layer.config()[name] for name in (layer.option,) if name}
-    return layouts.convert(own, "torch", "onnx", cell=layer.kind, **options)
+    options = {name: layer.config()[name] for name in ("reset", "nonlinearity") if name in layer.config()}
+    return layouts.convert(own, "torch", "onnx", cell=KINDS[type(layer)].cell, **options)
 
 
 def weight_name(prefix: str, k: int, key: str) -> str:
@@ -211,4 +204,6 @@ WRITERS: dict[type, Callable[..., str]] = {
     Pool: _pool,
     Dropout: _unchanged,
     Noise: _unchanged,
+    Reverse: _reverse,
+    Softmax: _softmax,
 }

@@ -88,7 +88,7 @@ class Recurrent:
             if peepholes is not None:
                 step = Step(step.kind, step.activations, step.clip, False, step.input_forget, peepholes[k])
             cell, weights = _prepared(step, W[k], R[k], bias[k])
-            start = tuple(np.ascontiguousarray(state[k]) for state in initial)
+            start = np.stack([state[k] for state in initial])
             results.append(_run(cell, x, weights, start, lengths, DIRECTIONS[self.direction][k]))
         return self._joined(results)
 
@@ -113,7 +113,7 @@ class Recurrent:
         checked = _shaped("an initial state", value, shape, x.dtype)
         return checked.swapaxes(0, 1) if self.layout else checked
 
-    def _joined(self, results: Sequence[tuple[Array, tuple[Array, ...]]]) -> tuple[Array, ...]:
+    def _joined(self, results: Sequence[tuple[Array, Array]]) -> tuple[Array, ...]:
         Y = np.stack([y for y, _ in results], axis=2)  # (batch, time, directions, H)
         finals = [np.stack(parts, axis=self.layout) for parts in zip(*(final for _, final in results), strict=True)]
         return (Y if self.layout else np.ascontiguousarray(Y.transpose(1, 2, 0, 3)), *finals)
@@ -150,11 +150,11 @@ def _prepared(step: Step, W: Array, R: Array, bias: Array) -> tuple[Cell, Weight
 
 
 def _run(
-    cell: Cell, x: Array, weights: Weights, start: tuple[Array, ...], lengths: Array | None, backward: int
-) -> tuple[Array, tuple[Array, ...]]:
-    """Outputs (batch, time, H) of one direction in the order of time, 0 past each length, and its final state."""
+    cell: Cell, x: Array, weights: Weights, start: Array, lengths: Array | None, backward: int
+) -> tuple[Array, Array]:
+    """Outputs (batch, time, H) of one direction in the order of time, 0 past each length, and final states."""
     if not x.shape[1]:
-        return np.zeros((len(x), 0, start[0].shape[1]), x.dtype), start
+        return np.zeros((len(x), 0, start.shape[2]), x.dtype), start
     steps = None if lengths is None else np.maximum(lengths, 1)
     ordered = np.array(reverse(x, steps) if backward else x, order="C")
     run = recurrence.forward(cell, ordered, weights, start, steps, keep=False, record=False)
@@ -162,7 +162,7 @@ def _run(
     if lengths is not None and not lengths.all():  # of an empty sequence nothing is read
         empty = (lengths == 0)[:, None]
         y = np.where(empty[:, :, None], 0, y)
-        final = tuple(np.where(empty, first, last) for first, last in zip(start, final, strict=True))
+        final = np.where(empty, start, final)
     return np.asarray(reverse(y, steps) if backward else y), final
 
 

@@ -203,3 +203,19 @@ def blank(writer: Writer, x: str, steps: Steps, fill: Any = 0, *, axes: int = 3,
     if axes > 2:
         mask = writer.node("Unsqueeze", mask, writer.integers(*range(2, axes)))
     return writer.node("Where", mask, x, writer.constant(fill, dtype))
+
+
+def part_means(writer: Writer, x: str, steps: Steps, parts: int) -> str:
+    """Return means over equal parts of each sequence x (batch, time, N), (batch, parts, N); what counts is in float64.
+
+    A step across a border counts in both parts by its share.
+    """
+    double, kind = NUMBERS[np.dtype(np.float64)], np.float64
+    lengths = writer.node("Cast", all_lengths(writer, steps), to=double)
+    per = writer.node("Div", writer.node("Unsqueeze", lengths, writer.integers(1, 2)), writer.constant(parts, kind))
+    border = writer.node("Mul", writer.constant(np.arange(parts + 1.0)[:, None], kind), per)
+    place = writer.node("Cast", places(writer, steps.time), to=double)
+    before = writer.node("Clip", writer.node("Sub", border, place), writer.constant(0, kind), writer.constant(1, kind))
+    inside = writer.node("Sub", sliced(writer, before, 1, parts + 1, 1), sliced(writer, before, 0, parts, 1))
+    shares = writer.node("CastLike", writer.node("Div", inside, per), x)
+    return writer.node("MatMul", shares, x)

@@ -13,7 +13,7 @@ from gatewise.files import write_whole
 from gatewise.interop.onnx.layers import States, write_layer
 from gatewise.interop.onnx.package import onnx_package
 from gatewise.interop.onnx.writer import Shape, Writer, steps_of
-from gatewise.layers import Dense, Dropout, Embedding, Layer, Noise, Parallel
+from gatewise.layers import Dense, Dropout, Embedding, Layer, Noise, Parallel, Softmax
 from gatewise.layers.several import Several
 
 
@@ -129,4 +129,4 @@ def _is_per_element(layer: Layer) -> bool:
     """Whether a model treats every step as if it stood alone."""
     if isinstance(layer, Several):
         return all(_is_per_element(part) for part in layer.layers)
-    return isinstance(layer, Dense | Embedding | Dropout | Noise)
+    return isinstance(layer, Dense | Embedding | Dropout | Noise | Softmax)
