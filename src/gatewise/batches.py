@@ -172,7 +172,8 @@ def _checked_weights(weights: Any) -> Array:
 def _at(a: Array, index: Any) -> Array:
     """`a[index]`; of row numbers faster."""
     numbers = isinstance(index, np.ndarray) and index.dtype.kind == "i"
-    return a.take(index, axis=0) if numbers else a[index]
+    found: Array = a.take(index, axis=0) if numbers else a[index]
+    return found
 
 
 def _cut(a: Array, time: int, longest: int) -> Array:
