@@ -312,3 +312,34 @@ def test_the_norm_of_float32_is_computed_in_float64():
     assert clip_by_global_norm(grads, np.float64(1.0)) == pytest.approx(np.sqrt(10) * 1e30, rel=1e-7)
     assert grads["w"].dtype == np.float32
     np.testing.assert_allclose(grads["w"], np.full(10, 10**-0.5), rtol=1e-6)
+
+
+def test_a_pack_follows_what_happens_to_its_parts():
+    """Writing to parameters, copies, other gradients and states in between leave the numbers as they were."""
+    rng = np.random.default_rng(0)
+    start = {name: rng.normal(size=shape) for name, shape in (("w", (3, 2)), ("b", (2,)), ("c", (4,)))}
+    gradients = [{name: rng.normal(size=one.shape) for name, one in start.items()} for _ in range(6)]
+
+    def run(together):
+        params, optimizer = copy.deepcopy(start), AdamW(0.1)
+        for k, grads in enumerate(gradients):
+            if k == 2:
+                params["w"][0] = 7.0
+                params["b"] = params["b"] * 2
+            if k == 3:
+                optimizer.step(params, {"c": grads["c"]})
+            if k == 4:
+                optimizer = copy.deepcopy(optimizer)
+            if k == 5:
+                state = optimizer.state_dict()
+                optimizer = AdamW(0.1)
+                optimizer.load_state_dict(state)
+            if not together:
+                optimizer._pack = None
+            optimizer.step(params, grads)
+        return params, optimizer.state_dict()
+
+    for one, other in zip(run(True), run(False), strict=True):
+        assert one.keys() == other.keys()
+        for name in one:
+            np.testing.assert_allclose(one[name], other[name], rtol=1e-12)

@@ -165,6 +165,10 @@ class _Package(_ModuleType):
         is_hidden = isinstance(value, _ModuleType) and _HOMES.get(name) == value.__name__
         super().__setattr__(name, getattr(value, name) if is_hidden else value)
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Let it be pickled as a module is by those who pickle modules, such as joblib's workers."""
+        return _import_module, (self.__name__,)
+
 
 _sys.modules[__name__].__class__ = _Package
 

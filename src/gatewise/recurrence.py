@@ -90,16 +90,21 @@ def backward(run: Run, dh: Array, dfinal: Array) -> tuple[Array, Array, Weights]
     return dx, passed.dinitial, passed.gradients
 
 
-def backward_pass(run: Run, dh: Array, dfinal: Array, *, keep_dstates: bool = True) -> tuple[Array, Pass]:
-    """As `backward`, with the gradients that reached each state, or (S, B, 0, H) if not to `keep_dstates`."""
+def backward_pass(
+    run: Run, dh: Array, dfinal: Array, *, keep_dstates: bool = True, needs_dx: bool = True
+) -> tuple[Array, Pass]:
+    """As `backward`, with the gradients that reached each state, or (S, B, 0, H) if not to `keep_dstates`.
+
+    dx is (0, T, D) unless it `needs_dx`.
+    """
     kernel = kernels.find(run.cell) if len(run.x) else None
     if kernel:
-        dx, dinitial, parts, dstates = kernel.backward(*run[1:7], dh, dfinal, keep_dstates)
+        dx, dinitial, parts, dstates = kernel.backward(run[1:7], dh, dfinal, keep_dstates, needs_dx)
         return dx, Pass(run, dstates, dinitial, Weights(*parts))
     dstates = np.zeros_like(run.states if keep_dstates else run.states[:, :, :0])
     again = run._replace(record=recorded(run))
     dx, dinitial, gradients = _backward(again, dh, dfinal, dstates if keep_dstates else None)
-    return dx, Pass(run, dstates, dinitial, gradients)
+    return dx if needs_dx else dx[:0], Pass(run, dstates, dinitial, gradients)
 
 
 def recorded(run: Run) -> Array:

@@ -11,6 +11,7 @@ from commands import SOURCE, gatewise
 import gatewise as gw
 from gatewise.bench import PEERS, SHAPES, Case, Settings, Shape, as_json, as_text, pool, run
 from gatewise.bench.cases import problem
+from gatewise.bench.machine import cache_sizes, narrowed
 from gatewise.bench.pool import LostError, RefusedError, Worker, environment
 from gatewise.bench.results import Memory, Outcome, Race, Series, paired_ratio, schedule
 from gatewise.bench.run import Team, _wrong, disagreement
@@ -216,6 +217,27 @@ def test_a_hung_or_dead_worker_gives_a_line(code, message, tmp_path, monkeypatch
     with pytest.raises(LostError, match=message):
         worker.ask("hello")
     worker.close()
+
+
+def test_vectors_are_narrowed_for_us_and_for_numpy(monkeypatch):
+    monkeypatch.setattr("gatewise.bench.machine.vector_bytes", lambda: 32)
+    assert narrowed(None) == narrowed(32) == {}
+    assert narrowed(16) == {"GATEWISE_VECTORS": "16", "OPENBLAS_CORETYPE": "Nehalem"}
+    with pytest.raises(gw.GatewiseError, match="vectors of 64 bytes are asked for; need at most 32 here"):
+        narrowed(64)
+
+
+def test_cache_sizes_are_read_where_the_system_says_them(tmp_path):
+    for number, (level, kind, size) in enumerate(
+        [(1, "Data", "32K"), (1, "Instruction", "64K"), (2, "Unified", "512K")]
+    ):
+        folder = tmp_path / f"index{number}"
+        folder.mkdir()
+        for name, text in (("level", level), ("type", kind), ("size", size)):
+            (folder / name).write_text(f"{text}\n", encoding="ascii")
+    (tmp_path / "index3").mkdir()
+    assert cache_sizes(tmp_path) == {1: 32768, 2: 524288}
+    assert cache_sizes(tmp_path / "none") == {}
 
 
 # -- the command -----------------------------------------------------------------------------------------------------

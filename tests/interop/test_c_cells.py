@@ -11,7 +11,7 @@ import gatewise as gw
 from gatewise.cells import FORMS as CELLS
 from gatewise.interop.c import run, to_c
 from gatewise.interop.c.cells import cell_text
-from gatewise.interop.c.symbols import Recorder
+from gatewise.interop.symbols import Recorder
 
 X = np.random.default_rng(1).normal(size=(1000, 3)).astype(np.float32)
 
@@ -61,7 +61,7 @@ def leaky():
 def every_cell(units=5):
     """All cells side by side, two layers each."""
     layers = [form.make(3, units, num_layers=2, rng=k) for k, form in enumerate(FORMS.values())]
-    return gw.Parallel(*layers, leaky()(3, units, rng=9), gw.GRU(3, 5, bias=False, rng=8))
+    return gw.Parallel(*layers, leaky()(3, units, rng=9), gw.GRU(3, 15, reset="before", bias=False, rng=8))
 
 
 @needs_compiler
@@ -130,11 +130,11 @@ def test_operations_are_those_of_numpy(tmp_path):
 
 
 REFUSED = {
-    "a branch": (lambda a: -a if np.any(a > 1e9) else a, "np.any cannot be written as C"),
+    "a branch": (lambda a: -a if np.any(a > 1e9) else a, "np.any cannot be written out"),
     "a method": (lambda a: -a if (a > 1e9).any() else a, "AttributeError: 'Symbol' object has no attribute 'any'"),
-    "an unknown function": (lambda a: np.arctan(a), "np.arctan cannot be written as C; need absolute, add"),
+    "an unknown function": (lambda a: np.arctan(a), "np.arctan cannot be written out; need absolute, add"),
     "a power": (lambda a: np.abs(a) ** 1.5, "whole exponents from 1 to 8"),
-    "an option": (lambda a: np.add(a, a, dtype=a.dtype), "np.add with dtype cannot be written as C"),
+    "an option": (lambda a: np.add(a, a, dtype=a.dtype), "np.add with dtype cannot be written out"),
     "an array": (lambda a: a + np.zeros(a.shape, a.dtype), "AttributeError: 'Symbol' object has no attribute 'shape'"),
 }
 
@@ -142,7 +142,7 @@ REFUSED = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_functions_that_c_cannot_say_are_refused_by_name(case, tmp_path):
     function, message = REFUSED[case]
-    with pytest.raises(gw.GatewiseError, match="forward of the cell 'OfInput' cannot be written as C") as refusal:
+    with pytest.raises(gw.GatewiseError, match="forward of the cell 'OfInput' cannot be written out") as refusal:
         to_c(of_input(function), tmp_path / "f.c")
     assert message in str(refusal.value)
     assert not (tmp_path / "f.c").exists()

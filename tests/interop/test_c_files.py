@@ -26,7 +26,9 @@ def dense_model():
 
 
 def words_model():
-    return gw.Sequential(gw.Embedding(7, 3, rng=0), gw.LSTM(3, 5, rng=1), gw.Last(), gw.Dense(5, 2, "relu", rng=2))
+    return gw.Sequential(
+        gw.Embedding(7, 3, rng=0), gw.LSTM(3, 5, rng=1), gw.Last(), gw.Dense(5, 2, "relu", rng=2), gw.Softmax()
+    )
 
 
 def pooled_model():
@@ -109,25 +111,28 @@ def test_the_same_model_gives_the_same_bytes(tmp_path):
 
 
 def test_sizes_are_said(tmp_path):
-    layer = gw.GRU(10, 20, rng=0)
+    layer = gw.GRU(10, 16, rng=0)
     full, small = (to_c(layer, tmp_path / "gru.c", weights=weights) for weights in ("float32", "int8"))
-    assert full[1:4] == ("gru", 10, 20)
+    assert full[1:4] == ("gru", 10, 16)
     assert full.weight_bytes == 4 * layer.summary().parameters
-    assert small.weight_bytes == 60 * 30 + 4 * (4 * 60)
-    assert full.state_bytes == small.state_bytes == 4 * (20 + 60 + 60)
+    assert small.weight_bytes == 48 * 26 + 4 * (4 * 48)
+    assert full.state_bytes == small.state_bytes == 4 * (16 + 48 + 48)
     text = (tmp_path / "gru.c").read_text()
     assert f"outputs for the self-test's input by up to {small.loss:.2g}." in text
-    assert "#define GRU_STATE_BYTES 560 " in text
+    assert "#define GRU_STATE_BYTES 448 " in text
     if COMPILERS and shutil.which("size"):
         assert 200 < code_bytes(tmp_path / "gru.c") < 5000
         assert small.code_bytes("no-such-compiler") is None
 
 
 def test_wide_and_narrow_layers_have_layouts_of_their_own(tmp_path):
-    to_c(gw.GRU(6, 16, rng=0), tmp_path / "wide.c")
-    to_c(gw.GRU(6, 15, rng=0), tmp_path / "narrow.c")
-    assert "affine_blocks(48, 6" in (tmp_path / "wide.c").read_text()
-    assert "affine(45, 6" in (tmp_path / "narrow.c").read_text()
+    calls = {}
+    for units in (16, 15, 6):  # 3 gates: a multiple of 16, not far from one, far from one
+        to_c(gw.GRU(6, units, rng=0), tmp_path / "gru.c")
+        calls[units] = re.findall(r" gru_(affine\w*\(\d+, \d+)", (tmp_path / "gru.c").read_text())
+    assert calls[16] == ["affine_blocks(48, 6", "affine_blocks(48, 16"]
+    assert calls[15] == ["affine_blocks(48, 6", "affine_blocks(48, 15"]
+    assert calls[6] == ["affine(18, 6", "affine(18, 6"]
     matrix = np.arange(32 * 5).reshape(32, 5)
     flat = in_blocks(matrix)
     assert flat[:17].tolist() == [*matrix[:16, 0], matrix[0, 1]]
@@ -177,6 +182,7 @@ REFUSED = {
         r"layer 1 \(Last\) has bidirectional=True",
     ),
     "parts": (lambda: (gw.Pool(3, "mean", parts=2), {}), "means over 2 parts .* with max_steps="),
+    "reversed": (lambda: (gw.Sequential(gw.Dense(2, 2), gw.Reverse()), {}), "a stream has no end to begin from"),
     "any size": (lambda: (gw.Dropout(0.5), {}), "takes inputs of any size"),
     "nothing": (lambda: (gw.Sequential(gw.Embedding(3, 2), gw.Embedding(3, 2)), {}), "reads what is no input"),
     "no layer": (lambda: ([1, 2], {}), "model is a list; need a layer"),

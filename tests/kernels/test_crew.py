@@ -1,4 +1,4 @@
-"""Workers that stay awake for a moment: what they are given is done, by them or by the caller, with the same numbers."""
+"""Workers that stay awake for a moment: what they are given is done, by them or by the caller."""
 
 import threading
 import time
@@ -71,10 +71,25 @@ def test_the_numbers_do_not_depend_on_who_computes_them(crew, monkeypatch, name)
             patch.setattr(threading.Thread, "start", lambda self: None)
             found.append(outcome(layer, x, state, dy))
         assert len(crew._workers) == 2
-        assert all(worker.finish() is not None for worker in crew._workers)  # nothing is left in the mailboxes
         crew._workers.clear()
     for other in found[1:]:
         assert_identical(other, found[0])
+
+
+def test_a_task_that_an_interrupted_caller_left_is_over_before_the_next_begins(crew):
+    from gatewise.kernels.crew import compiled
+
+    _, post, _ = compiled()
+    (worker,) = crew.engage(1, brief=False)
+    first, second = np.zeros(16, np.int64), np.zeros(16, np.int64)
+    worker.start(post, (first,))
+    worker.start(post, (second,))
+    while (result := worker.finish()) is None:
+        worker.start(post, (second,))
+    crew.release([worker])
+    assert result == 0
+    assert second[0] == 1
+    assert worker.finish() is None
 
 
 def test_an_error_in_the_callers_part_is_raised_after_the_workers_are_done(crew, monkeypatch):

@@ -10,7 +10,7 @@ from gatewise import kernels
 if not kernels.enabled():
     pytest.skip("kernels are switched off", allow_module_level=True)
 
-from gatewise.kernels import products
+from gatewise.kernels import multiply, products
 from gatewise.kernels.marks import routine
 from gatewise.kernels.tiles import tile
 from gatewise.kernels.vectors import BYTES
@@ -24,7 +24,7 @@ def lanes(dtype):
 
 
 def product(A, rows, K, B, panels, I, C):
-    products.matmul(A, rows, K, B, panels, I, C)
+    multiply.matmul(A, rows, K, B, panels, I, C)
 
 
 def operand(array, *numbers):
@@ -118,7 +118,7 @@ def test_packed_weights_multiply_as_the_weights_do(dtype, G, H, N, rows, seed):
 
 
 @dtypes
-@pytest.mark.parametrize("K", [products.DEPTH, products.DEPTH + 1, 2 * products.DEPTH + 8])
+@pytest.mark.parametrize("K", [multiply.DEPTH, multiply.DEPTH + 1, 2 * multiply.DEPTH + 8])
 def test_a_product_in_blocks_of_depth_is_the_product_in_one(dtype, K):
     """Bit for bit: the sums go on where they were."""
     rng, rows, panels = np.random.default_rng(K), 7, 5
@@ -135,19 +135,19 @@ def test_a_product_in_blocks_of_depth_is_the_product_in_one(dtype, K):
 
 @dtypes
 @pytest.mark.parametrize(
-    ("rows", "K", "panels"), [(3, 5, 2), (products.ROWS_TO_PACK, 17, 13), (products.ROWS_TO_PACK + 9, 65, 25)]
+    ("rows", "K", "panels"), [(3, 5, 2), (multiply.ROWS_TO_PACK, 17, 13), (multiply.ROWS_TO_PACK + 9, 65, 25)]
 )
 def test_a_product_over_time_adds_to_what_is_there_packed_or_not(dtype, rows, K, panels):
     rng, L = np.random.default_rng(K), lanes(dtype)
     N = panels * L
     a, b, c = (integers(rng, shape, dtype) for shape in [(K, rows + 3), (K, N + 2), (rows, N)])
-    sizes = (rows * (K + -K % L + L), K * products.GROUP * L) if rows >= products.ROWS_TO_PACK else (0, 0)
+    sizes = (rows * (K + -K % L + L), K * multiply.GROUP * L) if rows >= multiply.ROWS_TO_PACK else (0, 0)
     need = c + a[:, 2 : rows + 2].T @ b[:, 1 : N + 1]
     for left, right in {sizes, (0, 0)}:
         total = c.copy()
         memory = np.full(left, np.nan, dtype), np.full(right, np.nan, dtype)
         A, B, C = operand(a, 2, rows + 3), operand(b, 1, N + 2), operand(total, 0, N)
-        products.add_product(A, rows, K, B, panels, C, *memory)
+        multiply.add_product(A, rows, K, B, panels, C, *memory)
         np.testing.assert_array_equal(total, need)
 
 

@@ -95,6 +95,18 @@ def test_only_wide_layers_with_few_sequences_share_units():
     assert sizes("gru_before", B=1, H=256) == {2}
 
 
+def test_with_a_large_matrix_more_sequences_share_units(monkeypatch):
+    from gatewise.kernels import dispatch
+
+    case = make("gru_after", np.float32, T=2, D=3, B=20, H=128)
+    for size, need in [(case.weights.U.nbytes, {2}), (case.weights.U.nbytes + 1, set())]:
+        with teams(2) as formed:
+            monkeypatch.setattr(dispatch, "FAR", size)
+            monkeypatch.setattr(dispatch, "ROWS_A_THREAD", 8)
+            forward(case)
+        assert set(formed) == need
+
+
 def test_one_team_runs_at_a_time():
     inside, most = [], []
 

@@ -129,3 +129,14 @@ def test_a_damaged_file_counts_as_missing(tmp_path, monkeypatch):
     for damaged in (b"", b"[", b"[]\n", whole[:-1], whole.replace(b"code", b"core"), whole + b"0"):
         kept.write_bytes(damaged)
         assert cache.read("f") is None
+
+
+@needs_kernels
+def test_a_missing_part_is_compiled_again(tmp_path):
+    first = run("-c", TRAIN, NUMBA_CACHE_DIR=str(tmp_path))
+    for part in tmp_path.glob("*/products.matmul.*"):
+        part.unlink()
+    again = run("-c", TRAIN, NUMBA_CACHE_DIR=str(tmp_path))
+    assert again.stderr == first.stderr != ""
+    assert again.stdout == first.stdout
+    assert list(tmp_path.glob("*/products.matmul.*"))

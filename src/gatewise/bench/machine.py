@@ -10,10 +10,12 @@ from typing import Any
 
 from gatewise import kernels
 from gatewise.errors import GatewiseValueError
-from gatewise.kernels.caches import cache_sizes
 
 # What lets NumPy's OpenBLAS use the instructions that Gatewise uses, for each width of vectors.
 BLAS = {32: "Haswell", 16: "Nehalem"}
+_CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
+_FILES = ("level", "type", "size")
+KIB = 1024
 
 
 def machine(vectors: int | None = None) -> dict[str, Any]:
@@ -41,6 +43,19 @@ def _cpu() -> str:
     except OSError:
         found = None
     return found[1] if found else platform.processor() or "unknown processor"
+
+
+def cache_sizes(folder: Path = _CACHES) -> dict[int, int]:
+    """Return the bytes of the first core's data caches, by level; empty where the system does not say."""
+    sizes: dict[int, int] = {}
+    for cache in sorted(folder.glob("index*")):
+        try:
+            level, kind, size = ((cache / name).read_text(encoding="ascii").strip() for name in _FILES)
+            if kind != "Instruction":
+                sizes[int(level)] = int(size.removesuffix("K")) * KIB
+        except (OSError, ValueError):
+            continue
+    return sizes
 
 
 def vector_bytes() -> int:

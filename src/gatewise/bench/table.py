@@ -80,7 +80,7 @@ def _start_table(starts: Sequence[Start]) -> str:
     ]
     legend = (
         "Seconds. first call: building the network and calling it once, compiling included.\n"
-        "Numba's cache is empty for the first process, and filled for the second (again)."
+        "The cache of compiled code is empty for the first process, and filled for the second (again)."
     )
     return text_table(header, rows, right=(3, 4, 5, 6)) + "\n\n" + legend
 

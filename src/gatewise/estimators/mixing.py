@@ -79,11 +79,13 @@ class OfClasses(Mixture):
 
         Without that row the scale would be infinite where all rows are right.
         """
-        doubt = 1 / (len(y) + 2)
+        doubt, total = 1 / (len(y) + 2), weights.sum()
+        below = outputs - outputs.max(axis=1, keepdims=True)
+        reached = weights @ ((1 - doubt) * _of_class(below, y) + doubt * below.mean(axis=1))
 
         def loss(logarithm: float) -> float:
-            logs = log_softmax(np.exp(logarithm) * outputs, axis=1)
-            return -float(np.average((1 - doubt) * _of_class(logs, y) + doubt * logs.mean(axis=1), weights=weights))
+            scale = np.exp(logarithm)
+            return float(weights @ np.log(np.exp(scale * below).sum(axis=1)) - scale * reached) / total
 
         return float(np.exp(minimize_scalar(loss, bounds=(-3, 5), method="bounded").x))
 

@@ -15,13 +15,13 @@ from gatewise.forecasting.panel import Panel
 from gatewise.forecasting.plan import Plan
 from gatewise.forecasting.selection import (
     Selection,
+    drawn,
     linear_rows,
     make_plans,
     select_combination,
     select_linear,
     select_networks,
     select_phases,
-    training_rows,
 )
 from gatewise.forecasting.settings import LEARNED, Settings
 from gatewise.forecasting.windows import Windows
@@ -70,6 +70,6 @@ def fit_again(
     final = replace(fitted, linear=path, combination=combination)
     if not (fitted.network_share or fitted.own_spread):
         return final
-    rows = partial(training_rows, final, windows, rng)
-    networks = recurrent.fit_several(settings.n_networks, rows, LEARNED, settings.network, rng, progress=progress)
+    draw = partial(drawn, final, windows, rng)
+    networks = recurrent.fit(settings.n_networks, draw, final.base, LEARNED, settings.network, rng, progress=progress)
     return replace(final, networks=tuple(network for network, _ in networks))

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from gatewise.errors import Array
 from gatewise.forecasting.design import Design
 from gatewise.forecasting.windows import Windows
+from gatewise.threads import map_side_by_side
 
 PENALTIES = np.geomspace(1e-4, 10.0, 11)  # for each row and column of unit variance; half a decade apart
 SHRINKAGES = (0.03, 0.1, 0.3, 1.0)  # of a phase towards all phases, in rows of a phase; chosen on generated series
 PHASE_WIDTH = 12  # a neighbor a twelfth of a season away counts exp(−1/2): the months of a year
 ROWS_AT_ONCE = 4096  # windows whose design stands in memory at once
+MANY = 500  # windows from which a step takes longer than handing it to another thread
 LEAST_SCALE = 1e-9  # a column that varies less, relative to its mean, is constant to rounding
 
 
@@ -36,9 +39,12 @@ class Linear(NamedTuple):
         parts = []
         for some in windows.chunks(ROWS_AT_ONCE):
             design = Design(some)
-            steps = [self.weight[:, h] @ design.of_step(h).T for h in windows.plan.steps]
+            steps = _for_steps(design, partial(self._of_step, design))
             parts.append(np.stack(steps, axis=-1) + self.bias[:, None])
         return np.concatenate(parts, axis=-2)
+
+    def _of_step(self, design: Design, h: int) -> Array:
+        return np.asarray(self.weight[:, h] @ design.of_step(h).T)
 
     def forecast(self, windows: Windows) -> Array:
         """The same (n, horizon) by the one, or by that of the phase of each origin."""
@@ -54,7 +60,7 @@ class Linear(NamedTuple):
 def solve(windows: Windows, targets: Array, penalties: Array) -> Linear:
     """Return the ridge regressions of `targets` (n, horizon) for each penalty; rows with a NaN target are left out."""
     design = Design(windows)
-    steps = [_ridge(design.of_step(h), targets[:, h], penalties) for h in windows.plan.steps]
+    steps = _for_steps(design, lambda h: _ridge(design.of_step(h), targets[:, h], penalties))
     return Linear(np.stack([weight for weight, _ in steps], axis=1), np.stack([bias for _, bias in steps], axis=1))
 
 
@@ -72,15 +78,26 @@ def by_phase(windows: Windows, targets: Array, whole: Linear, shrinkages: Sequen
     """
     design, phase = Design(windows), phases(windows)
     near = _nearness(windows.plan.phases)
-    steps = []
-    for h in windows.plan.steps:
+
+    def of_step(h: int) -> list[Linear]:
         seen = np.isfinite(targets[:, h])
         toward = Linear(whole.weight[0, h], whole.bias[0, h])
-        steps.append(_phase_ridges(design.of_step(h)[seen], targets[seen, h], phase[seen], near, toward, shrinkages))
+        return _phase_ridges(design.of_step(h)[seen], targets[seen, h], phase[seen], near, toward, shrinkages)
+
+    steps = _for_steps(design, of_step)
     return [
         Linear(np.stack([s[k].weight for s in steps], axis=1), np.stack([s[k].bias for s in steps], axis=1))
         for k in range(len(shrinkages))
     ]
+
+
+def _for_steps(design: Design, function: Callable[[int], Any]) -> list[Any]:
+    """What a function gives for each step ahead; in several threads, where there are many windows."""
+    steps = design.windows.plan.steps
+    if len(design.windows) < MANY:
+        return [function(h) for h in steps]
+    _ = design.shared  # made once, before all ask for it
+    return map_side_by_side(function, steps)
 
 
 def _nearness(count: int) -> Array:

@@ -118,76 +118,67 @@ def most_windows(plan: Plan, features: int) -> int:
 
 
 def fit(
-    rows: Samples,
-    levels: Sequence[float],
-    settings: NetworkSettings,
-    rng: np.random.Generator,
-    validation: Samples | None = None,
-    progress: bool = False,
-) -> Trained:
-    """Train a network on the pinball loss of all levels; it starts at the levels' quantiles of the targets."""
-    return _Training(started(rows, levels, settings, rng), rows, levels, settings, validation, progress).run(rng)
-
-
-def fit_several(
     count: int,
-    draw_rows: Callable[[], Samples],
+    draw: Callable[[], Windows],
+    base: Callable[[Windows], Array],
     levels: Sequence[float],
     settings: NetworkSettings,
     rng: np.random.Generator,
     validation: Samples | None = None,
     progress: bool = False,
 ) -> list[Trained]:
-    """Train networks as `fit` does, each on rows of its own; side by side where that gives the same numbers.
+    """Train networks on the pinball loss of all levels, each on windows that `draw` draws.
 
-    One that drops values or may stop early draws an unknown number of times from `rng`, so that the next has to wait.
+    They are trained side by side where that gives the same numbers. One that drops values or may stop early draws an
+    unknown number of times from `rng`, so that the next has to wait.
     """
-    if progress or settings.callbacks or settings.dropout:
-        return [fit(draw_rows(), levels, settings, rng, validation, progress) for _ in range(count)]
+    alone = bool(settings.callbacks or settings.dropout)
     trained: list[Trained] = []
     while len(trained) < count:
-        some = range(min(get_num_threads(), count - len(trained)))
-        trained += run_side_by_side([_prepared(draw_rows(), levels, settings, rng, validation) for _ in some])
+        trainings = []
+        for k in range(1 if alone else min(get_num_threads(), count - len(trained))):
+            windows = draw()
+            network = build(feature_count(windows.panel), len(levels), settings, rng)
+            bar = progress and k == 0  # for all: they take as long as one another
+            trainings.append(_Training(network, windows, base, levels, settings, validation, bar))
+            trainings[k] = partial(trainings[k].run, rng if alone else trainings[k].moved_past(rng))
+        trained += [trainings[0]()] if alone else run_side_by_side(trainings)
     return trained
 
 
-def _prepared(
-    rows: Samples,
-    levels: Sequence[float],
-    settings: NetworkSettings,
-    rng: np.random.Generator,
-    validation: Samples | None,
-) -> Callable[[], Trained]:
-    """Return the training of a network, and move `rng` on by what it will draw."""
-    training = _Training(started(rows, levels, settings, rng), rows, levels, settings, validation)
-    own = copy.deepcopy(rng)
-    for _ in range(training.epochs):
-        rng.permutation(len(rows.x))
-    return partial(training.run, own)
-
-
 class _Training(NamedTuple):
-    """A network at its start, and how it is to be trained."""
+    """A network that is to be trained on windows."""
 
     network: Sequential
-    rows: Samples
+    windows: Windows
+    base: Callable[[Windows], Array]
     levels: Sequence[float]
     settings: NetworkSettings
     validation: Samples | None
-    progress: bool = False
+    progress: bool
 
     @property
     def batches(self) -> int:
-        return -(-len(self.rows.x) // self.settings.batch_size)
+        """Updates of an epoch."""
+        return -(-len(self.windows) // self.settings.batch_size)
 
     @property
     def epochs(self) -> int:
+        """Passes over the windows."""
         settings = self.settings
         return max(1, min(round(settings.max_updates / self.batches), settings.max_iter or MOST_EPOCHS))
 
+    def moved_past(self, rng: np.random.Generator) -> np.random.Generator:
+        """Return a copy of `rng` for the order of windows in all epochs, and draw from it what the copy will draw."""
+        own = copy.deepcopy(rng)
+        for _ in range(self.epochs):
+            rng.permutation(len(self.windows))
+        return own
+
     def run(self, rng: np.random.Generator) -> Trained:
-        """Train it; `rng` gives the order of rows and what is dropped."""
-        rows, settings, validation = self.rows, self.settings, self.validation
+        """Train it; `rng` gives the order of windows and what is dropped."""
+        rows, settings, validation = samples(self.windows, self.base(self.windows)), self.settings, self.validation
+        self._start(rows)
         *below, head = self.network.layers
         schedule = OneCycle(settings.learning_rate_init, max(2, self.epochs * self.batches), pct_start=WARM_UP)
         history = train(
@@ -207,16 +198,13 @@ class _Training(NamedTuple):
         )
         return self.network, history
 
-
-def started(rows: Samples, levels: Sequence[float], settings: NetworkSettings, rng: np.random.Generator) -> Sequential:
-    """A network that gives the levels' quantiles of the targets."""
-    network = build(rows.x.shape[2], len(levels), settings, rng)
-    head = network.layers[-1].params
-    head["weight"][...] = 0
-    assert rows.weights is not None
-    seen = rows.y[rows.weights > 0]
-    head["bias"][...] = np.quantile(seen, levels) if len(seen) else 0
-    return network
+    def _start(self, rows: Samples) -> None:
+        """Let the network give the levels' quantiles of the targets."""
+        head = self.network.layers[-1].params
+        head["weight"][...] = 0
+        assert rows.weights is not None
+        seen = rows.y[rows.weights > 0]
+        head["bias"][...] = np.quantile(seen, self.levels) if len(seen) else 0
 
 
 class Ahead(Layer):

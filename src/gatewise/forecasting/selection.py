@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gatewise.batches import Samples
 from gatewise.errors import Array
 from gatewise.forecasting import calibration, design, linear, recurrent
 from gatewise.forecasting.combination import Method, Methods, methods_for, prior_weights
@@ -306,13 +305,12 @@ def _train_in(
     some = fold.measured(fitted.plan).thinned(MOST_VALIDATION)
     validation = recurrent.samples(some, fitted.base(some))
     training = fold.training(fitted.plan)
-    rows = partial(training_rows, fitted, training, rng)
-    trained = recurrent.fit_several(count, rows, LEARNED, settings.network, rng, validation, progress)
+    draw = partial(drawn, fitted, training, rng)
+    trained = recurrent.fit(count, draw, fitted.base, LEARNED, settings.network, rng, validation, progress)
     return [network for network, _ in trained], trained[-1][1]
 
 
-def training_rows(fitted: Fitted, windows: Windows, rng: np.random.Generator) -> Samples:
-    """Rows that a network is trained on, at a bounded number of the windows."""
+def drawn(fitted: Fitted, windows: Windows, rng: np.random.Generator) -> Windows:
+    """A bounded number of the windows, for a network to be trained on."""
     features = recurrent.feature_count(windows.panel)
-    some = windows.thinned(recurrent.most_windows(fitted.plan, features), rng.random())
-    return recurrent.samples(some, fitted.base(some))
+    return windows.thinned(recurrent.most_windows(fitted.plan, features), rng.random())

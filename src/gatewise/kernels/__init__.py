@@ -1,13 +1,14 @@
 """Compiled twins of the time loop: the same letters, the same equations, arrays in, arrays out.
 
-`find(cell)` gives the kernel of a cell or None; `recurrence` asks it for every pass. Numba is imported at the first
-use, nothing is compiled before the first call, and compiled code is kept in Numba's cache.
+`find(cell)` gives the kernel of a cell or None; `recurrence` asks it for every pass. llvmlite is imported at the first
+use, nothing is compiled before the first call, and compiled code is kept on disk.
 """
 
 from __future__ import annotations
 
 import functools
 import os
+import sys
 import time
 import warnings
 from collections.abc import Callable
@@ -19,14 +20,19 @@ from gatewise.cells.cell import PlainStep, PlainStepBackward, recurrent_gradient
 if TYPE_CHECKING:
     from gatewise.kernels.dispatch import Kernel
     from gatewise.kernels.pooling import Pools
+    from gatewise.kernels.smoothing import Recursions
     from gatewise.kernels.steps import Streams
     from gatewise.kernels.updating import Updates
 
 
 @functools.cache
 def enabled() -> bool:
-    """Whether kernels are used: yes, unless GATEWISE_KERNELS is 0 or llvmlite cannot be imported."""
-    if os.environ.get("GATEWISE_KERNELS", "1") == "0":
+    """Whether kernels are used: yes, unless GATEWISE_KERNELS is 0 or this Python cannot run them.
+
+    They need llvmlite, their own source files, and arrays that lie in memory as CPython of 64 bits has them.
+    """
+    usual = sys.implementation.name == "cpython" and sys.maxsize > 2**32 and os.path.exists(__file__)
+    if os.environ.get("GATEWISE_KERNELS", "1") == "0" or not usual:
         return False
     try:
         import llvmlite  # noqa: F401
@@ -52,13 +58,16 @@ def warm_up(done: Callable[[str], None] = lambda text: None) -> float:
         kernel = find(cell)
         if kernel:
             states, record, _ = kernel.forward(x, weights, state, None, True, True)
-            kernel.backward(x, weights, state, None, states, record, x, state)
+            kernel.backward((x, weights, state, None, states, record), x, state)
             streams(kernel, 1, 1, 1, 1, np.dtype(dtype))
         done(f"{cell.name} {dtype}")
     if enabled():
         from gatewise.kernels import crew
 
         crew.compiled()
+    for others in (pools(), updates(), recursions()):
+        if others:
+            others.prepare()
     return time.perf_counter() - started
 
 
@@ -130,6 +139,16 @@ def updates() -> Updates | None:
     from gatewise.kernels.updating import Updates
 
     return Updates()
+
+
+@functools.cache
+def recursions() -> Recursions | None:
+    """Return the compiled recursion of exponential smoothing, or None if kernels are switched off."""
+    if not enabled():
+        return None
+    from gatewise.kernels.smoothing import Recursions
+
+    return Recursions()
 
 
 @functools.cache

@@ -2,7 +2,8 @@
 
 Letters: `sizes.py`; arrays as in `forward.py`, and
 
-    dh (B, T, H)    dfinal, dinitial (S, B, H)    dx (B, T, D)    dW, dU, db, dc like W, U, b, c
+    dh (B, T, H)    dfinal, dinitial (S, B, H)    dW, dU, db, dc like W, U, b, c
+    dx (B, T, D), or (0, T, D) if nobody asks for it
     dstates (S, B, T, H), or (S, B, 0, H): what reached each state, if that is asked for
 
 Rows of a chunk are steps outside, sequences inside: row i = (t − t0)·M + m. P = G·H_p, PQ = Q·H_p.
@@ -31,6 +32,7 @@ from gatewise.kernels.equations import (
     one_gradient,
     only_with_two_phases,
     record_count,
+    state_count,
     store_lead,
     store_lead_record,
     store_p,
@@ -41,18 +43,18 @@ from gatewise.kernels.forward import prepare, views
 from gatewise.kernels.marks import stage
 from gatewise.kernels.meeting import meet_team
 from gatewise.kernels.memory import carried_memory, own_inputs, panel_memory, row_memory, sum_memory
+from gatewise.kernels.multiply import add_product, matmul
+from gatewise.kernels.prefetch import ask
 from gatewise.kernels.products import (
     ONE,
     ZERO,
     add_columns,
-    add_product,
     clear,
     copy,
     fits,
     flat,
     give_rows,
     give_steps,
-    matmul,
     pack_columns,
     scratch,
     take_rows,
@@ -73,22 +75,15 @@ def run_backward(cell, workspace, weights, inputs, kept, incoming, results, shar
     x, initial, lengths = inputs  # (B, T, D), (S, B, H), (B,) or (0,)
     states, record = kept  # (S, B, T, H), (R, B, T, H) or (0, B, T, H): then it is computed again
     dh, dfinal = incoming  # (B, T, H), (S, B, H)
-    dx, dinitial, dstates, gradients = results  # (B, T, D), (S, B, H), (S, B, T or 0, H), (dW, dU, db, dc)
+    dx, dinitial, dstates, gradients = results  # (B or 0, T, D), (S, B, H), (S, B, T or 0, H), (dW, dU, db, dc)
     part, team = share[0], views(share[1])
     n, again = sizes(cell, x, initial, part), len(record) < record_count(cell)
-    L = BYTES // x.itemsize
-    workspace[1][0] = 0
-    # W, U, b, c as in the forward pass, if needed; one more, as a member of a team that has no units needs them too.
-    packed = scratch(workspace, places(n).end + ONE if again else ZERO)
-    panels = panel_memory(workspace, n)
-    rows = row_memory(workspace, team, n, again, lead_recorded(cell), one_gradient(cell))
-    carried, sums = carried_memory(workspace, n, len(initial)), sum_memory(workspace, n, one_gradient(cell))
-    block = scratch(workspace, L * L)
+    packed, panels, rows, carried, sums, block = memory(cell, workspace, team, n, len(initial), again)
     if not fits(workspace):
         return workspace[1][0]
     if again:
         prepare(packed, weights, n)
-    pack_transposed(panels, weights, n)
+    pack_transposed(panels, weights, n, len(dx) > 0)
     clear_sums(carried, sums)
     whole, lengths = (flat(initial), flat(states), flat(record), flat(dh), flat(dstates)), flat(lengths)
     take_rows(carried.dstate, dfinal, n.b0, n.M, n.u0, n.own)
@@ -106,7 +101,8 @@ def run_backward(cell, workspace, weights, inputs, kept, incoming, results, shar
             meetings = retreat_lead(cell, meetings, rows, carried, panels, n, (t, i, lengths), team)  # …; dh through s
             retreat_state(rows, carried, panels, lengths, n, t, i)  # dstate through h_{t-1}
         accumulate(cell, rows, sums, n, (t1 - t0) * n.M)
-        give_inputs(dx, rows, panels, carried.zero, n, t0, t1)
+        if len(dx):
+            give_inputs(dx, rows, panels, carried.zero, n, t0, t1)
         meetings = meet_team(team, meetings)
     give_rows(dinitial, n.b0, n.M, n.u0, n.own, carried.dstate)
     give_sums(block, gradients, sums, n)
@@ -114,10 +110,24 @@ def run_backward(cell, workspace, weights, inputs, kept, incoming, results, shar
 
 
 @stage
-def pack_transposed(panels, weights, n):
-    """Pack the weights for the products with dp and dq."""
+def memory(cell, workspace, team, n, S, again):
+    """Scratch memory: packed weights, panels, rows of a chunk, what is carried, sums, and a block (L·L,)."""
+    L = BYTES // workspace[0].itemsize
+    workspace[1][0] = 0
+    # W, U, b, c as in the forward pass, if needed; one more, as a member of a team that has no units needs them too.
+    packed = scratch(workspace, places(n).end + ONE if again else ZERO)
+    panels = panel_memory(workspace, n)
+    rows = row_memory(workspace, team, n, again, lead_recorded(cell), one_gradient(cell))
+    carried, sums = carried_memory(workspace, n, S), sum_memory(workspace, n, one_gradient(cell))
+    return packed, panels, rows, carried, sums, scratch(workspace, L * L)
+
+
+@stage
+def pack_transposed(panels, weights, n, for_dx):
+    """Pack the weights for the products with dp, if dx is asked for, and dq."""
     W, U, _, _ = weights  # (G·H, D), (Q·H, H)
-    pack_columns(panels.W, W, ZERO, n.G, n.H, ZERO, n.D)
+    if for_dx:
+        pack_columns(panels.W, W, ZERO, n.G, n.H, ZERO, n.D)
     pack_columns(panels.U, U, ZERO, n.Q1, n.H, n.u0, n.own)
     pack_columns(panels.V, U, n.Q1 * n.H, n.Q2, n.H, n.u0, n.own)
 
@@ -193,6 +203,7 @@ def retreat(cell, rows, carried, whole, lengths, n, step, again):
             clear_gates(rows, n, r)
             copy(carried.ended, m * n.own_p, carried.dstate, m * n.own_p, n.own_p)
             continue
+        ask_step_before(cell, states, record, dh, n, row)
         for j in range(0, n.own, L):
             count, here = min(L, n.own - j), m * n.own_p + j
             if t > 0:
@@ -210,6 +221,16 @@ def retreat(cell, rows, carried, whole, lengths, n, step, again):
             if not one_gradient(cell):
                 store_q(cell, rows.dq, r * PQ + first + n.u0 + j, n.H_p, gates_q, count)
             store_state(cell, carried.dstate, here, size, dstate_prev, None)
+
+
+@stage
+def ask_step_before(cell, states, record, dh, n, row):
+    """Ask for what the step before will read of a sequence whose row is read now."""
+    stride, first = n.B * n.T * n.H, lead_recorded(cell)
+    ask(states, row - 2 * n.H, stride, state_count(cell), n.own)
+    if record.size:
+        ask(record, row - n.H + first * stride, stride, record_count(cell) - first, n.own)
+    ask(dh, row - n.H, stride, ONE, n.own)
 
 
 @stage

@@ -68,7 +68,7 @@ def _sources() -> list[Path]:
 def _folder() -> Path | None:
     """Where compiled code is kept: NUMBA_CACHE_DIR, else beside the sources, else in the user's folder."""
     given = os.environ.get("NUMBA_CACHE_DIR")
-    places = [Path(given) / "gatewise"] if given else [Path(__file__).parent / "__pycache__", _user_folder()]
+    places = [_own(Path(given))] if given else [Path(__file__).parent / "__pycache__", _own(_user_folder())]
     for place in places:
         try:
             place.mkdir(parents=True, exist_ok=True)
@@ -79,9 +79,14 @@ def _folder() -> Path | None:
     return None
 
 
+def _own(folder: Path) -> Path:
+    """A folder for this installation in one that others use too: each drops what is not made of its sources."""
+    return folder / f"gatewise-{hashlib.sha256(str(_PACKAGE).encode()).hexdigest()[:12]}"
+
+
 def _user_folder() -> Path:
     home = os.environ.get("LOCALAPPDATA" if os.name == "nt" else "XDG_CACHE_HOME")
-    return (Path(home) if home else Path.home() / ".cache") / "gatewise"
+    return Path(home) if home else Path.home() / ".cache"
 
 
 @cache

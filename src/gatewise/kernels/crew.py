@@ -35,8 +35,8 @@ from gatewise.threads import cores
 STATE, FUNCTION, ARGUMENTS, RESULT = range(4)
 ASLEEP = 8  # in a cache line of its own
 EMPTY, POSTED, BEGUN, DONE = range(4)  # states
-# Looks at the mailbox before a worker offers its core to others, and offers before it goes to sleep: about 100 µs.
-LOOKS, OFFERS = 20000, 30
+# Looks at the mailbox before a worker offers its core to others, and offers before it goes to sleep: 300 µs here.
+LOOKS, OFFERS = 20_000, 60
 # Seconds from call to call below which it is worth its while to wake a worker for a task of less than 200 µs.
 RECENT = 3e-4
 
@@ -141,7 +141,8 @@ class Worker:
 
     def __init__(self) -> None:
         self.memory = no_memory()
-        self._mail, self._bell, self._arguments = np.zeros(16, np.int64), threading.Lock(), ()
+        self._mail, self._bell = np.zeros(16, np.int64), threading.Lock()
+        self._arguments: tuple[Any, ...] = ()
         self._mail[ASLEEP] = 1
         self._bell.acquire()
         self._serve, self._post, self._finish = compiled()
@@ -153,6 +154,8 @@ class Worker:
 
     def start(self, function: Entry, arguments: tuple[Any, ...]) -> None:
         """Let the worker call an entry, unless `finish` comes first."""
+        if self._arguments:  # of a caller that was interrupted
+            self.finish()
         self._arguments = arguments  # held as long as the worker may read it
         self._mail[FUNCTION], self._mail[ARGUMENTS] = _address(function), id(arguments)
         if self._post((self._mail,)):
@@ -160,7 +163,10 @@ class Worker:
 
     def finish(self) -> int | None:
         """Return what the entry has returned; None if it has not been called, and will not be."""
+        if not self._arguments:
+            return None
         taken_back = self._finish((self._mail,))
+        self._arguments = ()
         return None if taken_back else int(self._mail[RESULT])
 
     def is_asleep(self) -> bool:

@@ -23,10 +23,12 @@ from gatewise.threads import get_num_threads, run_as_team
 # Fewer floating-point operations than this for each thread, 20 to 40 µs of work, are not worth a second one: to hand
 # work over takes 6 µs. To wake a thread for it takes another 30 to 70, which less than BRIEF is not worth.
 OPERATIONS_A_THREAD, BRIEF = 3e6, 2e7
-# A thread with fewer rows than this does as much work a row as a tile of this many would: then threads share units
-# instead, if each has enough of them for a step to outlast the meeting after it, about 0.3 µs.
-ROWS_A_THREAD = 8
-UNITS_A_THREAD = 64
+# Threads share the units of all rows, instead of rows, where a thread would have so few rows that a tile is hardly
+# filled, or where U, which each would read whole at every step, has too many bytes for its L2 cache; then more rows do
+# not make up for that either. A thread needs enough units for a step to outlast the meeting after it and what the
+# states of the others take to come, about 1 µs together. Measured with two threads.
+ROWS_A_THREAD, UNITS_A_THREAD = 3, 96
+FAR, ROWS_IF_FAR, UNITS_IF_FAR = 3 * 2**18, 16, 64
 # Elements of scratch memory that a thread keeps at the most.
 KEPT = 2**26
 
@@ -55,6 +57,8 @@ class Share(NamedTuple):
     team: Team
 
 
+Passed = tuple[Array, tuple[Array, ...], Array, Array | None, Array, Array]
+"""What a forward pass leaves: x, the weights, the initial state, lengths, states and record."""
 Call = tuple[tuple[Array, ...], Share]
 """The arrays that a loop takes, and a share."""
 
@@ -116,7 +120,7 @@ class Kernel:
         threads = _threads(operations)
         if threads < 2:
             _call(run, arrays, *_rows(B, H, dtype, 1))
-        elif _share_units(B, H, threads, operations):
+        elif _share_units(B, weights[1], threads, operations):
             team = _units(B, H, dtype, threads, (2 * S + 1) * B * padded_size(H, dtype))
             run_as_team([partial(_call, run, arrays, share) for share in team])
         else:
@@ -125,25 +129,18 @@ class Kernel:
         return states, recorded, final
 
     def backward(
-        self,
-        x: Array,
-        weights: tuple[Array, ...],
-        initial: Array,
-        lengths: Array | None,
-        states: Array,
-        record: Array,
-        dh: Array,
-        dfinal: Array,
-        watched: bool = False,
+        self, passed: Passed, dh: Array, dfinal: Array, watched: bool = False, needs_dx: bool = True
     ) -> tuple[Array, Array, tuple[Array, ...], Array]:
         """Return dx (B, T, D), the gradients of the initial state (S, B, H) and of the weights, and dstates.
 
-        dstates (S, B, T, H) is what reached each state, 0 past each length; (S, B, 0, H) unless it is `watched`.
+        dx is (0, T, D) unless it `needs_dx`. dstates (S, B, T, H) is what reached each state, 0 past each length;
+        (S, B, 0, H) unless it is `watched`.
         """
+        x, weights, initial, lengths, states, record = passed
         (B, T, D), dtype = x.shape, x.dtype
         start, dend = stacked(initial), stacked(dfinal)
         S, _, H = start.shape
-        dx, dstart = np.empty((B, T, D), dtype), np.empty((S, B, H), dtype)
+        dx, dstart = np.empty((B if needs_dx else 0, T, D), dtype), np.empty((S, B, H), dtype)
         dstates = np.zeros((S, B, T if watched else 0, H), dtype)
         inputs = (x, start, _NONE if lengths is None else lengths)
         arrays = (*weights, *inputs, stacked(states), stacked(record), dh, dend, dx, dstart, dstates)
@@ -153,13 +150,14 @@ class Kernel:
             gradients = _like(weights)
             _call(run, (*arrays, *gradients), *_rows(B, H, dtype, 1))
             return dx, dstart, gradients, dstates
-        if _share_units(B, H, threads, operations):
+        if _share_units(B, weights[1], threads, operations):
             room = B * chunk.py_func(T, B) * (2 * len(self.cell.gates) + 1) * padded_size(H, dtype)
             gradients = _like(weights)
             team = _units(B, H, dtype, threads, room)
             run_as_team([partial(_call, run, (*arrays, *gradients), share) for share in team])
             return dx, dstart, gradients, dstates
-        shares = _rows(B, H, dtype, min(threads, B))  # as many with one thread: sums differ with their order
+        # Cut alike with and without workers: in the last bits, sums differ with the pieces that they are made of.
+        shares = _rows(B, H, dtype, min(threads, B))
         sums = [_like(weights) for _ in shares]
         workers = engage(len(shares) - 1, operations / threads < BRIEF)
         _run(run, [((*arrays, *own), share) for own, share in zip(sums, shares, strict=True)], workers)
@@ -172,16 +170,14 @@ class Kernel:
 def _run(run: Entry, calls: list[Call], workers: Sequence[Worker]) -> None:
     """Do the calls at the same time, one in each of the workers, which are then released, and the others here."""
     theirs, ours = calls[1 : len(workers) + 1], [calls[0], *calls[len(workers) + 1 :]]
-    started: list[Worker] = []
     left: list[Call] = []
     try:
         for worker, (arrays, share) in zip(workers, theirs, strict=True):
             worker.start(run, _given(worker.memory, arrays, share))
-            started.append(worker)
         for call in ours:
             _call(run, *call)
     finally:
-        left = [call for worker, call in zip(started, theirs, strict=False) if not _is_done(worker, call)]
+        left = [call for worker, call in zip(workers, theirs, strict=True) if not _is_done(worker, call)]
         release(workers)
     for call in left:
         _call(run, *call)
@@ -241,13 +237,13 @@ def _share(part: Part, team: Team) -> Share:
     return Share(np.array((*part, team.size), np.int64), team)
 
 
-def _share_units(B: int, H: int, threads: int, operations: float) -> bool:
+def _share_units(B: int, U: Array, threads: int, operations: float) -> bool:
     """Whether threads do better to share the units than the batch: if it is small and the layer wide.
 
     Their work has to outlast that they are woken for it.
     """
-    few, many = B / threads < ROWS_A_THREAD, H / threads >= UNITS_A_THREAD
-    return few and many and operations >= 3 * threads * OPERATIONS_A_THREAD
+    few, many = (ROWS_IF_FAR, UNITS_IF_FAR) if U.nbytes >= FAR else (ROWS_A_THREAD, UNITS_A_THREAD)
+    return B / threads < few and U.shape[1] / threads >= many and operations >= 3 * threads * OPERATIONS_A_THREAD
 
 
 def _units(B: int, H: int, dtype: np.dtype[Any], threads: int, room: int) -> list[Share]:

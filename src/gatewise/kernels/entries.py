@@ -53,7 +53,7 @@ def entry(function: Stage, arguments: tuple[Any, ...]) -> Entry:
 
 
 def _compiled(function: Stage, arguments: tuple[Any, ...], kinds: str) -> Entry:
-    name = symbol(function.py_func, kinds)
+    name = symbol(function.py_func, f"entry {kinds}")
 
     def define(module):
         defined = ir.Function(module, ir.FunctionType(I64, [POINTER]), name)

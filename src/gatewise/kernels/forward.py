@@ -37,13 +37,13 @@ from gatewise.kernels.equations import (
 )
 from gatewise.kernels.marks import stage
 from gatewise.kernels.meeting import meet_team
+from gatewise.kernels.multiply import matmul
 from gatewise.kernels.products import (
     ONE,
     ZERO,
     fits,
     flat,
     give_rows,
-    matmul,
     pack_rows,
     pad,
     scratch,

@@ -6,7 +6,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from gatewise.kernels.marks import stage
-from gatewise.kernels.products import ZERO, packing_size, scratch
+from gatewise.kernels.multiply import packing_size
+from gatewise.kernels.products import ZERO, scratch
 from gatewise.kernels.values import Array
 from gatewise.kernels.vectors import BYTES, view
 
@@ -70,21 +71,23 @@ def panel_memory(workspace, n):
 
 
 @stage
+def team_memory(workspace, team, start, count):
+    """`count` elements that a team shares, of its memory from `start` on; scratch memory of a call on its own."""
+    _, size, shared = team
+    return view(shared, start, count) if size > 1 else scratch(workspace, count)
+
+
+@stage
 def row_memory(workspace, team, n, again, early, one):
     """Memory for the rows of a chunk; a team shares dp, dq and s. If `one`, dq is dp.
 
     early: how many values the first of two phases records.
     """
-    _, size, shared = team
     rows, P, PQ = n.M * n.steps, n.G * n.H_p, (n.Q1 + n.Q2) * n.H_p
     rows_again = rows if again else ZERO
-    dp = view(shared, ZERO, rows * P) if size > 1 else scratch(workspace, rows * P)
-    if one:
-        dq = dp
-    else:
-        dq = view(shared, rows * P, rows * PQ) if size > 1 else scratch(workspace, rows * PQ)
-    operand = rows * n.H_p if n.Q2 else ZERO
-    s = view(shared, rows * (P + PQ), operand) if size > 1 else scratch(workspace, operand)
+    dp = team_memory(workspace, team, ZERO, rows * P)
+    dq = dp if one else team_memory(workspace, team, rows * P, rows * PQ)
+    s = team_memory(workspace, team, rows * (P + PQ), rows * n.H_p if n.Q2 else ZERO)
     return Rows(
         scratch(workspace, rows * n.D),
         scratch(workspace, rows * n.H),

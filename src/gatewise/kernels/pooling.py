@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-from gatewise.errors import Array
+from gatewise.errors import FLOATS, Array
 from gatewise.kernels.entries import INTEGER, Entry, entry, flat_array
 from gatewise.kernels.marks import routine, stage
 from gatewise.kernels.values import Number, current
@@ -30,6 +30,11 @@ _MARGIN = 1
 
 class Pools:
     """The passes, called with arrays as the module has them."""
+
+    def prepare(self) -> None:
+        """Compile them for both dtypes."""
+        for dtype in FLOATS:
+            _forward(dtype), _backward(dtype)
 
     def forward(self, x: Array, lengths: Array, layout: Array, y: Array, highest: Array) -> None:
         """Fill y and highest."""

@@ -1,7 +1,7 @@
 """A matrix times one vector, the matrix as it lies in a layer: sums along its rows, nothing packed ahead.
 
 Lanes hold parts of a row's sum, which are added up once the row is through. So the order of the sums is not that of
-`products.matmul`, and results differ in the last bits.
+`multiply.matmul`, and results differ in the last bits.
 """
 
 # mypy: disable-error-code="no-untyped-def, no-untyped-call"

@@ -101,6 +101,6 @@ class Slot:
         """Let the variable have another value."""
         value = dynamic(value)
         if not alike(value, self._like):
-            raise TypeError(f"{self._name} changes from {self._like} to {value} within a loop")
+            raise TypeError(f"{self._name} changes from {self._like!r} to {value!r} within a loop; need one kind")
         for place, leaf in zip(self._places, leaves(value), strict=True):
             current().store(leaf, place)

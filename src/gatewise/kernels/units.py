@@ -1,7 +1,7 @@
 """Units of compiled code: each one function, made when first asked for, kept in the cache, and linked by name.
 
 A routine (`marks.py`) is a unit for each kind of arguments, and serves every loop that calls it. A loop is one for each
-cell and dtype. Threads take turns in making them.
+cell and dtype. Threads take turns in making them: `lock`.
 """
 
 # mypy: disable-error-code="no-untyped-def, no-untyped-call"
@@ -76,9 +76,22 @@ def call_routine(routine: Any, arguments: tuple[Any, ...]) -> Any:
 def obtain(name: str, define: Callable[[Any], None]) -> Unit:
     """Return a unit: of this process, of the cache, or made of what `define` adds to a module."""
     if name not in _units:
-        found = None if name.startswith("~") else cache.read(name)
-        _units[name] = Unit(*found) if found else _make(name, define)
+        _units[name] = _kept(name) or _make(name, define)
     return _units[name]
+
+
+def _kept(name: str) -> Unit | None:
+    """A unit of the cache, if all the units that it calls are there too."""
+    found = None if name.startswith("~") else cache.read(name)
+    if found is None:
+        return None
+    code, calls = found
+    for called in calls:
+        unit = _units.get(called) or _kept(called)
+        if unit is None:
+            return None
+        _units[called] = unit
+    return Unit(code, calls)
 
 
 def link(name: str) -> int:
@@ -88,17 +101,11 @@ def link(name: str) -> int:
 
 
 def _link(name: str) -> None:
-    if name in _linked:
-        return
-    unit = _units.get(name) or obtain(name, _missing)
-    for called in unit.calls:
-        _link(called)
-    machine.load(unit.code)
-    _linked.add(name)
-
-
-def _missing(module: Any) -> None:
-    raise RuntimeError(f"compiled code of {module.name} is missing")
+    if name not in _linked:
+        for called in _units[name].calls:
+            _link(called)
+        machine.load(_units[name].code)
+        _linked.add(name)
 
 
 def _make(name: str, define: Callable[[Any], None]) -> Unit:

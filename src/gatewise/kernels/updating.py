@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from gatewise.errors import Array
+from gatewise.errors import FLOATS, Array
 from gatewise.kernels import functions  # noqa: F401  the square root of a Vector
 from gatewise.kernels.entries import INTEGER, Entry, entry, flat_array
 from gatewise.kernels.marks import routine
@@ -33,6 +33,11 @@ FACTORS = (
 
 class Updates:
     """The updates, called with arrays as the module has them and numbers by name."""
+
+    def prepare(self) -> None:
+        """Compile them for both dtypes."""
+        for dtype in FLOATS:
+            _adam(dtype)
 
     def adam(self, param: Array, grad: Array, mean: Array, square: Array, **factors: float) -> None:
         """Update param, mean and square in place."""

@@ -53,6 +53,9 @@ class Number:
     def __init__(self, value: Any) -> None:
         self.ir = value
 
+    def __repr__(self) -> str:
+        return f"some {self.ir.type}"
+
     def __bool__(self) -> bool:
         raise TypeError("this number is not known before the loop runs")
 

@@ -129,6 +129,25 @@ def lane_mask(count: Any, lanes: int):
     return builder.icmp_signed("<", lane, splat(builder, builder.trunc(integer(count), I32), lanes))
 
 
+def _by_lanes(count: Any, lanes: int, act: Callable[[Any], Any]) -> None:
+    """Let `act(mask)` store the lanes that are meant.
+
+    Where a mask is no register of its own, as with AVX-512, its stores are slow, or made lane by lane: whole Vectors
+    have a branch without.
+    """
+    if count is None:
+        act(None)
+    elif BYTES == 64:
+        act(lane_mask(count, lanes))
+    else:
+        builder = current()
+        with builder.if_else(builder.icmp_signed(">=", integer(count), integer(lanes))) as (whole, part):
+            with whole:
+                act(None)
+            with part:
+                act(lane_mask(count, lanes))
+
+
 def view(array: Array, start: Any, count: Any) -> Array:
     """`count` elements of a contiguous array from `start` on, flat."""
     return Array(pointer_to(array, start), (count,))
@@ -147,7 +166,8 @@ def load(array: Array, index: Any, count: Any) -> Vector:
 def store(array: Array, index: Any, value: Any, count: Any) -> None:
     """Write the first `count` lanes of a Vector to array[index : index + count]; all if count is None."""
     vec = vector_type(array)
-    emit_store(array, index, lifted(value, vec), lane_mask(count, vec.count))
+    lanes = lifted(value, vec)
+    _by_lanes(count, vec.count, lambda mask: emit_store(array, index, lanes, mask))
 
 
 def load_several(number: int) -> Callable[..., tuple[Vector, ...]]:
@@ -168,11 +188,16 @@ def store_several(number: int, whole: bool = False) -> Callable[..., None]:
 
     def store_tuple(array: Array, index: Any, stride: Any, values: Any, count: Any) -> None:
         vec = vector_type(array)
-        mask = lane_mask(count, vec.count)
-        for n in range(number):
-            value = lifted(values[n], vec)
-            if whole:
-                value = current().select(mask, value, constant(vec, 0.0))
-            emit_store(array, index + stride * n, value, None if whole else mask)
+        lanes = [lifted(values[n], vec) for n in range(number)]
+        places = [index + stride * n for n in range(number)]
+
+        def write(mask: Any) -> None:
+            for place, value in zip(places, lanes, strict=True):
+                if whole and mask is not None:
+                    emit_store(array, place, current().select(mask, value, constant(vec, 0.0)), None)
+                else:
+                    emit_store(array, place, value, mask)
+
+        _by_lanes(count, vec.count, write)
 
     return store_tuple

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -94,8 +95,7 @@ class Dense(Layer):
         With `lengths` (batch,), x is (batch, time, input_size) and the output is 0 past each length.
         Returns y (batch, ..., output_size), None (no state) and the tape.
         """
-        axes = [f"axis {i}" for i in range(max(1, getattr(x, "ndim", 2) - 1))]
-        check_array("x", x, (*axes, self.input_size), self.dtype)
+        check_array("x", x, (*_axes(max(1, getattr(x, "ndim", 2) - 1)), self.input_size), self.dtype)
         lengths = checked_steps(x, lengths)
         x, W = blank(x, lengths), self.params["weight"].copy()
         a = x @ W.T
@@ -108,10 +108,10 @@ class Dense(Layer):
     def learning_forward(  # noqa: D102
         self, x: Array, lengths: Array | None, rng: np.random.Generator
     ) -> tuple[Array, tuple[Array, Array, Array | None]]:
-        a = x.reshape(-1, self.input_size) @ self.params["weight"].T
+        a = x @ self.params["weight"].T
         if self.bias:
             a += self.params["bias"]
-        y = blank(self._function.value(a).reshape(*x.shape[:-1], self.output_size), lengths)
+        y = blank(self._function.value(a), lengths)
         return y, (x, y, lengths)
 
     def learning_backward(  # noqa: D102
@@ -123,14 +123,14 @@ class Dense(Layer):
         grads = {"weight": rows.T @ x.reshape(-1, self.input_size)}
         if self.bias:
             grads["bias"] = rows.sum(axis=0)
-        return (rows @ self.params["weight"]).reshape(x.shape) if needs_dx else None, grads
+        return da @ self.params["weight"] if needs_dx else None, grads
 
     def backward(self, tape: DenseTape, dy: Array, dstate: Any = None) -> tuple[Array, None, dict[str, Array]]:
         """Return dx, None (no state) and the gradients of `params`; dy has the shape of y."""
         check_tape(tape, DenseTape, self)
         x, y, W, lengths, _ = tape
         dy = blank(check_array("dy", dy, y.shape, self.dtype), lengths)
-        da = dy * self._function.slope(y)
+        da = dy if self.activation is None else dy * self._function.slope(y)
         rows = da.reshape(-1, self.output_size)
         grads = {"weight": rows.T @ x.reshape(-1, self.input_size)}
         if self.bias:
@@ -140,3 +140,9 @@ class Dense(Layer):
     @property
     def _function(self) -> Activation:
         return ACTIVATIONS[self.activation or "identity"]
+
+
+@cache
+def _axes(count: int) -> tuple[str, ...]:
+    """Names of the axes before the last."""
+    return tuple(f"axis {i}" for i in range(count))

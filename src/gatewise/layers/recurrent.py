@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -36,7 +35,7 @@ class Convertible(Recurrent):
     """A recurrent layer with weights from and to the layouts of `gatewise.layouts`, where one has the cell."""
 
     @classmethod
-    def from_weights(cls, weights: Mapping[str, Array], layout: str, **hints: Any) -> Self:
+    def from_weights(cls, weights: Any, layout: str, **hints: Any) -> Self:
         """Build a layer from another system's arrays; see `gatewise.convert` for the layouts and hints.
 
         Examples
@@ -52,7 +51,7 @@ class Convertible(Recurrent):
         layer.params.update(params)
         return layer
 
-    def to_weights(self, layout: str, **hints: Any) -> dict[str, Array]:
+    def to_weights(self, layout: str, **hints: Any) -> dict[str, Any]:
         """Return copies of the weights in another system's layout and letters; see `gatewise.convert`."""
         return layouts.from_params(self.params, layout, cell=self.kind, options=self.config(), **hints)
 

@@ -180,8 +180,8 @@ class Recurrent(RecurrentWeights):
         if tape.columns:
             return super().learning_backward(tape, dy, needs_dx)
         dfinal = self._checked_state(None, len(dy))
-        dx, _, grads, _ = self._carried_back(tape, dy, dfinal, keep_dstates=False)
-        return dx, grads
+        dx, _, grads, _ = self._carried_back(tape, dy, dfinal, keep_dstates=False, needs_dx=needs_dx)
+        return dx if needs_dx else None, grads
 
     def _started(self, x: Array, state: Any, lengths: Any) -> tuple[Array, State, Array | None]:
         """Check the arguments of a pass; return x with 0 past each length, the initial state and the lengths."""
@@ -273,12 +273,13 @@ class Recurrent(RecurrentWeights):
         return self._carried_back(tape, *self._checked_gradients(tape, dy, dstate), keep_dstates)
 
     def _carried_back(
-        self, tape: RecurrentTape, dy: Array, dfinal: State, keep_dstates: bool
+        self, tape: RecurrentTape, dy: Array, dfinal: State, keep_dstates: bool, needs_dx: bool = True
     ) -> tuple[Array, Any, dict[str, Array], tuple[Pass, ...]]:
         passes: list[Pass] = []
         runs = tape.runs
         for layer in reversed(range(self.num_layers)):
-            dx, of_layer = self._backward_layer(layer, runs, tape.lengths, dy, dfinal, keep_dstates)
+            needed = needs_dx or layer > 0
+            dx, of_layer = self._backward_layer(layer, runs, tape.lengths, dy, dfinal, keep_dstates, needed)
             dy = masked(dx, tape.masks[layer])
             passes = of_layer + passes
         dstate = self._pack(stack_states([p.dinitial for p in passes]))
@@ -315,23 +316,23 @@ class Recurrent(RecurrentWeights):
         dy: Array,
         dfinal: State,
         keep_dstates: bool,
+        needs_dx: bool,
     ) -> tuple[Array, list[Pass]]:
         """Return the gradient of what one layer reads, and its pass in each direction."""
         dxs, passes = [], []
         for k in range(self.directions):
             dh, index = of_direction(dy, k, self.directions), layer * self.directions + k
             dx, passed = recurrence.backward_pass(
-                runs[index], in_order(dh, k, lengths), nth(dfinal, index), keep_dstates=keep_dstates
+                runs[index], in_order(dh, k, lengths), nth(dfinal, index), keep_dstates=keep_dstates, needs_dx=needs_dx
             )
-            dxs.append(in_order(dx, k, lengths))
+            dxs.append(in_order(dx, k, lengths) if needs_dx else dx)
             passes.append(passed)
         return sum(dxs[1:], start=dxs[0]), passes
 
     def _named_gradients(self, gradients: list[Weights]) -> dict[str, Array]:
-        grads: dict[str, Array] = {}
-        for index, weights in enumerate(gradients):
-            grads |= zip(parameter_names(*divmod(index, self.directions)), weights, strict=True)
-        return {name: grads[name] for name in self.params}
+        names = (name for k in range(len(gradients)) for name in parameter_names(*divmod(k, self.directions)))
+        pairs = zip(names, (gradient for weights in gradients for gradient in weights), strict=True)
+        return {name: gradient for name, gradient in pairs if name in self.params}
 
     def _dropout_masks(self, rng: np.random.Generator | None, rows: tuple[int, ...]) -> Masks:
         """One for the input of each layer, all of the same output size; None for that of the first."""

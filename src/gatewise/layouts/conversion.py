@@ -13,19 +13,26 @@ from gatewise.layouts.table import find
 from gatewise.layouts.writing import write
 
 
-def convert(weights: Mapping[str, Array], source: str, target: str, **hints: Any) -> dict[str, Any]:
+def convert(weights: Any, source: str, target: str, **hints: Any) -> dict[str, Any]:
     """Convert weights from one system's names, order and orientation into another's.
 
-    Exact: arrays are reordered, transposed and, where the update gates mean opposite things, negated. Only
-    where the target has one bias for our two are these added.
+    Exact: arrays are reordered, transposed and, where the update gates mean opposite things, negated. Only where the
+    target has one bias for our two are these added.
 
     Parameters
     ----------
-    weights : mapping of str to ndarray
-        Arrays under the source's own keys, all float32 or all float64. With D inputs and H units:
+    weights : mapping of str to ndarray, str or path
+        Arrays under the source's own keys, all float32 or all float64, or a file of them (.npz, .safetensors, .keras,
+        .h5). With D inputs, H units and G gates:
 
         - ``torch``: ``weight_ih_l0`` (G·H, D), ``weight_hh_l0`` (G·H, H) and perhaps ``bias_ih_l0`` and
           ``bias_hh_l0`` (G·H,); further layers and directions as in PyTorch. `params` of a layer are this.
+        - ``keras``: ``kernel`` (D, G·H), ``recurrent_kernel`` (H, G·H), perhaps ``bias`` (G·H,), of a GRU with
+          reset="after" (2, G·H).
+        - ``onnx``: ``W`` (directions, G·H, D), ``R`` (directions, G·H, H), perhaps ``B`` (directions, 2·G·H).
+        - ``flax``, ``nnx``: nested dicts, as ``{"ir": {"kernel": (D, H), "bias": (H,)}, …}``.
+        - ``haiku``: ``w_i`` (D, 3H), ``w_h`` (H, 3H), ``b`` (3H,) of a GRU; ``w`` (D + H, 4H), ``b`` (4H,) of an LSTM.
+        - ``haste``: ``kernel``, ``recurrent_kernel``, ``bias``, of a GRU ``recurrent_bias``.
         - ``packed``: ``Wx`` (D, 3H), ``Wh`` (H, 3H), perhaps ``b`` (3H,); columns z, r, candidate; z writes.
         - ``columns``: ``W, W_r, W_z`` (H, D), ``U, U_r, U_z`` (H, H); no bias; z keeps.
         - ``rows``: ``Uz, Ur, Uh`` (D, H) on the input, ``Wz, Wr, Wh`` (H, H) on the state, ``bz, br, bh``
@@ -33,31 +40,36 @@ def convert(weights: Mapping[str, Array], source: str, target: str, **hints: Any
         - ``elman``: ``Wx`` (D, H), ``Wh`` (H, H), ``b`` (H,); tanh.
         - ``joined``: ``W_z, W_r, W_g`` (H, D + H), ``b_z, b_r, b_g`` (H,); z keeps.
 
-        The GRUs but PyTorch's have reset="before". Biases may come as (H,) or (1, H).
-    source, target : {"torch", "packed", "columns", "rows", "elman", "joined"}
-        The layouts.
+        Orders of gates, and how several layers and directions are named, stand in docs/rosetta.md. Nested dicts may
+        also come flat, with "/" or "." in their keys, and within other dicts. Biases may come as (H,) or (1, H).
+    source, target : str
+        One of these names.
     **hints
-        What the arrays do not say. ``reset`` ("after" unless given) and ``nonlinearity`` ("tanh") for
-        ``torch``; ``cell`` ("gru", "lstm", "rnn") where the shapes leave it open; ``prefix`` to take only the
-        keys of `weights` that begin with it, and without it; ``num_layers``, ``bidirectional``, ``bias`` to have
-        them checked; ``gradients=True`` if the arrays are gradients: these convert as weights do, except that
-        the gradient of a bias b + c is that of either.
+        What the arrays do not say. ``reset``, where it is open ("after" unless given, "before" for ``onnx``);
+        ``nonlinearity`` of an Elman network ("tanh"); ``cell`` ("gru", "lstm", "rnn") where the shapes leave it open;
+        ``prefix`` to take only the keys of `weights` that begin with it, and without it; ``num_layers``,
+        ``bidirectional``, ``bias`` to have them checked; ``gradients=True`` if the arrays are gradients: these convert
+        as weights do, except that the gradient of a bias b + c is that of either.
 
     Returns
     -------
     dict of str to ndarray
-        New arrays, of the same dtype, under the target's keys.
+        New arrays, of the same dtype, under the target's keys; for ``flax``, ``nnx`` and several layers or directions
+        of ``keras``, ``onnx``, ``haiku`` and ``haste`` in nested dicts.
 
     Raises
     ------
     GatewiseError
-        If a name is unknown, an array is missing, unknown, of a wrong shape or dtype, or the target cannot
-        express the network: another cell, reset or nonlinearity, more layers or directions, biases.
+        If a name is unknown, an array is missing, unknown, of a wrong shape or dtype, or the target cannot express the
+        network: another cell, reset or nonlinearity, more layers or directions, biases. If a framework's GRU with
+        reset="before" is to be ``torch``, which PyTorch would compute otherwise, and no hint `reset` says that this is
+        known. If a file cannot be read.
 
     Notes
     -----
-    An update gate that writes is turned by σ(−a) = 1 − σ(a). Layout ``torch`` with reset="before" is our own
-    form of a network that PyTorch itself cannot run. Sources: docs/hand-written.md.
+    An update gate that writes is turned by σ(−a) = 1 − σ(a). What Haiku adds to the forget gate in its code becomes the
+    second bias of that gate. Layout ``torch`` with reset="before" is our own form of a network that PyTorch itself
+    cannot run. Sources: docs/rosetta.md, docs/hand-written.md.
 
     Examples
     --------
@@ -69,6 +81,8 @@ def convert(weights: Mapping[str, Array], source: str, target: str, **hints: Any
     ((3, 4), (4, 4), (1, 4))
     >>> bool((rows["Uz"] == packed["Wx"][:, :4]).all())
     True
+    >>> {name: array.shape for name, array in gw.convert(gw.GRU(3, 4, rng=0).params, "torch", "keras").items()}
+    {'kernel': (3, 12), 'recurrent_kernel': (4, 12), 'bias': (2, 12)}
     """
     check_hints(hints)
     cell = hints.get("cell") or deduce_cell(unprefixed(weights, hints), source)
@@ -90,9 +104,7 @@ def _check_computed(network: Network, target: Layout, hints: Mapping[str, Any]) 
             )
 
 
-def to_params(
-    weights: Mapping[str, Array], layout: str, *, cell: str, **hints: Any
-) -> tuple[dict[str, Array], dict[str, Any]]:
+def to_params(weights: Any, layout: str, *, cell: str, **hints: Any) -> tuple[dict[str, Array], dict[str, Any]]:
     """Convert weights into `params` of a layer and the constructor arguments of that layer.
 
     Parameters

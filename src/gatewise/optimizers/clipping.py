@@ -64,7 +64,7 @@ def _squares(grads: Mapping[str, Array]) -> float:
     if sum(grad.size for grad in grads.values()) > MOST_PACKED:
         return sum(float(np.sum(np.square(grad, dtype=np.float64))) for grad in grads.values())
     every = np.concatenate([*grads.values(), _NOTHING], axis=None, dtype=np.float64)
-    return float(every @ every)
+    return float(np.sum(np.square(every, out=every)))
 
 
 _NOTHING = np.empty(0)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gatewise import kernels
 from gatewise.errors import Array
 
 LEAST = 1e-6  # of the unit of a series: what a level or a factor is divided by, at least
@@ -46,8 +47,7 @@ def steps(y: Array, season: Array, p: Parameters, multiplicative: bool) -> Itera
         The first indices, of row 0 on.
     """
     level, slope, indices = p.level, p.slope, [one[:, None] for one in season]
-    trended = bool(p.beta.any() or p.slope.any())
-    moving = bool(p.gamma.any())
+    trended, moving = _flags(p)
     gaps: Array = ~np.isfinite(y)
     gappy = np.any(gaps, axis=1)
     for t, values in enumerate(y):
@@ -69,8 +69,16 @@ def steps(y: Array, season: Array, p: Parameters, multiplicative: bool) -> Itera
         yield States(error, level, slope, indices[k])
 
 
+def _flags(p: Parameters) -> tuple[bool, bool]:
+    """Whether there is a trend, and whether the season moves."""
+    return bool(p.beta.any() or p.slope.any()), bool(p.gamma.any())
+
+
 def errors(y: Array, season: Array, p: Parameters, multiplicative: bool) -> Array:
     """Return the one-step errors (time, series, candidates); 0 in gaps."""
+    compiled = kernels.recursions()
+    if compiled:
+        return compiled.errors(y, season, p, (*_flags(p), multiplicative), LEAST)
     result = np.empty((len(y), *p.alpha.shape))
     with np.errstate(over="ignore", invalid="ignore"):
         for row, states in zip(result, steps(y, season, p, multiplicative), strict=True):
@@ -80,6 +88,9 @@ def errors(y: Array, season: Array, p: Parameters, multiplicative: bool) -> Arra
 
 def states(y: Array, season: Array, p: Parameters, multiplicative: bool) -> Array:
     """Return level, slope and index (3, time, series) after each row, of one candidate."""
+    compiled = kernels.recursions()
+    if compiled:
+        return compiled.states(y, season, p, (*_flags(p), multiplicative), LEAST)
     result = np.empty((3, *y.shape))
     with np.errstate(over="ignore", invalid="ignore"):
         for t, after in enumerate(steps(y, season, p, multiplicative)):

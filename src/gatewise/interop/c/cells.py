@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 from gatewise.cells import Cell
 from gatewise.errors import GatewiseValueError
-from gatewise.interop.c.expressions import Names, Writer, in_order
-from gatewise.interop.c.symbols import Recorder, Symbol, traced
+from gatewise.interop.c.expressions import Names, Writer
+from gatewise.interop.symbols import Recorder, Symbol, in_order, traced
 
 SHORT = {"hidden": "h", "cell": "c"}
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gatewise.errors import GatewiseValueError, check_choice, check_number
+from gatewise.files import write_whole
 from gatewise.interop.c.expressions import RESERVED
 from gatewise.interop.c.fitted import add_estimator, check_kind, described, is_fitted_estimator, labels_of
 from gatewise.interop.c.layers import add_layer
@@ -62,9 +63,9 @@ def to_c(
     Parameters
     ----------
     model : Layer, or a fitted RecurrentClassifier or RecurrentRegressor
-        What to write: recurrent layers, cells of your own included, `Dense`, `Embedding`, `Last`, `Pool`, `Dropout` and
-        `Noise` (which do nothing), and `Sequential` and `Parallel` of them. Estimators read values in the units of X,
-        NaN where one is missing, and give probabilities, or predictions in the unit of y.
+        What to write: recurrent layers, cells of your own included, `Dense`, `Embedding`, `Softmax`, `Last`, `Pool`,
+        `Dropout` and `Noise` (which do nothing), and `Sequential` and `Parallel` of them. Estimators read values in the
+        units of X, NaN where one is missing, and give probabilities, or predictions in the unit of y.
     path : str or path
         The file, which is replaced.
     name : str, optional
@@ -109,10 +110,7 @@ def to_c(
         check_number("max_steps", max_steps, 1, 2**24, integer=True)
     source, loss = source_of(model, name or _plain(Path(path).stem), weights, max_steps)
     text = source.text()
-    try:
-        Path(path).write_text(text, encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise GatewiseValueError(f"cannot write {path}: {error.strerror or error}.") from error
+    write_whole(path, text.encode())
     program = source.program
     sizes = (source.x.size, source.y.size, program.weight_bytes, program.state_bytes)
     return CExport(Path(path), program.name, *sizes, loss)

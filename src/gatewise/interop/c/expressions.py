@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from gatewise.interop.c.symbols import Symbol
+from gatewise.interop.symbols import Symbol, in_order
 
 INFIX = {"*": 6, "/": 6, "+": 5, "-": 5, ">": 4, "<": 4, ">=": 4, "<=": 4, "==": 3, "!=": 3, "&&": 2, "||": 1}
 PREFIX, ATOM, CHOICE = 7, 8, 0
@@ -109,17 +109,3 @@ def _uses(results: Iterable[Symbol]) -> Counter[Symbol]:
     for symbol in in_order(results):
         uses.update(symbol.operands)
     return uses
-
-
-def in_order(results: Iterable[Symbol]) -> list[Symbol]:
-    """Return all values that `results` are made of, each after its operands."""
-    done: dict[Symbol, None] = {}
-    waiting = [(symbol, False) for symbol in reversed(list(results))]
-    while waiting:
-        symbol, ready = waiting.pop()
-        if ready:
-            done[symbol] = None
-        elif symbol not in done:
-            waiting.append((symbol, True))
-            waiting.extend((operand, False) for operand in reversed(symbol.operands))
-    return list(done)

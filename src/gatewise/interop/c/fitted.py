@@ -8,12 +8,9 @@ import numpy as np
 
 from gatewise.errors import GatewiseTypeError, GatewiseValueError
 from gatewise.interop.c.expressions import literal
-from gatewise.interop.c.layers import add_layer
+from gatewise.interop.c.layers import add_layer, add_softmax
 from gatewise.interop.c.program import Program, Value
 from gatewise.layers import Parallel
-
-LIMIT = 10.0
-"""Standardized inputs are cut off at so many standard deviations, as in `gatewise.estimators.sequences`."""
 
 
 def is_fitted_estimator(model: Any) -> bool:
@@ -74,6 +71,8 @@ def _check(estimator: Any) -> None:
 
 def _inputs(program: Program, inputs: Any, x: Value) -> Value:
     """Standardized values, gaps filled with the last one seen; where the fit had gaps, said, and since when."""
+    from gatewise.estimators.sequences import LIMIT
+
     channels, gaps = len(inputs.mean), np.flatnonzero(inputs.gaps)
     mean = program.table("mean", inputs.mean, "mean of each channel", "double")
     scale = program.table("scale", inputs.scale, "spread of each channel", "double")
@@ -105,14 +104,9 @@ def _inputs(program: Program, inputs: Any, x: Value) -> Value:
 def _classes(program: Program, outputs: list[Value]) -> Value:
     """The mean of the networks' probabilities."""
     size = outputs[0].size
-    y = program.work("probabilities", size, "probability of each class")
-    program.functions.add("softmax")
-    result = Value(y, size, timeless=outputs[0].timeless)
-    share = literal(1 / len(outputs), program.real)
-    lines = [f"/* the mean of the probabilities of {len(outputs)} network(s) */"]
-    lines.append(f"for (j = 0; j < {size}; ++j)\n    {y}[j] = {literal(0, program.real)};")
-    lines += [f"{program.name}_softmax({size}, {share}, {output.place}, {y});" for output in outputs]
-    program.write(result, lines)
+    result = outputs[0]._replace(place=program.work("probabilities", size, "probability of each class"))
+    note = f"the mean of the probabilities of {len(outputs)} network(s)"
+    program.write(result, [add_softmax(program, outputs, result, note)])
     return result
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,10 +10,10 @@ import numpy as np
 from gatewise.activations import ACTIVATIONS
 from gatewise.errors import GatewiseTypeError, GatewiseValueError
 from gatewise.interop.c.cells import SHORT
-from gatewise.interop.c.expressions import Names, Writer
+from gatewise.interop.c.expressions import Names, Writer, literal
 from gatewise.interop.c.program import Program, Quantized, Value
-from gatewise.interop.c.symbols import Recorder
-from gatewise.layers import Dense, Dropout, Embedding, Last, Layer, Noise, Parallel, Pool, Sequential
+from gatewise.interop.symbols import Recorder
+from gatewise.layers import Dense, Dropout, Embedding, Last, Layer, Noise, Parallel, Pool, Reverse, Sequential, Softmax
 from gatewise.layers.stack import Recurrent
 
 Add = Callable[[Program, Any, Value, str], Value]
@@ -34,8 +34,8 @@ def add_layer(program: Program, layer: Layer, value: Value, place: str = "") -> 
             _check_input(layer, value, place)
             return add(program, layer, value, place)
     raise GatewiseTypeError(
-        f"{_named(layer, place)} cannot be written as C; need recurrent layers, Dense, Embedding, Dropout, Noise, Last "
-        f"and Pool, and Sequential and Parallel of them."
+        f"{_named(layer, place)} cannot be written as C; need recurrent layers, Dense, Embedding, Dropout, Noise, "
+        f"Softmax, Last and Pool, and Sequential and Parallel of them."
     )
 
 
@@ -94,7 +94,7 @@ def _one_layer(program: Program, layer: Recurrent, part: int, value: Value, note
     W, U, b, c = layer._weights(part, 0, copy=False)
     updates = program.update(cell, H)
     states = [program.keep(f"{SHORT.get(state, state)}{n}", H, f"{note}: {cell.title(state)}") for state in cell.states]
-    p = program.shared("p", len(b), "p = W x + b of one layer")
+    p = program.shared("p", program.room(len(b)), "p = W x + b of one layer")
     lines = [
         f"/* {note}: {value.size} inputs, {H} units */",
         program.affine((f"W{n}", f"b{n}"), W, b, value.place, p, note),
@@ -104,6 +104,7 @@ def _one_layer(program: Program, layer: Recurrent, part: int, value: Value, note
     for phase, update in zip(cell.phases, updates, strict=True):
         rows = slice(first * H, (first + phase.products) * H)
         if phase.products:
+            program.shared("q", first * H + program.room(phase.products * H), "q = U h + c of one layer")
             lines.append(program.affine((f"U{n}", f"c{n}"), U[rows], c[rows], operand, _at(q, first * H), note))
         first += phase.products
         read = [p, q] if cell.recurrent else [p]
@@ -119,7 +120,7 @@ def _one_layer(program: Program, layer: Recurrent, part: int, value: Value, note
 def _dense(program: Program, layer: Dense, value: Value, place: str) -> Value:
     note, N, n = _note(layer, place), layer.output_size, program.next_number()
     W, b = layer.params["weight"], layer.params.get("bias", np.zeros(N, layer.dtype))
-    y = program.work(f"y{n}", N, f"{note}: output")
+    y = program.work(f"y{n}", program.room(N), f"{note}: output")
     lines = [f"/* {note}: {layer.input_size} inputs, {N} outputs */"]
     lines.append(program.affine((f"W{n}", f"b{n}"), W, b, value.place, y, note))
     if layer.activation is not None:
@@ -155,6 +156,27 @@ def _embedding(program: Program, layer: Embedding, value: Value, place: str) -> 
 def _same(program: Program, layer: Layer, value: Value, place: str) -> Value:
     """Dropout and noise, which act in training only."""
     return value
+
+
+def _softmax(program: Program, layer: Softmax, value: Value, place: str) -> Value:
+    result = value._replace(place=program.work("softmax", value.size, f"{_note(layer, place)}: output"))
+    program.write(value, [add_softmax(program, [value], result, f"{_note(layer, place)} of {value.size}")])
+    return result
+
+
+def add_softmax(program: Program, values: Sequence[Value], result: Value, note: str) -> str:
+    """Return the lines that make the mean of the softmax of some values."""
+    program.functions.add("softmax")
+    share, zero = literal(1 / len(values), program.real), literal(0, program.real)
+    lines = [f"/* {note} */", _loop(result.size, f"{result.place}[j] = {zero};")]
+    lines += [f"{program.name}_softmax({result.size}, {share}, {value.place}, {result.place});" for value in values]
+    return "\n".join(lines)
+
+
+def _reverse(program: Program, layer: Reverse, value: Value, place: str) -> Value:
+    raise GatewiseValueError(
+        f"{_named(layer, place)} cannot be written as C, which runs as data come: a stream has no end to begin from."
+    )
 
 
 def _last(program: Program, layer: Last, value: Value, place: str) -> Value:
@@ -255,6 +277,8 @@ KINDS: tuple[tuple[type[Layer], Add], ...] = (
     (Embedding, _embedding),
     (Dropout, _same),
     (Noise, _same),
+    (Softmax, _softmax),
+    (Reverse, _reverse),
     (Last, _last),
     (Pool, _pool),
 )

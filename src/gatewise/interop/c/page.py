@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gatewise.errors import GatewiseValueError, check_choice, check_number
+from gatewise.errors import check_choice, check_number
+from gatewise.files import write_whole
 from gatewise.interop.c import templates
 from gatewise.interop.c.compilers import compile_c, wasm_compiler
 from gatewise.interop.c.export import WEIGHTS, source_of
@@ -91,10 +92,7 @@ def to_html(
     source, loss = source_of(model, "model", weights, max_steps)
     wasm = _wasm(source, compiler)
     text = _page(source, model, wasm, title or Path(path).stem, loss)
-    try:
-        Path(path).write_text(text, encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise GatewiseValueError(f"cannot write {path}: {error.strerror or error}.") from error
+    write_whole(path, text.encode())
     return HtmlExport(Path(path), source.x.size, source.y.size, len(wasm), loss)
 
 

@@ -173,21 +173,36 @@ class Program:
         return name
 
     def affine(self, letters: tuple[str, str], matrix: Array, bias: Array, x: str, y: str, note: str) -> str:
-        """Return the line that makes y = W x + b, W (rows, columns); its tables are called by the two letters."""
+        """Return the line that makes y = W x + b, W (rows, columns); its tables are called by the two letters.
+
+        It writes `room(rows)` numbers to y.
+        """
         rows, columns = matrix.shape
-        b = self.table(letters[1], bias, f"{note}: {letters[1]} ({rows})")
         title = f"{note}: {letters[0]} ({rows}, {columns})"
-        if not self.int8:
-            blocks = rows % BLOCK == 0 and columns >= TOGETHER
-            function, order = ("affine_blocks", "in blocks") if blocks else ("affine", "column by column")
-            self.functions.add(function)
-            W = self.table(letters[0], in_blocks(matrix) if blocks else matrix.T, f"{title}, {order}")
-            return f"{self.name}_{function}({rows}, {columns}, {W}, {b}, {x}, {y});"
+        if self.int8:
+            b = self.table(letters[1], bias, f"{note}: {letters[1]} ({rows})")
+            return self._affine_int8(letters[0], Quantized.of(matrix), title, f"{b}, {x}, {y}")
+        room = self.room(rows)
+        blocks = room % BLOCK == 0 and columns >= TOGETHER
+        if blocks:
+            matrix, bias = np.pad(matrix, ((0, room - rows), (0, 0))), np.pad(bias, (0, room - rows))
+        function, order = ("affine_blocks", "in blocks") if blocks else ("affine", "column by column")
+        self.functions.add(function)
+        b = self.table(letters[1], bias, f"{note}: {letters[1]} ({rows})")
+        W = self.table(letters[0], in_blocks(matrix) if blocks else matrix.T, f"{title}, {order}")
+        return f"{self.name}_{function}({len(bias)}, {columns}, {W}, {b}, {x}, {y});"
+
+    def _affine_int8(self, letter: str, matrix: Quantized, title: str, rest: str) -> str:
+        rows, columns = matrix.whole.shape
         self.functions.add("affine_int8")
-        quantized = Quantized.of(matrix)
-        W = self.table(letters[0], quantized.whole.T, f"{title}, column by column, in units of its scale", "int8_t")
-        scale = self.table(f"{letters[0]}_scale", quantized.scale, f"one for each row of {letters[0]}")
-        return f"{self.name}_affine_int8({rows}, {columns}, {W}, {scale}, {b}, {x}, {y});"
+        W = self.table(letter, matrix.whole.T, f"{title}, column by column, in units of its scale", "int8_t")
+        scale = self.table(f"{letter}_scale", matrix.scale, f"one for each row of {letter}")
+        return f"{self.name}_affine_int8({rows}, {columns}, {W}, {scale}, {rest});"
+
+    def room(self, rows: int) -> int:
+        """Return how many numbers `affine` writes: whole blocks, where that costs an eighth at most."""
+        room = -(-rows // BLOCK) * BLOCK
+        return room if not self.int8 and 8 * room <= 9 * rows else rows
 
     def update(self, cell: Cell, hidden_size: int) -> tuple[str, ...]:
         """Return the names of the functions with the pointwise part of a cell's step, one for each loop."""

@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from gatewise.interop.c.expressions import in_order
-from gatewise.interop.c.symbols import Recorder, Symbol, traced
 from gatewise.interop.onnx.writer import Steps, Writer, all_lengths, valid_steps
+from gatewise.interop.symbols import Recorder, Symbol, in_order, traced
 from gatewise.layers.directions import parameter_names
 from gatewise.layers.stack import Recurrent
 

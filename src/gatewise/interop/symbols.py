@@ -6,7 +6,7 @@ noted and gives another `Symbol`. Nothing is computed; the equations stand in th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from gatewise.errors import GatewiseError, GatewiseTypeError, GatewiseValueError
 
 Key = tuple[Any, ...]
 
-# NumPy's functions that C can say, and the names of their operations here.
+# NumPy's functions that can be written in another language, and the names of their operations here.
 UFUNCS = {
     np.add: "+",
     np.subtract: "-",
@@ -69,7 +69,7 @@ class Symbol(NDArrayOperatorsMixin):
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """What functions that ask for it may hand to `astype`; C has one type for all numbers."""
+        """What functions that ask for it may hand to `astype`; all numbers are of one type."""
         return np.dtype(np.bool_ if self.is_truth else np.float32)
 
     def astype(self, dtype: Any, copy: bool = True) -> Symbol:
@@ -83,17 +83,17 @@ class Symbol(NDArrayOperatorsMixin):
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Symbol:
         if method != "__call__" or options:
             asked = f".{method}" if method != "__call__" else f" with {', '.join(options)}"
-            raise GatewiseValueError(f"np.{ufunc.__name__}{asked} cannot be written as C; need functions of elements.")
+            raise GatewiseValueError(f"np.{ufunc.__name__}{asked} cannot be written out; need functions of elements.")
         return self.recorder.apply(ufunc, inputs)
 
     def __array_function__(self, function: Callable[..., Any], types: Any, args: Any, kwargs: Any) -> Any:
         if function not in FUNCTIONS:
-            raise GatewiseValueError(f"np.{function.__name__} cannot be written as C; {_KNOWN}")
+            raise GatewiseValueError(f"np.{function.__name__} cannot be written out; {_KNOWN}")
         return FUNCTIONS[function](self.recorder, *args, **kwargs)
 
     def __bool__(self) -> bool:
         raise GatewiseTypeError(
-            "the function branches on a value, and C code is one for all values; write np.where(condition, a, b)."
+            "the function branches on a value, and what is written is one for all; write np.where(condition, a, b)."
         )
 
     def __float__(self) -> float:
@@ -140,7 +140,7 @@ class Recorder:
         if ufunc in SHORTHANDS:
             return self.symbol(SHORTHANDS[ufunc](*operands))
         if ufunc not in UFUNCS:
-            raise GatewiseValueError(f"np.{ufunc.__name__} cannot be written as C; {_KNOWN}")
+            raise GatewiseValueError(f"np.{ufunc.__name__} cannot be written out; {_KNOWN}")
         operation = UFUNCS[ufunc]
         if operation in ("&&", "||", "not"):
             operands = tuple(self._truth(ufunc, operand) for operand in operands)
@@ -172,7 +172,7 @@ def _power(base: Symbol, exponent: Symbol) -> Symbol:
     if power == 0.5:
         return base.recorder.note("sqrt", base)
     if power is None or power != int(power) or not 1 <= power <= HIGHEST_POWER:
-        raise GatewiseValueError(f"np.power takes whole exponents from 1 to {HIGHEST_POWER} in C, or 0.5; {_KNOWN}")
+        raise GatewiseValueError(f"np.power takes whole exponents from 1 to {HIGHEST_POWER}, or 0.5; {_KNOWN}")
     result: Any = base
     for _ in range(int(power) - 1):
         result = result * base
@@ -210,14 +210,28 @@ _KNOWN = (
 )
 
 
+def in_order(results: Iterable[Symbol]) -> list[Symbol]:
+    """Return all values that `results` are made of, each after its operands."""
+    done: dict[Symbol, None] = {}
+    waiting = [(symbol, False) for symbol in reversed(list(results))]
+    while waiting:
+        symbol, ready = waiting.pop()
+        if ready:
+            done[symbol] = None
+        elif symbol not in done:
+            waiting.append((symbol, True))
+            waiting.extend((operand, False) for operand in reversed(symbol.operands))
+    return list(done)
+
+
 def traced(label: str, function: Callable[..., Any], *arguments: Any) -> Any:
-    """Return what a pointwise function makes of symbols; raise, and say whose it is, if C cannot say that."""
+    """Return what a pointwise function makes of symbols; raise, and say whose it is, if it cannot be noted."""
     try:
         return function(*arguments)
     except GatewiseError as error:
-        raise type(error)(f"{label} cannot be written as C: {error}") from error
+        raise type(error)(f"{label} cannot be written out: {error}") from error
     except Exception as error:
         raise GatewiseValueError(
-            f"{label} cannot be written as C ({type(error).__name__}: {error}); need arithmetic and NumPy's functions "
+            f"{label} cannot be written out ({type(error).__name__}: {error}); need arithmetic and NumPy's functions "
             f"of elements, on the arrays that it gets."
         ) from error
