@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import sys
 from collections import deque
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -58,7 +59,8 @@ def _unused(size: int) -> Array | None:
 
 def _drop_oldest() -> None:
     while sum(buffer.nbytes for buffer in tuple(_kept)) > LIMIT:
-        _kept.popleft()
+        with suppress(IndexError):  # others may look at them at this moment
+            _kept.popleft()
 
 
 def _references() -> int:
