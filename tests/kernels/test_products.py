@@ -121,7 +121,7 @@ def test_packed_weights_multiply_as_the_weights_do(dtype, G, H, N, rows, seed):
 @pytest.mark.parametrize("K", [multiply.DEPTH, multiply.DEPTH + 1, 2 * multiply.DEPTH + 8])
 def test_a_product_in_blocks_of_depth_is_the_product_in_one(dtype, K):
     """Bit for bit: the sums go on where they were."""
-    rng, rows, panels = np.random.default_rng(K), 7, 5
+    rng, rows, panels = np.random.default_rng(K), 2 * multiply.HEIGHTS[0] + 3, 5
     N = panels * lanes(dtype)
     a, b, init = (rng.normal(size=shape).astype(dtype) for shape in [(rows, K), (K, N), (N,)])
     c, one = np.empty((2, rows, N), dtype)

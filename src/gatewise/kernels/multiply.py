@@ -104,10 +104,11 @@ def _few_rows(tiles, A, group, I, C, K, m, span):
 
 @stage
 def _in_depth(A, group, I, C, K, ends, span):
-    """`_many_rows`, about DEPTH terms at a time."""
+    """`_many_rows`; about DEPTH terms at a time, if more than two tiles stand below each other."""
     a, at, a_m, a_k = A
     b, base, stride = group
-    depth = K // ((K + DEPTH - 1) // DEPTH) + 1 if K else 1
+    blocks = (K + DEPTH - 1) // DEPTH if ends[-1] > 2 * HEIGHTS[0] else 1
+    depth = K // max(blocks, 1) + 1
     for k in range(0, max(K, 1), depth):
         part, panel = (a, at + k * a_k, a_m, a_k), (b, base + k * stride, stride)
         _many_rows(part, panel, C if k else I, C, min(K - k, depth), ends, span)
