@@ -71,6 +71,16 @@ def forward(
     return Run(cell, x, weights, initial, lengths, states, kept, final)
 
 
+def output(cell: Cell, x: Array, weights: Weights, initial: Array, lengths: Array | None = None) -> tuple[Array, Array]:
+    """Run `cell` over all steps, and return the output (B, T, H) and the final state alone."""
+    kernel = kernels.find(cell) if len(x) else None
+    if kernel:
+        states, _, final = kernel.forward(x, weights, initial, lengths, False, False)
+    else:
+        states, _, final = _forward(cell, x, weights, initial, lengths)
+    return states[0], final
+
+
 class Pass(NamedTuple):
     """One backward pass, and what it carried from step to step."""
 

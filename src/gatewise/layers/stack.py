@@ -118,8 +118,16 @@ class Recurrent(RecurrentWeights):
     def __call__(self, x: Array, state: Any = None, *, lengths: Any = None) -> tuple[Array, Any]:
         """Inference: return y (batch, time, directions·H) and the final state; the arguments are those of `forward`."""
         y, initial, lengths = self._started(x, state, lengths)
-        y, runs = self._pass(y, initial, lengths, (None,) * self.num_layers, keep=False)
-        return y, self._final(runs)
+        finals: list[Array] = []
+        for layer in range(self.num_layers):
+            outputs = []
+            for k in range(self.directions):
+                weights, start = self._weights(layer, k, copy=False), nth(initial, len(finals))
+                h, final = recurrence.output(self.cell, in_order(y, k, lengths), weights, start, lengths)
+                outputs.append(in_order(h, k, lengths))
+                finals.append(final)
+            y = side_by_side(outputs)
+        return y, self._pack(stack_states(finals))
 
     def forward(
         self, x: Array, state: Any = None, *, lengths: Any = None, training: bool = False, rng: Rng = None
@@ -161,7 +169,7 @@ class Recurrent(RecurrentWeights):
             states = [state for column in columns for state in column.final]
             tape = RecurrentTape((), tuple(columns), lengths, masks, self.directions, self.identity)
             return y, self._pack(stack_states(states)), tape
-        y, runs = self._pass(y, initial, lengths, masks, keep=True)
+        y, runs = self._pass(y, initial, lengths, masks, copy=True)
         tape = RecurrentTape(tuple(runs), (), lengths, masks, self.directions, self.identity)
         return y.copy() if self.directions == 1 else y, self._final(runs), tape
 
@@ -171,7 +179,7 @@ class Recurrent(RecurrentWeights):
         if self.tape != "store":
             return super().learning_forward(x, lengths, rng)
         masks = self._dropout_masks(rng, x.shape[:2])
-        y, runs = self._pass(x, self._checked_state(None, len(x)), lengths, masks, keep=True, copy=False)
+        y, runs = self._pass(x, self._checked_state(None, len(x)), lengths, masks, copy=False)
         return y, RecurrentTape(tuple(runs), (), lengths, masks, self.directions, self.identity)
 
     def learning_backward(  # noqa: D102
@@ -190,13 +198,12 @@ class Recurrent(RecurrentWeights):
         return blank(x, lengths), self._checked_state(state, len(x)), lengths
 
     def _pass(
-        self, y: Array, initial: State, lengths: Array | None, masks: Masks, keep: bool, copy: bool = True
+        self, y: Array, initial: State, lengths: Array | None, masks: Masks, copy: bool
     ) -> tuple[Array, list[Run]]:
         """Run all layers on y; return the output and the runs, to which the output of a single direction belongs.
 
-        Runs that are to be kept hold copies of what they have read, unless not to `copy`.
+        The runs hold copies of what they have read, unless not to `copy`.
         """
-        copy = copy and keep
         runs: list[Run] = []
         directions, record = self.directions, self.tape == "store"
         for layer in range(self.num_layers):
@@ -204,7 +211,7 @@ class Recurrent(RecurrentWeights):
             for k in range(directions):
                 x_run = in_order(y, k, lengths, copy=copy and theirs)
                 weights, start = self._weights(layer, k, copy=copy), nth(initial, len(runs), copy=copy)
-                runs.append(recurrence.forward(self.cell, x_run, weights, start, lengths, keep=keep, record=record))
+                runs.append(recurrence.forward(self.cell, x_run, weights, start, lengths, record=record))
             y = side_by_side([in_order(run.states[0], k, lengths) for k, run in enumerate(runs[-directions:])])
         return y, runs
 
