@@ -47,8 +47,9 @@ class Samples(NamedTuple):
 
     def rows(self, index: Any, trim: bool = False) -> Self:
         """Return the rows at `index`; with `trim`, y has a time axis too and is cut with x to the longest length."""
-        x, y = self.x[index], self.y[index]
-        lengths, weights = (None if a is None else a[index] for a in (self.lengths, self.weights))
+        x, y, lengths, weights = (None if a is None else _at(a, index) for a in self)
+        assert x is not None
+        assert y is not None
         if lengths is not None and len(lengths):
             T, longest = x.shape[1], int(lengths.max())
             x = x[:, :longest]
@@ -166,6 +167,13 @@ def _checked_weights(weights: Any) -> Array:
     if not (np.isfinite(array) & (array >= 0)).all() or not array.any():
         raise GatewiseValueError("weights must be finite, at least 0, and not all 0: mark gaps with 0.")
     return array
+
+
+def _at(a: Array, index: Any) -> Array:
+    """`a[index]`; of row numbers faster."""
+    numbers = isinstance(index, np.ndarray) and index.dtype.kind == "i"
+    found: Array = a.take(index, axis=0) if numbers else a[index]
+    return found
 
 
 def _cut(a: Array, time: int, longest: int) -> Array:

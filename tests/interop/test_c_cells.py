@@ -12,6 +12,7 @@ from gatewise.cells import FORMS as CELLS
 from gatewise.interop.c import run, to_c
 from gatewise.interop.c.cells import cell_text
 from gatewise.interop.symbols import Recorder
+from gatewise.layers import HardGRU, HardLSTM
 
 X = np.random.default_rng(1).normal(size=(1000, 3)).astype(np.float32)
 
@@ -61,6 +62,7 @@ def leaky():
 def every_cell(units=5):
     """All cells side by side, two layers each."""
     layers = [form.make(3, units, num_layers=2, rng=k) for k, form in enumerate(FORMS.values())]
+    layers += [HardGRU(3, units, reset="before", slope="1/6", rng=20), HardLSTM(3, units, rng=21)]
     return gw.Parallel(*layers, leaky()(3, units, rng=9), gw.GRU(3, 15, reset="before", bias=False, rng=8))
 
 

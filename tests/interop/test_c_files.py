@@ -77,6 +77,17 @@ def test_the_step_needs_no_library(compiler, tmp_path):
 
 
 @needs_compiler
+@each_compiler
+def test_products_of_several_steps_with_a_large_matrix_are_formed_at_once(compiler, tmp_path):
+    layer, path = gw.GRU(98, 30, rng=0), tmp_path / "wide.c"
+    to_c(layer, path)
+    assert "wide_affine_ahead(steps, 96, 98, wide_W0, wide_b0, x, s->p0);" in path.read_text()
+    x = np.random.default_rng(0).normal(size=(11, 98)).astype(np.float32)
+    np.testing.assert_allclose(run(path, x, compiler=compiler), layer(x[None])[0][0], atol=1e-6)
+    assert self_test(path, compiler, "-O3") == 0
+
+
+@needs_compiler
 def test_the_file_is_a_header_too(tmp_path):
     to_c(dense_model(), tmp_path / "wheel.c")
     (tmp_path / "main.c").write_text(

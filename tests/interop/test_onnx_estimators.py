@@ -40,6 +40,18 @@ def test_a_regressor_answers_alike(name):
     np.testing.assert_allclose(found, wanted, rtol=1e-8)
 
 
+def test_float64_keeps_the_data_as_they_are():
+    X = [1e6 + x.astype(np.float64) for x in sequences(24, 12, 2, False)]
+    model = gw.RecurrentRegressor(**SMALL, ridge_share=0.5).fit(X, [x[:, 0].mean() for x in X])
+    feeds = padded(X, np.float64)
+    (found,) = gw.from_onnx(gw.to_onnx(model, dtype="float64")).run(feeds)
+    np.testing.assert_allclose(found, model.predict(X), rtol=1e-12)
+    with pytest.raises(gw.GatewiseError, match="x has dtype float64; need float32"):
+        gw.from_onnx(gw.to_onnx(model)).run(feeds)
+    with pytest.raises(gw.GatewiseError, match="dtype is 'float64' and the layer has float32"):
+        gw.to_onnx(gw.GRU(2, 2, rng=0), dtype="float64")
+
+
 def test_several_targets_stand_side_by_side():
     X = sequences(20, 6, 1, False)
     y = np.column_stack([np.arange(20.0), -np.arange(20.0)])

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from onnx import helper, numpy_helper
 
 import gatewise as gw
 from gatewise.errors import GatewiseWarning
@@ -77,6 +78,55 @@ def test_what_is_no_chain_becomes_a_graph_and_says_why(name):
     assert isinstance(gw.from_onnx(path), Graph)
     with pytest.raises(gw.GatewiseError, match=rf"no chain of layers: .*\({NO_LAYERS[name]}\)"):
         gw.from_onnx(path, kind="layers")
+
+
+def of_tensorflow(cell, taken):
+    """Two layers as tf2onnx writes them: directions sliced, squeezed and joined again, or the finished states."""
+    layer = getattr(gw, cell)(2, 3, bidirectional=True, rng=0)
+    arrays = layer.to_weights("onnx")
+    options = {"linear_before_reset": 1} if cell == "GRU" else {}
+    constants = {
+        **arrays,
+        "zero": [0],
+        "one": [1],
+        "two": [2],
+        "way": [1 if taken == "Y" else 0],
+        "table": np.eye(4, 2),
+    }
+    node = helper.make_node
+    nodes = [
+        node("Cast", ["ids"], ["ids64"], to=7),
+        node("Gather", ["table", "ids64"], ["x"]),
+        node("Transpose", ["x"], ["x_t"], perm=[1, 0, 2]),
+        node(cell, ["x_t", *arrays], ["Y", "Y_h"], direction="bidirectional", hidden_size=3, **options),
+    ]
+    for k, (start, stop) in enumerate((("zero", "one"), ("one", "two"))):
+        nodes += [
+            node("Slice", [taken, start, stop, "way"], [f"part{k}"]),
+            node("Squeeze", [f"part{k}", "way"], [f"half{k}"]),
+        ]
+        if taken == "Y":
+            nodes.append(node("Transpose", [f"half{k}"], [f"turned{k}"], perm=[1, 0, 2]))
+    parts = [f"turned{k}" if taken == "Y" else f"half{k}" for k in range(2)]
+    nodes.append(node("Concat", parts, ["y"], axis=-1))
+    tensors = [
+        numpy_helper.from_array(np.asarray(a, np.int64 if isinstance(a, list) else np.float32), name)
+        for name, a in constants.items()
+    ]
+    value = helper.make_tensor_value_info
+    graph = helper.make_graph(nodes, "tf2onnx", [value("ids", 6, ["batch", "time"])], [value("y", 1, None)], tensors)
+    return layer, helper.make_model(graph, opset_imports=[helper.make_opsetid("", 15)], ir_version=8)
+
+
+@pytest.mark.parametrize("cell", ["GRU", "LSTM"])
+@pytest.mark.parametrize("taken", ["Y", "Y_h"])
+def test_directions_that_were_taken_apart_come_together_again(cell, taken):
+    layer, proto = of_tensorflow(cell, taken)
+    model = gw.from_onnx(proto.SerializeToString(), kind="layers")
+    names = ["Embedding", cell] if taken == "Y" else ["Embedding", cell, "Last"]
+    assert [type(one).__name__ for one in model.layers] == names
+    for name, value in layer.params.items():
+        np.testing.assert_array_equal(model.layers[1].params[name], value)
 
 
 def test_a_graph_is_called_as_a_layer_is():

@@ -92,6 +92,19 @@ def test_a_task_that_an_interrupted_caller_left_is_over_before_the_next_begins(c
     assert worker.finish() is None
 
 
+def test_where_no_thread_can_be_started_the_caller_does_everything(crew, monkeypatch):
+    def refuse(thread):
+        raise RuntimeError("can't start new thread")
+
+    layer, x, state, dy = layer_case("gru_after", np.float32, B=8)
+    with threads(2):
+        need = outcome(layer, x, state, dy)
+        crew._workers.clear()
+        monkeypatch.setattr(threading.Thread, "start", refuse)
+        assert not crew.engage(1, brief=False)
+        assert_identical(outcome(layer, x, state, dy), need)
+
+
 def test_an_error_in_the_callers_part_is_raised_after_the_workers_are_done(crew, monkeypatch):
     from gatewise.kernels import dispatch
 

@@ -178,7 +178,15 @@ def test_what_it_cannot_translate_it_names():
         for i in (1, 2):
             out[i] = a
 
+    @routine
+    def counts_what_has_a_value(a, out):
+        i = a
+        for i in range(3):
+            out[i] = i
+
     out = np.zeros(3, np.int64)
+    with pytest.raises(TypeError, match="i has a value before the loop"):
+        counts_what_has_a_value(3, out)
     with pytest.raises(TypeError, match="value changes from"):
         several_kinds(3, out)
     with pytest.raises(NameError, match="undefined_name has no value here"):

@@ -2,6 +2,7 @@
 
 import json
 from functools import cache
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,18 @@ def test_the_kind_of_cell_follows_from_the_arrays(name):
     assert same(params, dict(cls.from_weights(weights, layout, **hints).params))
 
 
+TREES = [row for row in LAYOUTS if row.naming == "tree"]
+
+
+@pytest.mark.parametrize("row", TREES, ids=lambda row: f"{row.name} {row.cell}")
+def test_not_even_the_sign_of_a_zero_is_lost(row):
+    layer = expressible(row, LAYERS[row.cell](D, H, rng=1, **forms(row)[0]))
+    weights = {key: np.copysign(array * 0, array) for key, array in flat(layer.to_weights(row.name)).items()}
+    hints = {name: getattr(layer, name) for name in ("reset", "nonlinearity") if hasattr(layer, name)}
+    again = flat(LAYERS[row.cell].from_weights(weights, row.name, **hints).to_weights(row.name))
+    assert sorted(a.tobytes() for a in again.values()) == sorted(a.tobytes() for a in weights.values())
+
+
 # Every layout, cell and option that can be expressed
 
 
@@ -80,13 +93,14 @@ def forms(row):
     return [{name: value} for value in values if row.fixed.get(name, value) == value] or [{}]
 
 
-def grid():
-    for row in LAYOUTS:
-        for form in forms(row):
-            for num_layers in (1, 3) if row.naming != "single" else (1,):
-                for both in (False, True) if row.naming != "single" else (False,):
-                    for bias in (True, False) if row.bias_optional else (row.stores("b", "n" * (row.cell != "lstm")),):
-                        yield row, form | {"num_layers": num_layers, "bidirectional": both, "bias": bias}
+def options_of(row):
+    """Every combination of form, layers, directions, bias and dtype that a row can express."""
+    many = row.naming != "single"
+    biases = (True, False) if row.bias_optional else (row.stores("b", "n" * (row.cell != "lstm")),)
+    names = ("num_layers", "bidirectional", "bias", "dtype")
+    for form in forms(row):
+        for values in product((1, 3)[: 1 + many], (False, True)[: 1 + many], biases, ("float32", "float64")):
+            yield form | dict(zip(names, values, strict=True))
 
 
 def expressible(row, layer):
@@ -101,19 +115,19 @@ def expressible(row, layer):
     return layer
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize(("row", "options"), list(grid()), ids=lambda value: getattr(value, "name", None))
-def test_from_the_library_and_back_is_exact(row, options, dtype):
-    layer = expressible(row, LAYERS[row.cell](D, H, dtype=dtype, rng=1, **options))
-    weights = layer.to_weights(row.name)
-    hints = {name: options[name] for name in row.free}
-    hints |= {name: value for name, value in row.fixed.items() if name in ("reset", "nonlinearity")}
-    again = LAYERS[row.cell].from_weights(weights, row.name, **hints)
-    assert again.config() == layer.config() | {"bias": again.bias}
-    assert all(np.array_equal(again.params[name], layer.params[name]) for name in layer.params)
-    assert again.bias or not layer.bias
-    assert not any(np.shares_memory(a, b) for a in flat(weights).values() for b in layer.params.values())
-    assert all(a.dtype == dtype for a in flat(weights).values())
+@pytest.mark.parametrize("row", LAYOUTS, ids=lambda row: f"{row.name} {row.cell}")
+def test_from_the_library_and_back_is_exact(row):
+    for options in options_of(row):
+        layer = expressible(row, LAYERS[row.cell](D, H, rng=1, **options))
+        weights = layer.to_weights(row.name)
+        hints = {name: options[name] for name in row.free}
+        hints |= {name: value for name, value in row.fixed.items() if name in ("reset", "nonlinearity")}
+        again = LAYERS[row.cell].from_weights(weights, row.name, **hints)
+        assert again.config() == layer.config() | {"bias": again.bias}
+        assert all(np.array_equal(again.params[name], layer.params[name]) for name in layer.params), options
+        assert again.bias or not layer.bias
+        assert not any(np.shares_memory(a, b) for a in flat(weights).values() for b in layer.params.values())
+        assert all(a.dtype == layer.dtype for a in flat(weights).values())
 
 
 @pytest.mark.parametrize("source", ["keras", "onnx", "flax", "haste"])

@@ -75,9 +75,9 @@ def sequences(n, steps, channels, gaps, seed=0):
     return [x.astype(np.float32) for x in X]
 
 
-def padded(X):
+def padded(X, dtype=np.float32):
     lengths = np.array([len(x) for x in X])
-    x = np.full((len(X), lengths.max(), X[0].shape[1]), 99, np.float32)  # what stands past the end does not count
+    x = np.full((len(X), lengths.max(), X[0].shape[1]), 99, dtype)  # what stands past the end does not count
     for row, one in zip(x, X, strict=True):
         row[: len(one)] = one
     return {"x": x, "lengths": lengths}

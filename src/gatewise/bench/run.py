@@ -218,7 +218,7 @@ def _fresh(
     system: str, threads: int, do: str, case: Case, settings: Settings, folder: Path, outcome: Outcome, cache: str = ""
 ) -> tuple[float, dict[str, Any]]:
     """Ask a process that has done nothing yet; returns the seconds of its import, and its answer."""
-    extra = narrowed(settings.vectors) | ({"NUMBA_CACHE_DIR": cache} if cache else {})
+    extra = narrowed(settings.vectors) | ({"GATEWISE_CACHE_DIR": cache} if cache else {})
     worker = Worker(system, threads, folder, settings.patience, **extra)
     try:
         seconds: float = worker.ask("hello")["import_seconds"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -12,6 +12,7 @@ from gatewise.convolutions.kernels import Convolutions
 from gatewise.convolutions.path import RidgePath
 from gatewise.convolutions.ridge import STRENGTHS, Spectrum
 from gatewise.errors import Array
+from gatewise.threads import map_side_by_side, single_threaded_blas
 
 SIZE = 10_000
 """Thresholds of the convolutions, about; Dempster et al. take as many."""
@@ -98,13 +99,16 @@ class RidgeFit(NamedTuple):
 
 
 def _losses(
-    features: TrainingFeatures, y: Array, loss: Loss, mixes: Iterable[tuple[float, ...]], rows: Any
-) -> Iterable[tuple[tuple[float, ...], float, float]]:
-    """Yield mix, strength and loss of the predictions of each row from the others."""
-    for mix in mixes:
+    features: TrainingFeatures, y: Array, loss: Loss, mixes: Sequence[tuple[float, ...]], rows: Any
+) -> list[tuple[tuple[float, ...], float, float]]:
+    """Return mix, strength and loss of the predictions of each row from the others."""
+
+    def of_mix(mix: tuple[float, ...]) -> list[tuple[tuple[float, ...], float, float]]:
         spectrum = features.spectrum(mix, rows)
-        for strength in STRENGTHS:
-            yield mix, float(strength), loss(spectrum.left_out(y[rows], float(strength)), rows)
+        return [(mix, s, loss(spectrum.left_out(y[rows], s), rows)) for s in STRENGTHS.tolist()]
+
+    with single_threaded_blas():
+        return [tried for of_one in map_side_by_side(of_mix, mixes) for tried in of_one]
 
 
 def _standardized(block: Array, weights: Array) -> tuple[Array, Array, Array]:

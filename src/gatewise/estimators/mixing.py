@@ -85,7 +85,7 @@ class OfClasses(Mixture):
 
         def loss(logarithm: float) -> float:
             scale = np.exp(logarithm)
-            return float(weights @ np.log(np.exp(scale * below).sum(axis=1)) - scale * reached) / total
+            return float((weights @ np.log(np.exp(scale * below).sum(axis=1)) - scale * reached) / total)
 
         return float(np.exp(minimize_scalar(loss, bounds=(-3, 5), method="bounded").x))
 

@@ -93,7 +93,7 @@ def by_phase(windows: Windows, targets: Array, whole: Linear, shrinkages: Sequen
 
 def _for_steps(design: Design, function: Callable[[int], Any]) -> list[Any]:
     """What a function gives for each step ahead; in several threads, where there are many windows."""
-    steps = design.windows.plan.steps
+    steps = design.windows.plan.steps.tolist()
     if len(design.windows) < MANY:
         return [function(h) for h in steps]
     _ = design.shared  # made once, before all ask for it

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -134,15 +135,16 @@ def fit(
     """
     alone = bool(settings.callbacks or settings.dropout)
     trained: list[Trained] = []
+    stop = threading.Event()
     while len(trained) < count:
-        trainings = []
+        tasks: list[Callable[[], Trained]] = []
         for k in range(1 if alone else min(get_num_threads(), count - len(trained))):
             windows = draw()
             network = build(feature_count(windows.panel), len(levels), settings, rng)
             bar = progress and k == 0  # for all: they take as long as one another
-            trainings.append(_Training(network, windows, base, levels, settings, validation, bar))
-            trainings[k] = partial(trainings[k].run, rng if alone else trainings[k].moved_past(rng))
-        trained += [trainings[0]()] if alone else run_side_by_side(trainings)
+            training = _Training(network, windows, base, levels, settings, validation, bar, stop)
+            tasks.append(partial(training.run, rng if alone else training.moved_past(rng)))
+        trained += [tasks[0]()] if alone else run_side_by_side(tasks)
     return trained
 
 
@@ -156,6 +158,8 @@ class _Training(NamedTuple):
     settings: NetworkSettings
     validation: Samples | None
     progress: bool
+    stop: threading.Event
+    """Whether another network has failed, or somebody has had enough."""
 
     @property
     def batches(self) -> int:
@@ -177,6 +181,13 @@ class _Training(NamedTuple):
 
     def run(self, rng: np.random.Generator) -> Trained:
         """Train it; `rng` gives the order of windows and what is dropped."""
+        try:
+            return self._run(rng)
+        except BaseException:
+            self.stop.set()
+            raise
+
+    def _run(self, rng: np.random.Generator) -> Trained:
         rows, settings, validation = samples(self.windows, self.base(self.windows)), self.settings, self.validation
         self._start(rows)
         *below, head = self.network.layers
@@ -193,7 +204,7 @@ class _Training(NamedTuple):
             validation=None if validation is None else (validation.x, validation.y, None, validation.weights),
             clip=LONGEST_GRADIENT,
             rng=rng,
-            callbacks=settings.callbacks,
+            callbacks=(*settings.callbacks, lambda record, model: self.stop.is_set()),
             progress=self.progress,
         )
         return self.network, history

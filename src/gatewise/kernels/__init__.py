@@ -62,13 +62,21 @@ def warm_up(done: Callable[[str], None] = lambda text: None) -> float:
             streams(kernel, 1, 1, 1, 1, np.dtype(dtype))
         done(f"{cell.name} {dtype}")
     if enabled():
-        from gatewise.kernels import crew
-
-        crew.compiled()
-    for others in (pools(), updates(), recursions()):
-        if others:
-            others.prepare()
+        _warm_up_others()
     return time.perf_counter() - started
+
+
+def _warm_up_others() -> None:
+    """Compile what is no time loop."""
+    import numpy as np
+
+    from gatewise.kernels import crew, pooling, smoothing, updating
+
+    crew.compiled()
+    smoothing.compiled()
+    for dtype in map(np.dtype, ("float32", "float64")):
+        pooling.compiled(dtype)
+        updating.compiled(dtype)
 
 
 def variants() -> list[tuple[Cell, str]]:

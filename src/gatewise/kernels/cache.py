@@ -66,8 +66,11 @@ def _sources() -> list[Path]:
 
 @cache
 def _folder() -> Path | None:
-    """Where compiled code is kept: NUMBA_CACHE_DIR, else beside the sources, else in the user's folder."""
-    given = os.environ.get("NUMBA_CACHE_DIR")
+    """Where compiled code is kept: GATEWISE_CACHE_DIR, else beside the sources, else in the user's folder.
+
+    NUMBA_CACHE_DIR, which named the folder when Numba compiled the kernels, still does.
+    """
+    given = os.environ.get("GATEWISE_CACHE_DIR") or os.environ.get("NUMBA_CACHE_DIR")
     places = [_own(Path(given))] if given else [Path(__file__).parent / "__pycache__", _own(_user_folder())]
     for place in places:
         try:

@@ -190,8 +190,12 @@ def engage(count: int, brief: bool) -> Sequence[Worker]:
     alone = brief and _last - before > RECENT and any(worker.is_asleep() for worker in _workers[:count])
     if count < 1 or alone or not _lock.acquire(blocking=False):
         return ()
-    while len(_workers) < count:
-        _workers.append(Worker())
+    try:
+        while len(_workers) < count:
+            _workers.append(Worker())
+    except RuntimeError:  # no thread can be started, as at the end of the process
+        _lock.release()
+        return ()
     return _workers[:count]
 
 

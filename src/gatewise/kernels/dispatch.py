@@ -12,6 +12,7 @@ import numpy as np
 
 from gatewise.cells import Cell
 from gatewise.errors import FLOATS, Array
+from gatewise.kernels import buffers
 from gatewise.kernels.backward import run_backward
 from gatewise.kernels.crew import Memory, Worker, engage, no_memory, release
 from gatewise.kernels.entries import INTEGER, Entry, entry, flat_array
@@ -111,7 +112,7 @@ class Kernel:
         (B, T, D), dtype, cell = x.shape, x.dtype, self.cell
         start = stacked(initial)
         S, _, H = start.shape
-        new = np.empty if lengths is None else np.zeros
+        new = buffers.array if lengths is None else buffers.zeros
         states = new((S if keep else 1, B, T, H), dtype)
         recorded = new((len(cell.recorded) if keep and record else 0, B, T, H), dtype)
         final = np.empty((S, B, H), dtype)
@@ -140,7 +141,7 @@ class Kernel:
         (B, T, D), dtype = x.shape, x.dtype
         start, dend = stacked(initial), stacked(dfinal)
         S, _, H = start.shape
-        dx, dstart = np.empty((B if needs_dx else 0, T, D), dtype), np.empty((S, B, H), dtype)
+        dx, dstart = buffers.array((B if needs_dx else 0, T, D), dtype), np.empty((S, B, H), dtype)
         dstates = np.zeros((S, B, T if watched else 0, H), dtype)
         inputs = (x, start, _NONE if lengths is None else lengths)
         arrays = (*weights, *inputs, stacked(states), stacked(record), dh, dend, dx, dstart, dstates)
@@ -260,7 +261,7 @@ def _rows(B: int, H: int, dtype: np.dtype[Any], pieces: int) -> tuple[Share, ...
 
 def _like(weights: tuple[Array, ...]) -> tuple[Array, ...]:
     W, U, b, c = weights
-    return np.empty_like(W), np.empty_like(U), np.empty_like(b), np.empty_like(c)
+    return buffers.array(W.shape, W.dtype), buffers.array(U.shape, U.dtype), np.empty_like(b), np.empty_like(c)
 
 
 def aligned(size: int, dtype: Any) -> Array:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-from gatewise.errors import FLOATS, Array
+from gatewise.errors import Array
 from gatewise.kernels.entries import INTEGER, Entry, entry, flat_array
 from gatewise.kernels.marks import routine, stage
 from gatewise.kernels.values import Number, current
@@ -30,11 +30,6 @@ _MARGIN = 1
 
 class Pools:
     """The passes, called with arrays as the module has them."""
-
-    def prepare(self) -> None:
-        """Compile them for both dtypes."""
-        for dtype in FLOATS:
-            _forward(dtype), _backward(dtype)
 
     def forward(self, x: Array, lengths: Array, layout: Array, y: Array, highest: Array) -> None:
         """Fill y and highest."""
@@ -62,6 +57,11 @@ def _backward(dtype: Any) -> Entry:
     return entry(pool_backward, (a2, (integers, doubles, doubles), a2, a3, (INTEGER,) * 5))
 
 
+def compiled(dtype: Any) -> tuple[Entry, Entry]:
+    """Return both loops, compiled for a dtype."""
+    return _forward(dtype), _backward(dtype)
+
+
 def within_unit(value):
     """A float, brought to 0 or 1 if it is beyond."""
     builder, x = current(), value.ir
@@ -70,9 +70,15 @@ def within_unit(value):
     return Number(builder.select(builder.fcmp_ordered("<", x, one), x, one))
 
 
-def not_above(value, best):
-    """Where a value does not take the place of the best one: NaN does, and keeps it."""
-    return (value <= best) | (best != best)
+def better(value, t, best, step):
+    """The better of the best value, reached at `step`, and one at t, and its step: NaN is best, and stays."""
+    stays = (value <= best) | (best != best)
+    return np.where(stays, best, value), np.where(stays, step, t)
+
+
+def where_at(step, t, d):
+    """d in the lanes whose step is t, 0 in the others."""
+    return np.where(step == t, d, 0.0)
 
 
 @stage
@@ -119,8 +125,7 @@ def pool(x, sequences, y, highest, layout):
                 step = np.zeros_like(best)
                 for t in range(1, length):
                     value = load(x, row + t * N + n, min(L, N - n))
-                    stays = not_above(value, best)
-                    best, step = np.where(stays, best, value), np.where(stays, step, t)
+                    best, step = better(value, t, best, step)
                 store(y, b * width + most + n, best, min(L, N - n))
                 store(highest, b * N + n, step, min(L, N - n))
 
@@ -149,7 +154,7 @@ def pool_backward(dy, sequences, highest, dx, layout):
             for n in range(0, N, L):
                 d, step = load(dy, b * width + most + n, min(L, N - n)), load(highest, b * N + n, min(L, N - n))
                 for t in range(length):
-                    total = load(dx, row + t * N + n, min(L, N - n)) + np.where(step == t, d, 0.0)
+                    total = load(dx, row + t * N + n, min(L, N - n)) + where_at(step, t, d)
                     store(dx, row + t * N + n, total, min(L, N - n))
         if last >= 0:
             for n in range(N):

@@ -22,10 +22,6 @@ from gatewise.kernels.vectors import BYTES, load, store
 class Recursions:
     """The recursion, called with arrays of any layout."""
 
-    def prepare(self) -> None:
-        """Compile it."""
-        _smooth()
-
     def errors(self, y: Array, season: Array, p: tuple[Array, ...], flags: tuple[bool, ...], least: float) -> Array:
         """Return the one-step errors (T, S, C); flags: whether there is a trend, the season moves, and multiplies."""
         result = np.empty((len(y), *p[0].shape))
@@ -49,14 +45,15 @@ class Recursions:
     ) -> None:
         arrays = [np.ascontiguousarray(one, np.float64) for one in (y, season, *p)]
         work = np.empty(len(season) * (BYTES // 8))
-        _smooth()((*arrays, *results, work, np.array([least]), np.array(flags, np.int64)))
+        compiled()((*arrays, *results, work, np.array([least]), np.array(flags, np.int64)))
 
 
 _NOTHING = np.empty((0, 0, 0))
 
 
 @cache
-def _smooth() -> Entry:
+def compiled() -> Entry:
+    """Return the recursion, compiled."""
     flat, matrix, cube = (flat_array(np.float64, axes) for axes in (1, 2, 3))
     return entry(smooth, (matrix, matrix, (matrix,) * 6, (cube,) * 4, flat, flat, (INTEGER,) * 3))
 

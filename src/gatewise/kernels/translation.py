@@ -3,7 +3,8 @@
 The loops and their helpers are plain functions, marked by `stage` and `routine`, of a small part of Python: integers,
 arrays, Vectors, tuples of these; assignments, `if`, `for … in range`, `while`, `continue`, `return`. Each statement is
 followed once. What is known beforehand is computed at once, as Python would; the rest becomes instructions. A `stage`
-becomes part of its caller, a `routine` a function of its own.
+becomes part of its caller, a `routine` a function of its own. A name that is first given a value within a loop, or in
+one arm of an `if`, is unknown after it.
 """
 
 # mypy: disable-error-code="no-untyped-def, no-untyped-call"
@@ -206,6 +207,9 @@ class _Frame:
 
     def _do_For(self, statement: ast.For) -> None:
         bounds = self._range(statement.iter)
+        name = ast.unparse(statement.target)
+        if name in self.variables and name != "_":
+            raise TypeError(f"{name} has a value before the loop that counts it; need another name")
         self._keep_in_memory(statement.body)
         builder, outside, entry = current(), dict(self.variables), current().block
         head, body, after, done = (builder.append_basic_block(n) for n in ("for", "body", "next", "done"))

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from gatewise.errors import FLOATS, Array
+from gatewise.errors import Array
 from gatewise.kernels import functions  # noqa: F401  the square root of a Vector
 from gatewise.kernels.entries import INTEGER, Entry, entry, flat_array
 from gatewise.kernels.marks import routine
@@ -34,22 +34,18 @@ FACTORS = (
 class Updates:
     """The updates, called with arrays as the module has them and numbers by name."""
 
-    def prepare(self) -> None:
-        """Compile them for both dtypes."""
-        for dtype in FLOATS:
-            _adam(dtype)
-
     def adam(self, param: Array, grad: Array, mean: Array, square: Array, **factors: float) -> None:
         """Update param, mean and square in place."""
         numbers = np.array([factors[name] for name in FACTORS])
-        _adam(param.dtype)((param, grad, mean, square, numbers, _NONE))
+        compiled(param.dtype)((param, grad, mean, square, numbers, _NONE))
 
 
 _NONE = np.zeros(1, np.int64)
 
 
 @cache
-def _adam(dtype: Any) -> Entry:
+def compiled(dtype: Any) -> Entry:
+    """Return the update of Adam, compiled for a dtype."""
     flat = flat_array(dtype)
     return entry(adam, (flat, flat, flat, flat, flat_array(float), INTEGER))
 

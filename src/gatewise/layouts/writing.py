@@ -87,8 +87,8 @@ def _block(layout: Layout, matrix: str, gate: str, blocks: Blocks, gradients: bo
         return blocks[matrix, gate]
     offset = 0.0 if gradients else layout.offsets.get(gate, 0.0)
     if ("b", gate) not in blocks:
-        return np.full_like(blocks["W", gate][:, 0], -offset)
+        return np.full_like(blocks["W", gate][:, 0], 0.0 - offset)
     if matrix == "b" and not gradients and not layout.stores("c", gate):
-        merged: Array = blocks["b", gate] + (blocks["c", gate] - blocks["c", gate].dtype.type(offset))
-        return merged
+        b, c = blocks["b", gate], blocks["c", gate]
+        return np.where(c == offset, b, b + (c - c.dtype.type(offset)))  # b itself, as −0 + 0 is 0
     return blocks[matrix, gate]

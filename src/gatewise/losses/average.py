@@ -37,9 +37,11 @@ def average(
     """Return Σ w·l / Σ w and its gradient; `rows` is the shape whose leading part `weights` has."""
     if weights is None:
         loss, slope = rule(prediction, target)
-        return float(np.mean(loss, dtype=np.float64)), slope / loss.size
+        return float(np.add.reduce(loss, axis=None, dtype=np.float64)) / loss.size, slope / loss.size
     w = _check_weights(weights, rows)
-    loss, slope = rule(_fill(prediction, w), _fill(target, w))
+    if not w.all():
+        prediction, target = _fill(prediction, w), _fill(target, w)
+    loss, slope = rule(prediction, target)
     share = w / (np.sum(w) * (loss.size / w.size))
     value = float(np.sum(loss * spread(share, loss.ndim)))
     return value, slope * spread(share, slope.ndim).astype(slope.dtype)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -172,7 +173,7 @@ def pinball(
     (0.25, array([[-0.125,  0.125]]))
     """
     check_prediction(prediction, axes=2)
-    q = np.array(_check_quantiles(quantiles), prediction.dtype)
+    q = np.array(_checked_quantiles(tuple(quantiles)), prediction.dtype)
     check_array("prediction", prediction, (*prediction.shape[:-1], len(q)), prediction.dtype)
     check_array("target", target, prediction.shape[:-1], prediction.dtype)
 
@@ -183,7 +184,8 @@ def pinball(
     return average(rule, prediction, target, weights, target.shape)
 
 
-def _check_quantiles(quantiles: Sequence[float]) -> list[float]:
+@lru_cache(maxsize=64)
+def _checked_quantiles(quantiles: tuple[float, ...]) -> list[float]:
     for index, q in enumerate(quantiles):
         check_number(f"quantiles[{index}]", q, 0.0, 1.0, open_low=True)
         if q == 1:

@@ -205,9 +205,10 @@ class Adam(Optimizer):
         return ("exp_avg", "exp_avg_sq")
 
     def _move(self, param: Array, grad: Array, lr: float, buffers: dict[str, Array], count: int) -> None:
-        compiled = kernels.updates()
         parts = param, grad, buffers["exp_avg"], buffers["exp_avg_sq"]
-        if compiled is None or not all(part.flags.c_contiguous for part in parts):
+        fits = type(self)._direction is Adam._direction and all(part.flags.c_contiguous for part in parts)
+        compiled = kernels.updates() if fits else None
+        if compiled is None:
             super()._move(param, grad, lr, buffers, count)
             return
         beta1, beta2 = self.betas

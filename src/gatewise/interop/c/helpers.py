@@ -120,16 +120,16 @@ static inline $real ${name}_sign($real a)
 static void ${name}_affine(int outputs, int inputs, const $real *restrict W, const $real *restrict b,
                            const $real *restrict x, $real *restrict y)
 {
-    int i, k = 0;
+    int i, k;
     for (i = 0; i < outputs; ++i)
         y[i] = b[i];
-    for (; k + 4 <= inputs; k += 4, W += 4 * outputs) {
+    for (k = 0; k + 4 <= inputs; k += 4, W += 4 * outputs) {
         const $real x0 = x[k], x1 = x[k + 1], x2 = x[k + 2], x3 = x[k + 3];
         const $real *restrict W1 = W + outputs, *restrict W2 = W1 + outputs, *restrict W3 = W2 + outputs;
         for (i = 0; i < outputs; ++i)
             y[i] += (x0 * W[i] + x1 * W1[i]) + (x2 * W2[i] + x3 * W3[i]);
     }
-    for (; k < inputs; ++k, W += outputs) {
+    for (k = inputs - inputs % 4; k < inputs; ++k, W += outputs) {
         const $real x0 = x[k];
         for (i = 0; i < outputs; ++i)
             y[i] += x0 * W[i];
@@ -142,10 +142,10 @@ static void ${name}_affine(int outputs, int inputs, const $real *restrict W, con
 static void ${name}_affine_blocks(int outputs, int inputs, const $real *restrict W, const $real *restrict b,
                                   const $real *restrict x, $real *restrict y)
 {
-    int i, j, k = 0;
+    int i, j, k;
     for (i = 0; i < outputs; ++i)
         y[i] = b[i];
-    for (; k + 4 <= inputs; k += 4) {
+    for (k = 0; k + 4 <= inputs; k += 4) {
         const $real x0 = x[k], x1 = x[k + 1], x2 = x[k + 2], x3 = x[k + 3];
 #ifdef __clang__
 #pragma clang loop vectorize(disable) /* this one: Clang is to make vectors of the loops inside */
@@ -158,11 +158,40 @@ static void ${name}_affine_blocks(int outputs, int inputs, const $real *restrict
                 y[i + j] = block[j];
         }
     }
-    for (; k < inputs; ++k, W += outputs) {
+    for (k = inputs - inputs % 4; k < inputs; ++k, W += outputs) {
         const $real x0 = x[k];
         for (i = 0; i < outputs; ++i)
             y[i] += x0 * W[i];
     }
+}
+""",
+    "affine_ahead": """
+/* y = W x + b for several steps side by side, with W in the order of affine_blocks, which is read once for all. */
+static void ${name}_affine_ahead(int steps, int outputs, int inputs, const $real *restrict W, const $real *restrict b,
+                                 const $real *restrict x, $real *restrict y)
+{
+    int i, j, k, t;
+    for (t = 0; t < steps; ++t)
+        for (i = 0; i < outputs; ++i)
+            y[t * outputs + i] = b[i];
+    for (k = 0; k + 4 <= inputs; k += 4)
+        for (i = 0; i < outputs; i += 16, W += 64)
+#ifdef __clang__
+#pragma clang loop vectorize(disable)
+#endif
+            for (t = 0; t < steps; ++t) {
+                const $real *restrict in = x + t * inputs + k;
+                $real *restrict out = y + t * outputs + i;
+                $real block[16];
+                for (j = 0; j < 16; ++j)
+                    block[j] = out[j] + ((in[0] * W[j] + in[1] * W[16 + j]) + (in[2] * W[32 + j] + in[3] * W[48 + j]));
+                for (j = 0; j < 16; ++j)
+                    out[j] = block[j];
+            }
+    for (k = inputs - inputs % 4; k < inputs; ++k, W += outputs)
+        for (t = 0; t < steps; ++t)
+            for (i = 0; i < outputs; ++i)
+                y[t * outputs + i] += x[t * inputs + k] * W[i];
 }
 """,
     "affine_int8": """
@@ -170,16 +199,16 @@ static void ${name}_affine_blocks(int outputs, int inputs, const $real *restrict
 static void ${name}_affine_int8(int outputs, int inputs, const int8_t *restrict W, const $real *restrict scale,
                                 const $real *restrict b, const $real *restrict x, $real *restrict y)
 {
-    int i, k = 0;
+    int i, k;
     for (i = 0; i < outputs; ++i)
         y[i] = $zero;
-    for (; k + 4 <= inputs; k += 4, W += 4 * outputs) {
+    for (k = 0; k + 4 <= inputs; k += 4, W += 4 * outputs) {
         const $real x0 = x[k], x1 = x[k + 1], x2 = x[k + 2], x3 = x[k + 3];
         const int8_t *restrict W1 = W + outputs, *restrict W2 = W1 + outputs, *restrict W3 = W2 + outputs;
         for (i = 0; i < outputs; ++i)
             y[i] += (x0 * ($real)W[i] + x1 * ($real)W1[i]) + (x2 * ($real)W2[i] + x3 * ($real)W3[i]);
     }
-    for (; k < inputs; ++k, W += outputs) {
+    for (k = inputs - inputs % 4; k < inputs; ++k, W += outputs) {
         const $real x0 = x[k];
         for (i = 0; i < outputs; ++i)
             y[i] += x0 * ($real)W[i];

@@ -11,7 +11,7 @@ from gatewise.activations import ACTIVATIONS
 from gatewise.errors import GatewiseTypeError, GatewiseValueError
 from gatewise.interop.c.cells import SHORT
 from gatewise.interop.c.expressions import Names, Writer, literal
-from gatewise.interop.c.program import Program, Quantized, Value
+from gatewise.interop.c.program import AHEAD, Program, Quantized, Value
 from gatewise.interop.symbols import Recorder
 from gatewise.layers import Dense, Dropout, Embedding, Last, Layer, Noise, Parallel, Pool, Reverse, Sequential, Softmax
 from gatewise.layers.stack import Recurrent
@@ -94,11 +94,13 @@ def _one_layer(program: Program, layer: Recurrent, part: int, value: Value, note
     W, U, b, c = layer._weights(part, 0, copy=False)
     updates = program.update(cell, H)
     states = [program.keep(f"{SHORT.get(state, state)}{n}", H, f"{note}: {cell.title(state)}") for state in cell.states]
-    p = program.shared("p", program.room(len(b)), "p = W x + b of one layer")
-    lines = [
-        f"/* {note}: {value.size} inputs, {H} units */",
-        program.affine((f"W{n}", f"b{n}"), W, b, value.place, p, note),
-    ]
+    lines, letters = [f"/* {note}: {value.size} inputs, {H} units */"], (f"W{n}", f"b{n}")
+    if program.looks_ahead(W, value.place):
+        ahead = program.work(f"p{n}", AHEAD * program.room(len(b)), f"{note}: p = W x + b of some steps")
+        p = program.affine_ahead(letters, W, b, ahead, note)
+    else:
+        p = program.shared("p", program.room(len(b)), "p = W x + b of one layer")
+        lines.append(program.affine(letters, W, b, value.place, p, note))
     operand, first = states[0], 0
     q = program.shared("q", len(c), "q = U h + c of one layer") if cell.recurrent else ""
     for phase, update in zip(cell.phases, updates, strict=True):

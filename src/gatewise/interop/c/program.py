@@ -18,6 +18,9 @@ PER_LINE = 12
 # Rows and columns of a block: one order of reading for the whole matrix. Of widths from 16 to 128, 16 was the fastest
 # with GCC and Clang; at H = 128 it took two thirds of the time of whole columns, at H = 64 as long.
 BLOCK, TOGETHER = 16, 4
+# Steps whose products with a large matrix are formed at once, so that it is read once for all of them; 8 steps were no
+# faster than 4, and a matrix of 8192 numbers is as large as a cache of the first level.
+AHEAD, LARGE = 4, 8192
 
 
 class Value(NamedTuple):
@@ -120,6 +123,8 @@ class Program:
     tables: list[Table] = field(default_factory=list)
     buffers: dict[str, Buffer] = field(default_factory=dict)
     checks: list[str] = field(default_factory=list)
+    ahead: list[str] = field(default_factory=list)
+    """What `process` computes for some steps at once, before it takes the first of them."""
     take: list[str] = field(default_factory=list)
     answer: list[str] = field(default_factory=list)
     functions: set[str] = field(default_factory=set)
@@ -191,6 +196,18 @@ class Program:
         b = self.table(letters[1], bias, f"{note}: {letters[1]} ({rows})")
         W = self.table(letters[0], in_blocks(matrix) if blocks else matrix.T, f"{title}, {order}")
         return f"{self.name}_{function}({len(bias)}, {columns}, {W}, {b}, {x}, {y});"
+
+    def looks_ahead(self, matrix: Array, x: str) -> bool:
+        """Whether products of a matrix with x are formed for several steps at once: it is large, and x the input."""
+        return x == "x" and not self.int8 and matrix.size >= LARGE and self.room(len(matrix)) % BLOCK == 0
+
+    def affine_ahead(self, letters: tuple[str, str], matrix: Array, bias: Array, y: str, note: str) -> str:
+        """Let `process` make y = W x + b for some steps at once; return the place of y in the step that is taken."""
+        rows = self.room(len(bias))
+        line = self.affine(letters, matrix, bias, "x", y, note)
+        self.functions.add("affine_ahead")
+        self.ahead.append(line.replace("_affine_blocks(", "_affine_ahead(steps, "))
+        return f"{y} + ahead * {rows}"
 
     def _affine_int8(self, letter: str, matrix: Quantized, title: str, rest: str) -> str:
         rows, columns = matrix.whole.shape

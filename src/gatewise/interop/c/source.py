@@ -12,7 +12,7 @@ import numpy as np
 from gatewise.errors import Array
 from gatewise.interop.c import templates
 from gatewise.interop.c.helpers import LIBRARY, helper_texts
-from gatewise.interop.c.program import Program, Value
+from gatewise.interop.c.program import AHEAD, Program, Value
 
 
 class Vectors(NamedTuple):
@@ -105,18 +105,36 @@ class Source(NamedTuple):
         kept = [buffer for buffer in program.ordered_buffers() if buffer.kept]
         resets = [f"for (j = 0; j < {b.size}; ++j)\n    s->{b.name}[j] = {_ZERO[b.kind]};" for b in kept]
         count = ["s->steps[0] += 1;"] if "steps" in program.buffers else []
+        unused = ["(void)x; /* its products have been formed before */"] if program.ahead else []
         output = f"for (j = 0; j < {size}; ++j)\n    y[j] = {self.y.place}[j];"
         answer = f"{program.name}_answer(s, y + i * {size});"
         at_end = f"    if (steps > 0)\n        {program.name}_answer(s, y);\n"
         return self._filled(
             templates.FUNCTIONS,
-            take=_body([*program.checks, *count, *program.take]),
+            **self._looking_ahead(),
+            take=_body([*unused, *program.checks, *count, *program.take]),
             answer=_body([*program.answer, output]),
             reset=_body(resets),
             inputs=str(self.x.size),
             each="" if self.y.timeless else f"        {answer}\n",
             at_end=at_end if self.y.timeless else "",
         )
+
+    def _looking_ahead(self) -> dict[str, str]:
+        """What `process` does before it takes some steps, and `step` before it takes one."""
+        name, lines = self.program.name, self.program.ahead
+        if not lines:
+            return dict.fromkeys(("ahead", "number", "one", "zero", "several", "index"), "")
+        body, place = textwrap.indent("\n".join(lines), "    "), f"x + i * {self.x.size}"
+        call = f"{name}_look_ahead(s, steps - i < {AHEAD} ? steps - i : {AHEAD}, {place});"
+        return {
+            "ahead": self._filled(templates.AHEAD, most=str(AHEAD), body=body),
+            "number": ", int ahead",
+            "one": f"    {name}_look_ahead(s, 1, x);\n",
+            "zero": ", 0",
+            "several": f"        if (i % {AHEAD} == 0)\n            {call}\n",
+            "index": f", i % {AHEAD}",
+        }
 
     def _self_test(self) -> str:
         x, y, tolerance = self.vectors

@@ -53,8 +53,8 @@ LABELS = """
 extern const char *const ${name}_labels[${big}_OUTPUTS];
 """
 FUNCTIONS = """
-/* Take one step: everything that goes on from state to state. */
-static int ${name}_take(${name}_state *s, const $x *x)
+$ahead/* Take one step: everything that goes on from state to state. */
+static int ${name}_take(${name}_state *s, const $x *x$number)
 {
 $take
     return 0;
@@ -78,7 +78,7 @@ void ${name}_init(${name}_state *s)
 
 int ${name}_step(${name}_state *s, const $x *x, $real *y)
 {
-    if (${name}_take(s, x))
+$one    if (${name}_take(s, x$zero))
         return 1;
     ${name}_answer(s, y);
     return 0;
@@ -88,11 +88,19 @@ int ${name}_process(${name}_state *s, const $x *x, int steps, $real *y)
 {
     int i;
     for (i = 0; i < steps; ++i) {
-        if (${name}_take(s, x + i * $inputs))
+$several        if (${name}_take(s, x + i * $inputs$index))
             return 1;
 $each    }
 $at_end    return 0;
 }
+"""
+AHEAD = """
+/* Products with the inputs of so many steps, at most $most, before the first of them is taken. */
+static void ${name}_look_ahead(${name}_state *s, int steps, const $x *x)
+{
+$body
+}
+
 """
 SELF_TEST = """
 #ifdef GATEWISE_SELF_TEST

@@ -81,6 +81,8 @@ class _Follower:
         """Return a signal on which a layer can act: of final states the last step of the output."""
         if not isinstance(value, Signal) or value.is_cell:
             raise Refusal("a layer reads something else than the output of a layer")
+        if value.ways is not None:
+            raise Refusal("a layer reads one direction of another alone")
         if value.items is None:
             return value
         number = value.items[0][0]
@@ -159,9 +161,10 @@ class _Follower:
         signal = _signal(node, inputs)
         if any(isinstance(value, Signal | State) for value in inputs[1:]):
             raise Refusal(f"{node} depends on the input")
-        for axis, size in enumerate(signal.shape):
-            place = np.arange(size).reshape([-1 if i == axis else 1 for i in range(len(signal.shape))])
-            kept = np.unique(node.run(np.broadcast_to(place, signal.shape), *inputs[1:])[0])
+        whole = signal.shape
+        for axis, size in enumerate(whole):
+            place = np.arange(size).reshape([-1 if i == axis else 1 for i in range(len(whole))])
+            kept = np.unique(node.run(np.broadcast_to(place, whole), *inputs[1:])[0])
             if len(kept) < size:
                 signal = self._taken(node, signal, axis, kept)
         return signal
@@ -169,6 +172,8 @@ class _Follower:
     def _taken(self, node: Node, signal: Signal, axis: int, index: Array) -> Signal:
         """Part of one axis: the last step, or some of the final states."""
         label = signal.axes[axis]
+        if label == DIRECTIONS and signal.items is None and signal.shape[axis] == 2:
+            return replace(signal.with_axis(axis, DIRECTIONS, len(index)), ways=tuple(int(k) for k in index))
         if label == DIRECTIONS and signal.items:
             items = tuple(signal.items[i] for i in index)
             return replace(signal.with_axis(axis, DIRECTIONS, len(items)), items=items)
@@ -183,6 +188,8 @@ class _Follower:
         signals = [_signal(node, [value]) for value in inputs]
         first = signals[0]
         axis = first.axis(node.attributes["axis"])
+        if first.ways is not None:
+            return self._both_ways(node, signals, axis)
         if any(s.items is None or s.axes != first.axes or s.is_cell != first.is_cell for s in signals):
             raise Refusal(f"{node} joins outputs of layers")
         if first.axes[axis] == FEATURES and any(len(s.items or ()) != 1 for s in signals):
@@ -192,6 +199,14 @@ class _Follower:
         items = tuple(item for s in signals for item in s.items or ())
         size = sum(s.shape[axis] for s in signals)
         return replace(signals[-1].with_axis(axis, first.axes[axis], size), items=items)
+
+    def _both_ways(self, node: Node, signals: list[Signal], axis: int) -> Signal:
+        """The output of a bidirectional layer whose directions were taken apart."""
+        first, ways = signals[0], tuple(k for s in signals for k in s.ways or ())
+        alike = all((s.layers, s.axes, s.shape) == (first.layers, first.axes, first.shape) for s in signals)
+        if not alike or ways != (0, 1) or first.axes[axis] != FEATURES:
+            raise Refusal(f"{node} joins outputs of layers")
+        return replace(first.with_axis(axis, FEATURES, 2 * first.shape[axis]), ways=None)
 
     def dense(self, node: Node, inputs: list[Any]) -> Any:
         x, weight, bias = (*inputs, None, None)[:3]

@@ -14,8 +14,8 @@ from gatewise.interop.onnx.layers import States, write_layer
 from gatewise.interop.onnx.writer import Steps, Writer, blank, steps_of
 
 
-def estimator_model(estimator: Any, lengths: bool) -> Any:
-    """Return a fitted classifier or regressor as an onnx.ModelProto.
+def estimator_model(estimator: Any, lengths: bool, dtype: np.dtype[Any]) -> Any:
+    """Return a fitted classifier or regressor as an onnx.ModelProto that takes x in `dtype`.
 
     Raises
     ------
@@ -32,7 +32,7 @@ def estimator_model(estimator: Any, lengths: bool) -> Any:
     if not hasattr(estimator, "model_"):
         raise GatewiseValueError(f"this {name} is not fitted, so there is nothing to write: fit it.")
     writer = Writer(np.float32)
-    x = writer.input("x", np.float32, ("batch", "time", estimator.n_channels_in_))
+    x = writer.input("x", dtype, ("batch", "time", estimator.n_channels_in_))
     steps = steps_of(writer, x, writer.input("lengths", np.int64, ("batch",)) if lengths else None)
     write = _classifier if isinstance(estimator, RecurrentClassifier) else _regressor
     write(writer, estimator, encoded(writer, estimator._inputs, x, steps), steps)

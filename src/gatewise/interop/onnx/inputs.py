@@ -16,10 +16,10 @@ DOUBLE, SINGLE = NUMBERS[np.dtype(np.float64)], NUMBERS[np.dtype(np.float32)]
 def encoded(writer: Writer, inputs: Inputs, x: str, steps: Steps) -> str:
     """Return what networks read of x (batch, time, channels), float32 (batch, time, inputs), as `Inputs.encode` has it.
 
-    NaN in x is a missing value.
+    NaN in x, of float32 or float64, is a missing value.
     """
     seen = writer.node("Not", writer.node("IsNaN", x))
-    wide = writer.node("Cast", writer.node("Where", seen, x, writer.constant(0)), to=DOUBLE)
+    wide = writer.node("Where", seen, writer.node("Cast", x, to=DOUBLE), writer.constant(0, np.float64))
     mean, scale = (writer.constant(values, np.float64) for values in (inputs.mean, inputs.scale))
     bounds = (writer.constant(bound, np.float64) for bound in (-LIMIT, LIMIT))
     clipped = writer.node("Clip", writer.node("Div", writer.node("Sub", wide, mean), scale), *bounds)

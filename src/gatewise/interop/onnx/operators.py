@@ -59,6 +59,6 @@ def _recurrent(kind: str) -> Operator:
 OPERATORS: dict[str, Operator] = {
     **{name: _of_function(function) for name, function in (POINTWISE | SHAPING | REDUCING | PRODUCTS).items()},
     **{kind: _recurrent(kind) for kind in ATTRIBUTES},
-    "Scan": Operator(SCAN_ATTRIBUTES, lambda attributes, opset, outputs: Scan.of(attributes)),
+    "Scan": Operator(SCAN_ATTRIBUTES, lambda attributes, opset, outputs: Scan.of(attributes, opset)),
 }
 """Every operator that is evaluated, by its name."""

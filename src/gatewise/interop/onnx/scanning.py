@@ -33,8 +33,10 @@ class Scan:
     output_directions: tuple[int, ...]
 
     @classmethod
-    def of(cls, attributes: dict[str, Any]) -> Scan:
+    def of(cls, attributes: dict[str, Any], opset: int) -> Scan:
         """Return the operator with these attributes."""
+        if opset < 9:
+            raise GatewiseValueError(f"Scan is of opset {opset}, in which it had a batch; need 9 or more.")
         body, count = attributes["body"], attributes["num_scan_inputs"]
         states = len(body.inputs) - count
         outputs = len(body.outputs) - states

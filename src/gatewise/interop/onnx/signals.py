@@ -42,6 +42,8 @@ class Signal:
         axis is gone, of each part of the features. None for outputs.
     is_cell : bool
         Whether it is the cell state of an LSTM, which layers give as a state only.
+    ways : tuple of int, optional
+        Of outputs: which directions of the last layer it has, if not all.
     """
 
     layers: tuple[Layer, ...]
@@ -49,6 +51,7 @@ class Signal:
     shape: tuple[int, ...]
     items: tuple[tuple[int, int], ...] | None = None
     is_cell: bool = False
+    ways: tuple[int, ...] | None = None
 
     def like(self) -> Array:
         """Return an array of this shape that takes no memory."""

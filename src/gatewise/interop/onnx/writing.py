@@ -6,9 +6,10 @@ import os
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from gatewise.descriptions import describe
-from gatewise.errors import GatewiseTypeError
+from gatewise.errors import GatewiseTypeError, check_dtype
 from gatewise.files import write_whole
 from gatewise.interop.onnx.layers import States, write_layer
 from gatewise.interop.onnx.package import onnx_package
@@ -18,15 +19,19 @@ from gatewise.layers.several import Several
 
 
 def to_onnx(
-    model: Any, path: str | os.PathLike[str] | None = None, *, lengths: bool | None = None, state: bool = False
+    model: Any,
+    path: str | os.PathLike[str] | None = None,
+    *,
+    lengths: bool | None = None,
+    state: bool = False,
+    dtype: DTypeLike | None = None,
 ) -> bytes:
     """Write a model as an ONNX file, whose batch and time axes are free.
 
     Parameters
     ----------
-    model : Layer or fitted estimator
-        A layer or `Sequential` or `Parallel` of layers; a fitted `RecurrentClassifier` or `RecurrentRegressor`; what a
-        `RecurrentForecaster` has of networks is refused, see Notes.
+    model : Layer, RecurrentClassifier or RecurrentRegressor
+        A layer, also a `Sequential` or `Parallel` of layers, or a fitted `RecurrentClassifier` or `RecurrentRegressor`.
     path : str or path, optional
         The file; it is replaced in one step. None to get the bytes only.
     lengths : bool, optional
@@ -34,6 +39,8 @@ def to_onnx(
         layer does not.
     state : bool
         Whether the graph of a layer takes initial states; without it they are zeros.
+    dtype : {float32, float64}, optional
+        Of what the graph of an estimator takes, float32 unless given; that of a layer takes the layer's.
 
     Returns
     -------
@@ -55,11 +62,16 @@ def to_onnx(
     Dropout and noise are left out. Cells that ONNX does not know (`MinGRU` and your own) become a Scan of their
     pointwise function.
 
-    The graph of a classifier takes `x` float32 (batch, time, channels), NaN where a value is missing, and `lengths`,
-    and
-    gives `label` (batch,), int64 or text, and `probabilities` float32 (batch, classes); that of a regressor gives
-    `prediction` as `predict` does. With `output="all"` there is one for each step. Everything is inside: scaling, gaps,
-    downsampling, networks and their mean, and the ridge on random convolutions.
+    The graph of a classifier takes `x` (batch, time, channels), NaN where a value is missing, and `lengths`, and gives
+    `label` (batch,), int64 or text, and `probabilities` float32 (batch, classes); that of a regressor gives
+    `prediction` float64 as `predict` does. With `output="all"` there is one for each step, NaN past each end.
+    Everything is inside: scaling, gaps, downsampling, networks and their mean, and the ridge on random convolutions.
+    That ridge counts steps above thresholds: of data that were rounded to float32 a step may stand on the other side of
+    one, which changes a probability by some 1e-5; `dtype="float64"` keeps the data as they are.
+
+    A `RecurrentForecaster` is refused: its forecast is a weighted mean of simple methods and exponential smoothing,
+    whose states belong to the series that were fitted, of a linear path and of networks that read the calendar, and a
+    graph without them would disagree with `predict`. Its `networks_` are models of layers and can be written.
 
     The version of the operators is opset 17. ONNX Runtime runs all of it in float32; it has no GRU, LSTM and RNN in
     float64. `gatewise.from_onnx` gives the same model of layers back, bit for bit, and a graph for an estimator.
@@ -77,7 +89,12 @@ def to_onnx(
     True
     """
     onnx_package()
-    proto = _of_layer(model, bool(lengths), state) if isinstance(model, Layer) else _of_estimator(model, lengths, state)
+    if isinstance(model, Layer):
+        if dtype is not None and check_dtype(dtype) != model.dtype:
+            raise GatewiseTypeError(f"dtype is {dtype!r} and the layer has {model.dtype}: write layer.astype(dtype).")
+        proto = _of_layer(model, bool(lengths), state)
+    else:
+        proto = _of_estimator(model, lengths, state, check_dtype(np.float32 if dtype is None else dtype))
     content: bytes = proto.SerializeToString()
     if path is not None:
         write_whole(path, content)
@@ -96,12 +113,12 @@ def _of_layer(model: Layer, lengths: bool, state: bool) -> Any:
     return writer.model({"model": description})
 
 
-def _of_estimator(model: Any, lengths: bool | None, state: bool) -> Any:
+def _of_estimator(model: Any, lengths: bool | None, state: bool, dtype: np.dtype[Any]) -> Any:
     from gatewise.interop.onnx.estimators import estimator_model
 
     if state:
         raise GatewiseTypeError("state=True was given for an estimator; need it for layers only: leave it out.")
-    return estimator_model(model, lengths is None or lengths)
+    return estimator_model(model, lengths is None or lengths, dtype)
 
 
 def reads_integers(layer: Layer) -> bool:
