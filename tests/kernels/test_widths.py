@@ -70,8 +70,9 @@ def test_other_widths_are_refused(value, monkeypatch):
 
 @compiled
 def test_wider_vectors_than_there_are_are_refused(monkeypatch):
+    monkeypatch.delenv("GATEWISE_VECTORS", raising=False)
     monkeypatch.setattr(target, "_host_features", lambda: "+sse2,-avx,-fma")
-    assert target.choose_target()[:1] in [(16,)]
+    assert target.choose_target().bytes == 16
     if target.choose_target().registers == 16:  # x86
         monkeypatch.setenv("GATEWISE_VECTORS", "32")
         with pytest.raises(GatewiseError, match="GATEWISE_VECTORS is 32, but vectors have 16 bytes here"):
