@@ -150,6 +150,13 @@ def test_files_do_not_read_other_files(tmp_path):
         read_arrays(tmp_path / "a.h5")
 
 
+def test_a_keras_file_that_unpacks_to_much_more_is_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.keras", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("model.weights.h5", bytes(10**6))
+    with refused("model.weights.h5 unpacks to 1000000 bytes, more than 50 times the file"):
+        read_arrays(tmp_path / "a.keras")
+
+
 def test_groups_in_a_circle_end(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file.create_group("a")["b"] = file["/"]
@@ -169,6 +176,16 @@ def test_other_files(tmp_path):
         archive.writestr("config.json", "{}")
     with refused("it has no model.weights.h5"):
         read_arrays(tmp_path / "a.keras")
+
+
+def test_a_member_that_cannot_be_unpacked_is_refused(tmp_path):
+    path = tmp_path / "a.npz"
+    write_npz(path, {"a": np.arange(400.0)}, compressed=True)
+    content = bytearray(path.read_bytes())
+    content[60:90] = bytes(range(200, 230))
+    path.write_bytes(content)
+    with refused("cannot read .*a.npz: "):
+        read_arrays(path)
 
 
 @pytest.mark.parametrize("ending", WRITERS)

@@ -9,8 +9,10 @@ import io
 import math
 import os
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from lzma import LZMAError
 from pathlib import Path
 from typing import IO
 
@@ -19,6 +21,7 @@ import numpy as np
 from gatewise.errors import Array, GatewiseError, GatewiseValueError
 
 DEFLATE = 1032  # how often at most Deflate can make what it packs smaller (zlib's technical details)
+PACKED = 50  # how often at most a member that is unpacked whole may be larger than the file; Keras packs nothing
 HEADER = 64 * 1024  # bytes of the header of an .npy, which is a line of text
 ENDINGS = (".npz", ".safetensors", ".keras", ".h5", ".hdf5")
 _BROKEN = (ValueError, TypeError, LookupError, AttributeError, EOFError, OSError, RuntimeError, SyntaxError)
@@ -72,7 +75,7 @@ def readable(path: Path) -> Iterator[None]:
         raise type(error)(f"cannot read {path}: {error}") from error
     except MemoryError as error:
         raise GatewiseValueError(f"cannot read {path}: it asks for more memory than there is.") from error
-    except (zipfile.BadZipFile, *_BROKEN) as error:
+    except (zipfile.BadZipFile, zlib.error, LZMAError, *_BROKEN) as error:
         raise GatewiseValueError(f"cannot read {path}: {type(error).__name__}: {error}.") from error
 
 
@@ -130,5 +133,8 @@ def member_bytes(archive: zipfile.ZipFile, name: str, size: int) -> io.BytesIO:
     """Return a member of an archive of `size` bytes as a file in memory."""
     if name not in archive.namelist():
         raise GatewiseValueError(f"it has no {name}; need a file that Keras 3 wrote with model.save.")
-    check_member(archive.getinfo(name), size)
+    info = archive.getinfo(name)
+    check_member(info, size)
+    if info.file_size > PACKED * size + HEADER:
+        raise GatewiseValueError(f"{name} unpacks to {info.file_size} bytes, more than {PACKED} times the file.")
     return io.BytesIO(archive.read(name))
