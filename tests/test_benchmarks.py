@@ -27,6 +27,7 @@ import rolling  # noqa: E402
 import scores  # noqa: E402
 import sets  # noqa: E402
 import singles  # noqa: E402
+import speed  # noqa: E402
 
 sys.path.remove(str(FOLDER))
 
@@ -359,3 +360,12 @@ def test_the_command_refuses_an_unknown_set_prints_json_and_reads_it_again(monke
     again = CliRunner().invoke(defaults.command, ["--read", str(path)])
     best = max(run["scores"]["accuracy"] for run in runs)
     assert f"{100 * best:.1f}" in again.stdout
+
+
+def test_the_share_of_a_product_is_that_of_the_quickest_threads_of_both():
+    series = [
+        {"system": "gatewise", "seconds": 2.0},
+        {"system": "gatewise", "seconds": 1.0},
+        {"system": "torch", "seconds": 0.1},
+    ]
+    assert speed.share({"flops": 30, "series": series, "sgemm": {"1": 20.0, "2": 40.0}}) == 0.75

@@ -219,10 +219,13 @@ def test_a_hung_or_dead_worker_gives_a_line(code, message, tmp_path, monkeypatch
     worker.close()
 
 
-def test_vectors_are_narrowed_for_us_and_for_numpy(monkeypatch):
+def test_vectors_are_narrowed_for_us_and_for_the_others(monkeypatch):
     monkeypatch.setattr("gatewise.bench.machine.vector_bytes", lambda: 32)
     assert narrowed(None) == narrowed(32) == {}
-    assert narrowed(16) == {"GATEWISE_VECTORS": "16", "OPENBLAS_CORETYPE": "Nehalem"}
+    settings = narrowed(16)
+    assert settings["GATEWISE_VECTORS"] == "16"
+    assert settings["OPENBLAS_CORETYPE"] == "Nehalem"
+    assert settings["XLA_FLAGS"] == "--xla_cpu_max_isa=SSE4_2"
     with pytest.raises(gw.GatewiseError, match="vectors of 64 bytes are asked for; need at most 32 here"):
         narrowed(64)
 

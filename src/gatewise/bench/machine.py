@@ -11,8 +11,13 @@ from typing import Any
 from gatewise import kernels
 from gatewise.errors import GatewiseValueError
 
-# What lets NumPy's OpenBLAS use the instructions that Gatewise uses, for each width of vectors.
-BLAS = {32: "Haswell", 16: "Nehalem"}
+# What keeps Gatewise, NumPy's OpenBLAS, PyTorch (oneDNN, MKL and its own loops) and XLA to the instructions of a width.
+# ONNX Runtime has no such setting, and uses what the processor has.
+_NARROW = {
+    32: ("Haswell", "AVX2", "AVX2", "avx2", "AVX2"),
+    16: ("Nehalem", "SSE41", "SSE4_2", "default", "SSE4_2"),
+}
+_SETTINGS = ("OPENBLAS_CORETYPE", "ONEDNN_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS", "ATEN_CPU_CAPABILITY", "XLA_FLAGS")
 _CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 _FILES = ("level", "type", "size")
 KIB = 1024
@@ -68,7 +73,7 @@ def vector_bytes() -> int:
 
 
 def narrowed(vectors: int | None) -> dict[str, str]:
-    """Return the environment in which Gatewise and NumPy use vectors of so many bytes.
+    """Return the environment in which Gatewise, NumPy, PyTorch and JAX use vectors of so many bytes.
 
     Raises
     ------
@@ -79,4 +84,5 @@ def narrowed(vectors: int | None) -> dict[str, str]:
         return {}
     if vectors > widest:
         raise GatewiseValueError(f"vectors of {vectors} bytes are asked for; need at most {widest} here.")
-    return {"GATEWISE_VECTORS": str(vectors), "OPENBLAS_CORETYPE": BLAS[vectors]}
+    names = dict(zip(_SETTINGS, _NARROW[vectors], strict=True))
+    return names | {"GATEWISE_VECTORS": str(vectors), "XLA_FLAGS": f"--xla_cpu_max_isa={names['XLA_FLAGS']}"}

@@ -53,7 +53,7 @@ class Worker:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env=environment(threads) | extra,
+                env=_together(environment(threads), extra),
                 text=True,
                 encoding="utf-8",
             )
@@ -132,3 +132,9 @@ def environment(threads: int) -> dict[str, str]:
         "JAX_PLATFORMS": "cpu",
         "PYTHONPATH": os.pathsep.join(filter(None, [source, os.environ.get("PYTHONPATH")])),
     }
+
+
+def _together(settings: dict[str, str], extra: dict[str, str]) -> dict[str, str]:
+    """Settings of an environment and more of them; flags of XLA stand side by side."""
+    flags = [found["XLA_FLAGS"] for found in (settings, extra) if "XLA_FLAGS" in found]
+    return settings | extra | ({"XLA_FLAGS": " ".join(flags)} if flags else {})
