@@ -58,7 +58,7 @@ def _peers(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
 @click.option(
     "--vectors",
     type=OneOf(["64", "32", "16"]),
-    help="Bytes of a vector, at most what the processor has: 32 as with AVX2, 16 as with SSE. ONNX Runtime keeps its own.",
+    help="Bytes of a vector, at most what is there: 32 as with AVX2, 16 as with SSE. ONNX Runtime keeps its own.",
 )
 @click.option("--peers", callback=_peers, help="Some of torch,jax,onnxruntime. Default: those installed.")
 @click.option(
