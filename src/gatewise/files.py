@@ -185,12 +185,20 @@ def _read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, str]]
         with safe_open(os.fspath(path), framework="numpy") as file:
             header = file.metadata() or {}
             _check_format(path, header)
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            arrays = {name: _tensor(file, name) for name in file.keys()}  # noqa: SIM118
     except GatewiseError:
         raise
     except (OSError, SafetensorError, TypeError, AttributeError) as error:
         raise GatewiseValueError(f"cannot read {path} as a safetensors file: {error}.") from error
     return arrays, header
+
+
+def _tensor(file: Any, name: str) -> Any:
+    """An array of a file; libraries such as onnx teach NumPy numbers that it lacks, and those are not meant here."""
+    array = file.get_tensor(name)
+    if array.dtype.isbuiltin != 1:
+        raise TypeError(f"{name} holds {array.dtype}, which NumPy lacks")
+    return array
 
 
 def _check_format(path: str | os.PathLike[str], header: Mapping[str, str]) -> None:
