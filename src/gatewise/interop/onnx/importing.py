@@ -77,7 +77,7 @@ def from_onnx(source: Any, *, kind: str | None = None, reset: str | None = None)
     except Refusal as refusal:
         if kind == "layers":
             raise GatewiseValueError(
-                f"the graph is no chain of layers: {refusal}. Leave kind out to get it as a Graph, which runs."
+                f"the graph is no chain of layers: {refusal}. gw.from_onnx without kind= gives a Graph, which runs."
             ) from refusal
         return graph
 
