@@ -138,6 +138,50 @@ def test_small_inputs_do_not_grow_without_bound(monkeypatch):
         graph(np.ones((2, 2), np.float32))
 
 
+def scan_of(nodes, **names):
+    value = helper.make_tensor_value_info
+    body = helper.make_graph(nodes, "body", [value("s", 1, None), value("e", 1, None)], [value("t", 1, None)])
+    return helper.make_node("Scan", ["x", "long"], ["y"], num_scan_inputs=1, body=body, **names)
+
+
+def empty(*shape):
+    """A node that gives an array without elements, and what it reads."""
+    return helper.make_node("ConstantOfShape", ["shape"], ["long"]), [big("shape", *shape)]
+
+
+KEPT = helper.make_node("Identity", ["s"], ["t"])
+
+
+def test_a_file_cannot_ask_for_any_number_of_steps():
+    made, shape = empty(2**40, 0)
+    content = model_of(made, scan_of([KEPT]), constants=shape).SerializeToString()
+    with pytest.raises(gw.GatewiseError, match=r"Scan.*1,099,511,627,776 steps.*need 1,048,576 at most: pass a larger"):
+        gw.from_onnx(content, kind="graph")(np.ones((2, 2), np.float32))
+    assert isinstance(gw.from_onnx(content), gw.interop.onnx.Graph)
+    weights = [tensor("W", (1, 12, 3), bytes(4 * 36)), tensor("R", (1, 12, 4), bytes(4 * 48))]
+    made, shape = empty(2**40, 0, 3)
+    gru = helper.make_node("GRU", ["long", "W", "R"], ["", "y"], hidden_size=4)
+    graph = gw.from_onnx(model_of(made, gru, constants=shape + weights).SerializeToString(), kind="graph")
+    with pytest.raises(gw.GatewiseError, match=r"GRU.*1,099,511,627,776 steps"):
+        graph(np.ones((2, 2), np.float32))
+
+
+def test_a_caller_can_allow_more_steps():
+    made, shape = empty(20, 0)
+    inner = scan_of([KEPT])
+    inner.input[0], inner.output[0] = "s", "t"
+    content = model_of(made, scan_of([inner]), constants=shape).SerializeToString()
+    x = np.ones((2, 2), np.float32)
+    graph = gw.from_onnx(content, kind="graph", max_steps=419)
+    with pytest.raises(gw.GatewiseError, match="20 steps make 420 in this run; need 419 at most"):
+        graph(x)
+    graph.max_steps = 420  # 20 outside, and 20 within each
+    for _ in range(2):
+        assert np.array_equal(graph(x)[0], x)
+    with pytest.raises(gw.GatewiseError, match="max_steps is 0"):
+        gw.from_onnx(content, max_steps=0)
+
+
 def external(location, **entries):
     made = TensorProto(name="w", dims=[2], data_type=1, data_location=TensorProto.EXTERNAL)
     for key, value in {"location": location, **entries}.items():

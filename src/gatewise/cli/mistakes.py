@@ -140,6 +140,20 @@ class ModelPath(click.ParamType):  # type: ignore[type-arg]
         return Path(text)
 
 
+class SourcePath(click.ParamType):  # type: ignore[type-arg]
+    """A file of any kind to read."""
+
+    name = "FILE"
+
+    def __init__(self, need: str) -> None:
+        self.need = need
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Return the path."""
+        _check_exists(self, str(value), self.need, param, ctx)
+        return Path(str(value))
+
+
 def _check_exists(kind: Any, text: str, need: str, param: click.Parameter | None, ctx: click.Context | None) -> None:
     path = Path(text)
     if path.is_dir():
@@ -173,7 +187,7 @@ class Number(click.ParamType):  # type: ignore[type-arg]
 
     def _needed(self) -> str:
         what = "a whole number" if self.whole else "a number"
-        limits = f"of at least {self.least:g}" if self.most is None else f"from {self.least:g} to {self.most:g}"
+        limits = f"of at least {self.least:g}" if self.most is None else f"from {self.least:g} to {self.most:.12g}"
         return f"{what} {limits}"
 
     def _meant(self, number: float) -> str:

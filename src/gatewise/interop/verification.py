@@ -104,7 +104,8 @@ def _run(
         return _onnx_graph(path, x) if side == "IN" else (*_onnx_model(path, x), answer(model, x))
     if ending == ".c":
         run = importlib.import_module("gatewise.interop.c").run
-        return "the C compiler", np.stack([run(path, row) for row in x]), answer(model, x)
+        own, got = answer(model, x), np.stack([run(path, row) for row in x])
+        return "the C compiler", got[..., 0] if own.ndim < got.ndim else got, own
     if ending == ".html":
         raise NotRun("a page runs in a browser; convert to .c to see the same program run.")
     if layout != "torch" and again is not None:
@@ -145,7 +146,8 @@ def _session(path: Path) -> tuple[str, Any]:
 def _onnx_model(path: Path, x: Array) -> tuple[str, Array]:
     """A file that Gatewise wrote, which takes x and perhaps lengths."""
     by, session = _session(path)
-    feed = {"x": x, "lengths": np.full(len(x), x.shape[1])}
+    doubles = {given.name for given in session.get_inputs() if given.type == "tensor(double)"}
+    feed = {"x": x.astype(np.float64) if "x" in doubles else x, "lengths": np.full(len(x), x.shape[1])}
     outputs = [output.name for output in session.get_outputs()]
     wanted = next((name for name in ("probabilities", "prediction") if name in outputs), outputs[0])
     return by, _ran(session, [wanted], {given.name: feed[given.name] for given in session.get_inputs()})

@@ -60,7 +60,7 @@ def _check(estimator: Any) -> None:
         raise GatewiseValueError(
             f"{name} has a ridge on features of random convolutions beside its networks, with a share of "
             f"{ridge.share:.0%} in the answers; it reads whole sequences, which a stream does not have: fit with "
-            f"ridge_share=0."
+            f"ridge_share=0, or convert to .onnx, which has the ridge too."
         )
     factor = getattr(estimator, "_downsampling", 1)
     if factor != 1:

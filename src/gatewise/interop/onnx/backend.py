@@ -9,6 +9,7 @@ from onnx.backend.base import Backend as OnnxBackend
 from onnx.backend.base import BackendRep
 
 from gatewise.errors import Array, GatewiseError, GatewiseValueError
+from gatewise.interop.onnx import limits
 from gatewise.interop.onnx.graph import Graph, build, node_of
 from gatewise.interop.onnx.reading import NEWEST, read
 
@@ -87,7 +88,8 @@ class Backend(OnnxBackend):
         made = node_of(node, int(kwargs.get("opset_version", NEWEST)), None)
         names = [name for name in made.inputs if name]
         values = dict(inputs) if isinstance(inputs, dict) else dict(zip(names, inputs, strict=True))
-        results = made(values)
+        with limits.at_most(limits.MAX_STEPS):
+            results = made(values)
         return tuple(results[name] for name in made.outputs if name)
 
     @classmethod

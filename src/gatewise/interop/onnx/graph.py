@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gatewise.errors import Array, GatewiseError, GatewiseTypeError, GatewiseValueError, check_names
+from gatewise.interop.onnx import limits
 from gatewise.interop.onnx.operators import OPERATORS
 from gatewise.interop.onnx.reading import STANDARD, Source
 from gatewise.interop.onnx.tensors import dtype_of, to_array
@@ -75,6 +76,8 @@ class Graph:
         In the order in which they are evaluated.
     captured : tuple of str
         What a graph inside a node reads of the graph around it.
+    max_steps : int
+        Steps of all Scan, GRU, LSTM and RNN together that one run may take: a graph with more raises. It may be set.
 
     Notes
     -----
@@ -102,6 +105,7 @@ class Graph:
         captured: tuple[str, ...] = (),
     ) -> None:
         self.captured = captured
+        self.max_steps = limits.MAX_STEPS
         self.inputs = inputs
         self.outputs = outputs
         self.constants = constants
@@ -134,13 +138,15 @@ class Graph:
         Raises
         ------
         GatewiseError
-            If an input is missing, unknown or does not fit what the file declares, or a node cannot be evaluated: it is
-            named.
+            If an input is missing, unknown or does not fit what the file declares, or a node cannot be evaluated or
+            takes more than `max_steps`: it is named.
         """
         names = [one.name for one in self.inputs]
         given = dict(inputs) if isinstance(inputs, Mapping) else dict(zip(names, inputs, strict=False))
         check_names("the graph", given, names)
-        values = self.evaluate({one.name: _fitting(one, given[one.name]) for one in self.inputs})
+        fitting = {one.name: _fitting(one, given[one.name]) for one in self.inputs}
+        with limits.at_most(self.max_steps):
+            values = self.evaluate(fitting)
         return [np.array(values[name]) for name in self.outputs]
 
     def evaluate(self, values: Mapping[str, Array]) -> dict[str, Array]:

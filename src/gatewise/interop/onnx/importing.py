@@ -5,7 +5,8 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from gatewise.errors import GatewiseValueError, GatewiseWarning, check_choice
+from gatewise.errors import GatewiseValueError, GatewiseWarning, check_choice, check_number
+from gatewise.interop.onnx import limits
 from gatewise.interop.onnx.chain import chain_of
 from gatewise.interop.onnx.described import described_model
 from gatewise.interop.onnx.graph import Graph, build
@@ -15,7 +16,9 @@ from gatewise.interop.onnx.signals import Refusal
 from gatewise.layers import Layer
 
 
-def from_onnx(source: Any, *, kind: str | None = None, reset: str | None = None) -> Any:
+def from_onnx(
+    source: Any, *, kind: str | None = None, reset: str | None = None, max_steps: int = limits.MAX_STEPS
+) -> Any:
     """Read a model from an ONNX file.
 
     Parameters
@@ -29,6 +32,9 @@ def from_onnx(source: Any, *, kind: str | None = None, reset: str | None = None)
     reset : {None, "after", "before"}
         Where the reset gate of every GRU acts, whatever its attribute `linear_before_reset` says: "after" reads it as
         1, "before" as 0.
+    max_steps : int
+        Steps of all Scan, GRU, LSTM and RNN together that the graph may take in one run, here, where it is tried, and
+        later: a hostile file can ask for any number. It is kept as `Graph.max_steps`; a model of layers has no limit.
 
     Returns
     -------
@@ -66,18 +72,21 @@ def from_onnx(source: Any, *, kind: str | None = None, reset: str | None = None)
     """
     check_choice("kind", kind, (None, "layers", "graph"))
     check_choice("reset", reset, (None, "after", "before"))
+    check_number("max_steps", max_steps, 1, integer=True)
     opened = read(source)
     graph = build(opened, reset=reset)
+    graph.max_steps = int(max_steps)
     if reset is None:
         _warn_of_reset(opened, graph)
     if kind == "graph":
         return graph
     try:
-        return _layers(opened, graph)
+        with limits.at_most(graph.max_steps):
+            return _layers(opened, graph)
     except Refusal as refusal:
         if kind == "layers":
             raise GatewiseValueError(
-                f"the graph is no chain of layers: {refusal}. Leave kind out to get it as a Graph, which runs."
+                f"the graph is no chain of layers: {refusal}. gw.from_onnx without kind= gives a Graph, which runs."
             ) from refusal
         return graph
 

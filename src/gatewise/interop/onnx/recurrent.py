@@ -16,6 +16,7 @@ import numpy as np
 from gatewise import layouts, recurrence
 from gatewise.cells import FORMS, Cell
 from gatewise.errors import FLOATS, Array, GatewiseTypeError, GatewiseValueError, check_choice
+from gatewise.interop.onnx import limits
 from gatewise.interop.onnx.cells import DEFAULTS, GATES, STATES, Step, activations, cell_of
 from gatewise.interop.onnx.tensors import check_size
 from gatewise.layers.directions import parameter_names
@@ -83,6 +84,7 @@ class Recurrent:
         initial = [self._start(value, x, H) for value in starts[: len(STATES[self.kind])]]
         peepholes = None if P is None else _shaped("P", P, (S, 3 * H), X.dtype).reshape(S, 3, H)
         check_size((*x.shape[:2], S, H))
+        limits.take(x.shape[1])
         results = []
         for k, step in enumerate(self.steps):
             if peepholes is not None:

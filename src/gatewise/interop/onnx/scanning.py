@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from gatewise.errors import Array, GatewiseValueError
+from gatewise.interop.onnx import limits
 from gatewise.interop.onnx.shaping import check_axis
 from gatewise.interop.onnx.tensors import check_size
 
@@ -61,11 +62,13 @@ class Scan:
         names = [one.name for one in self.body.inputs]
         ways = zip(sequences, self.input_axes, self.input_directions, strict=True)
         ordered = [_ordered(x, axis, way) for x, axis, way in ways]
-        steps = {len(x) for x in ordered}
-        if len(steps) != 1:
-            raise GatewiseValueError(f"the inputs have {sorted(steps)} steps; need as many in all.")
+        counts = {len(x) for x in ordered}
+        if len(counts) != 1:
+            raise GatewiseValueError(f"the inputs have {sorted(counts)} steps; need as many in all.")
+        steps = counts.pop()
+        limits.take(steps)
         slices: list[list[Array]] = []
-        for t in range(steps.pop()):
+        for t in range(steps):
             given = dict(zip(names, [*states, *(x[t] for x in ordered)], strict=True))
             known = self.body.evaluate({**(outer or {}), **given})
             results = [known[name] for name in self.body.outputs]
