@@ -1,5 +1,7 @@
 """Settings of the whole suite."""
 
+import os
+
 from hypothesis import HealthCheck, settings
 
 from gatewise import kernels
@@ -12,6 +14,14 @@ settings.load_profile("gatewise")
 
 
 def pytest_configure(config):
-    """Compile the kernels once, before workers start that would each do it, and say so into a test's stderr."""
-    if not hasattr(config, "workerinput") and kernels.enabled():
+    """Prepare what the workers share, before they start.
+
+    Kernels are compiled once; each worker would do it, and say so into a test's stderr. Each worker's BLAS has one
+    thread: workers whose products each take all cores wait for each other several times longer than they compute.
+    """
+    if hasattr(config, "workerinput"):
+        return
+    if config.getoption("numprocesses", None):
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    if kernels.enabled():
         kernels.warm_up()

@@ -51,6 +51,12 @@ GENERATED = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def few_convolutions(monkeypatch):
+    """A tenth of what the comparison takes tells as much about these sets."""
+    monkeypatch.setattr(convolutions.features, "__defaults__", (100, 0))
+
+
 def small(data, count):
     """The first sequences of a labelled set."""
     return data._replace(

@@ -13,7 +13,6 @@ from gatewise import dayahead, files
 from gatewise.dayahead import DAY, TEST_DAYS, WEEK
 
 FRAME = gw.datasets.i94()
-TRAIN_HOURS = len(FRAME) - TEST_DAYS * DAY
 
 
 @pytest.fixture(scope="module")
@@ -26,15 +25,22 @@ def demo(tmp_path_factory):
     return out, json.loads(done.stdout)
 
 
-@pytest.fixture
-def quick(monkeypatch):
-    """Fits of the demo take a second."""
+RECENT = FRAME.iloc[-300 * DAY :]
+
+
+def quick_run(frame):
+    """The demo with a fit that takes a second."""
     options = {"max_updates": 20, "n_networks": 1, "hidden_size": 8}
-    monkeypatch.setattr(gw.RecurrentForecaster.__init__, "__kwdefaults__", _defaults() | options)
+    with pytest.MonkeyPatch.context() as patch:
+        constructor = gw.RecurrentForecaster.__init__
+        patch.setattr(constructor, "__kwdefaults__", {**constructor.__kwdefaults__, **options})
+        return dayahead.run(frame, seed=0)
 
 
-def _defaults():
-    return dict(gw.RecurrentForecaster.__init__.__kwdefaults__)
+@pytest.fixture(scope="module")
+def quick():
+    """What the demo makes of the last months, fitted in a second."""
+    return quick_run(RECENT)
 
 
 def test_the_data_set_is_whole():
@@ -78,10 +84,9 @@ def test_the_model_that_is_written_goes_on_from_the_last_hour(demo):
 
 
 def test_metrics_are_those_of_the_forecast(quick):
-    outcome = dayahead.run(FRAME, seed=0)
-    table = outcome.forecast
+    outcome, table = quick, quick.forecast
     assert len(table) == TEST_DAYS * DAY
-    assert table.index[0] == FRAME.index[TRAIN_HOURS]
+    assert table.index[0] == FRAME.index[-TEST_DAYS * DAY]
     for name in dayahead.METHODS:
         error = (table[name] - table["truth"]).to_numpy()
         error = error[~np.isnan(error)]
@@ -95,10 +100,9 @@ def test_metrics_are_those_of_the_forecast(quick):
 
 def test_a_forecast_does_not_know_its_day(quick):
     """Changing everything from a midnight on changes nothing of the forecasts issued up to it."""
-    first = TRAIN_HOURS + 10 * DAY
-    changed = FRAME.copy()
-    changed.iloc[first:, 0] = 9999.0
-    one, other = (dayahead.run(frame, seed=0).forecast["model"].to_numpy() for frame in (FRAME, changed))
+    changed = RECENT.copy()
+    changed.iloc[(10 - TEST_DAYS) * DAY :, 0] = 9999.0
+    one, other = (run.forecast["model"].to_numpy() for run in (quick, quick_run(changed)))
     np.testing.assert_array_equal(one[: 11 * DAY], other[: 11 * DAY])
     assert not np.isclose(one[11 * DAY :], other[11 * DAY :]).all()
 

@@ -293,13 +293,16 @@ ONE_CONTROLS = hasattr(getattr(threadpoolctl, "OpenBLASController", None), "clea
 def two_blas_threads():
     release_blas()
     before = blas_threads()
-    if not before or max(before) < 2:
-        pytest.skip("no BLAS with threads")
-    yield before
+    threadpool_limits(2, user_api="blas")
     release_blas()
+    two = blas_threads()
+    if not two or max(two) < 2:
+        pytest.skip("no BLAS with threads")
+    yield two
+    release_blas()
+    assert blas_threads() == two
     threadpool_limits(max(before), user_api="blas")
     release_blas()
-    assert blas_threads() == before
 
 
 def test_blas_has_one_thread_inside_and_its_own_number_after(two_blas_threads):

@@ -7,8 +7,9 @@ anything, pairs are tried among those that touch only what is wrong.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
-from itertools import combinations
+from itertools import combinations, compress
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +22,7 @@ from gatewise.examine.passes import (
     Contributions,
     Gradients,
     Handling,
+    Key,
     contributions,
     handlings,
     together,
@@ -74,6 +76,40 @@ def equal(a: Array, b: Array, tolerance: float, floor: float) -> bool:
     return bool(np.abs(a - b).max() <= tolerance * max(np.abs(b).max(), floor))
 
 
+class _Numbers:
+    """All numbers of some gradients one after the other, part by part: compared at once with those of others."""
+
+    def __init__(self, gradients: Gradients, parts: Iterable[Part]):
+        steps: dict[Key, list[int]] = {}
+        for *key, step in sorted(parts):
+            if (key[0], key[1]) in gradients:
+                steps.setdefault((key[0], key[1]), []).append(step)
+        self.parts = [(*key, step) for key, own in steps.items() for step in own]
+        self.shapes = {key: (np.shape(gradients[key]), own) for key, own in steps.items()}
+        sizes = [math.prod(shape) // len(own) for shape, own in self.shapes.values() for _ in own]
+        self.starts = np.cumsum([0, *sizes[:-1]])
+        self.values = self._flat(gradients)
+
+    def equal(self, gradients: Gradients, tolerance: float, floor: float) -> frozenset[Part]:
+        """Return the parts that agree, each relative to the larger of the others' size and `floor`."""
+        if not self.parts:
+            return frozenset()
+        others = self._flat(gradients)
+        differences = np.maximum.reduceat(np.abs(self.values - others), self.starts)
+        sizes = np.maximum(np.maximum.reduceat(np.abs(others), self.starts), floor)
+        return frozenset(compress(self.parts, (differences <= tolerance * sizes).tolist()))
+
+    def _flat(self, gradients: Gradients) -> Array:
+        """Return the numbers in the order of the parts, not-a-numbers for what is missing or has another shape."""
+        found = []
+        for key, (shape, steps) in self.shapes.items():
+            value = gradients.get(key)
+            if value is None or np.shape(value) != shape:
+                value = np.full(shape, np.nan)
+            found.append(np.ravel(value.T if key[0] == "W" and steps[0] >= 0 else value))
+        return np.concatenate(found) if found else np.empty(0)
+
+
 class Search:
     """The catalogue of one form, held against the gradients that somebody's backward pass gave."""
 
@@ -86,6 +122,7 @@ class Search:
             tuple[object, ...], tuple[tuple[Change, ...], tuple[Contributions, dict[str, Array]] | None]
         ] = {}
         self.floor = 1e-3 * float(np.median(sizes)) if sizes else 0.0
+        self._own = _Numbers(given, self.parts)
         self.catalogue: list[Slip] = [
             *sorted(catalogue(form), key=_rank),
             *(h for h in handlings(form, case) if self.keys & set(h.keys)),
@@ -138,17 +175,7 @@ class Search:
         gradients = self._gradients(slips)
         if gradients is None:
             return None
-        matched = frozenset(part for part in self.parts if self._equal(self.given, gradients, part))
-        return Explanation(slips, matched, self.parts, gradients)
-
-    def _equal(self, a: Gradients, b: Gradients, part: Part) -> bool:
-        *key, step = part
-        if tuple(key) not in b:
-            return False
-        first, second = a[key[0], key[1]], b[key[0], key[1]]
-        if step >= 0 and np.shape(first) == np.shape(second):
-            first, second = (value[step] if key[0] == "x" else value[:, step] for value in (first, second))
-        return equal(first, second, self.tolerance, self.floor)
+        return Explanation(slips, self._own.equal(gradients, self.tolerance, self.floor), self.parts, gradients)
 
     def _gradients(self, slips: tuple[Slip, ...]) -> Gradients | None:
         handled = tuple(slip for slip in slips if isinstance(slip, Handling))
@@ -184,12 +211,12 @@ class Search:
 
     def _pairs(self, known: Explanation) -> Explanation | None:
         """Try two slips at once, both of which touch only what is wrong."""
-        wrong = self.parts - known.matched
+        wrong, before = self.parts - known.matched, _Numbers(known.gradients, self.parts)
         touching = []
         for slip in self._next(known.slips):
             gradients = self._gradients((*known.slips, slip))
             if gradients is not None:
-                touched = frozenset(p for p in self.parts if not self._equal(known.gradients, gradients, p))
+                touched = self.parts - before.equal(gradients, self.tolerance, self.floor)
                 if touched and touched <= wrong:
                     touching.append((slip, touched))
         pairs = sorted(combinations(touching, 2), key=lambda pair: _likely(pair[0][0]) + _likely(pair[1][0]))
