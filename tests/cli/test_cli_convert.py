@@ -144,7 +144,7 @@ def test_most_steps_of_a_stream():
     gw.save(gw.Sequential(gru(), gw.Pool(H, ["mean"], parts=2)), "parts.safetensors")
     code, text = convert("parts.safetensors", "parts.c")
     assert code == 2
-    assert "`gatewise convert` has --max-steps" in text
+    assert "`gatewise convert` has as --max-steps" in text
     code, text = convert("parts.safetensors", "parts.c", "--max-steps", "50", "--json")
     assert code == 0
     assert json.loads(text)["state_bytes"] > 4 * 50 * H

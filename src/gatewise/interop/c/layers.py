@@ -245,8 +245,8 @@ def _past(program: Program, value: Value, note: str, parts: int) -> str:
         if program.max_steps is None:
             raise GatewiseValueError(
                 f"{note} takes means over {parts} parts of all that has been seen, so that every step has to be kept: "
-                f"say how many there may be, {value.size} numbers each, with max_steps= (`gatewise convert` has "
-                f"--max-steps), or use parts=1, or of an estimator segments=0."
+                f"say how many there may be with max_steps= ({value.size} numbers each), which `gatewise convert` has "
+                f"as --max-steps, or use parts=1, or of an estimator segments=0."
             )
         steps = program.steps()
         size = value.size * program.max_steps
