@@ -295,12 +295,10 @@ def two_blas_threads():
     before = blas_threads()
     threadpool_limits(2, user_api="blas")
     release_blas()
-    two = blas_threads()
-    if not two or max(two) < 2:
+    if max(two := blas_threads(), default=1) < 2:
         pytest.skip("no BLAS with threads")
     yield two
     release_blas()
-    assert blas_threads() == two
     threadpool_limits(max(before), user_api="blas")
     release_blas()
 

@@ -86,7 +86,11 @@ class _Numbers:
                 steps.setdefault((key[0], key[1]), []).append(step)
         self.parts = [(*key, step) for key, own in steps.items() for step in own]
         self.shapes = {key: (np.shape(gradients[key]), own) for key, own in steps.items()}
-        sizes = [math.prod(shape) // len(own) for shape, own in self.shapes.values() for _ in own]
+        sizes = [
+            shape[0] if key[0] == "W" and own[0] >= 0 else math.prod(shape) // len(own)
+            for key, (shape, own) in self.shapes.items()
+            for _ in own
+        ]
         self.starts = np.cumsum([0, *sizes[:-1]])
         self.values = self._flat(gradients)
 
@@ -106,7 +110,7 @@ class _Numbers:
             value = gradients.get(key)
             if value is None or np.shape(value) != shape:
                 value = np.full(shape, np.nan)
-            found.append(np.ravel(value.T if key[0] == "W" and steps[0] >= 0 else value))
+            found.append(np.ravel(value.T[: len(steps)] if key[0] == "W" and steps[0] >= 0 else value))
         return np.concatenate(found) if found else np.empty(0)
 
 
