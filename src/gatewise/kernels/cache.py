@@ -25,7 +25,7 @@ def read(name: str) -> tuple[bytes, list[str]] | None:
     try:
         head, _, code = (folder / _file(name)).read_bytes().partition(b"\n") if folder else (b"", b"", b"")
         digest, *calls = json.loads(head)
-    except (OSError, ValueError):
+    except (OSError, ValueError, TypeError):
         return None
     return (code, calls) if digest == _digest(code) else None
 

@@ -16,8 +16,12 @@ LEVEL = 3  # of optimization
 
 @cache
 def name() -> str:
-    """Return a short name for all that compiled code depends on besides its source."""
-    parts = llvmlite.__version__, llvm.get_process_triple(), llvm.get_host_cpu_name(), FEATURES, str(BYTES)
+    """Return a short name for all that compiled code depends on besides its source.
+
+    Of Python, whose versions may share a folder, it depends on where the items of its objects stand (`entries.py`).
+    """
+    headers = f"{object.__basicsize__} {tuple.__basicsize__}"
+    parts = llvmlite.__version__, llvm.get_process_triple(), llvm.get_host_cpu_name(), FEATURES, str(BYTES), headers
     return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:12]
 
 
