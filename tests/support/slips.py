@@ -324,8 +324,7 @@ def shifted_states():
     def backward(right, layer, tape, dy, dstate):
         (run,) = tape.runs
         dx, dh, grads = right(tape, dy, dstate)
-        initial, states = (tuple(s[:, 0] for s in run.states), tuple(np.roll(s, -1, axis=1) for s in run.states))
-        misled = run._replace(initial=initial, states=states)
+        misled = run._replace(initial=run.states[:, :, 0], states=np.roll(run.states, -1, axis=2))  # (S, B, T, H)
         _, _, shifted = right(replace(tape, kept=(misled,)), dy, dstate)
         return dx, dh, grads | {"weight_hh_l0": shifted["weight_hh_l0"]}
 
