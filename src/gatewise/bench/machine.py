@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import re
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from gatewise import kernels
 from gatewise.errors import GatewiseValueError
+from gatewise.threads import cores
 
 # What keeps Gatewise, NumPy's OpenBLAS, PyTorch (oneDNN, MKL and its own loops) and XLA to the instructions of a width.
 # ONNX Runtime has no such setting, and uses what the processor has.
@@ -33,13 +33,6 @@ def machine(vectors: int | None = None) -> dict[str, Any]:
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
     }
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _cpu() -> str:

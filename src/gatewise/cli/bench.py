@@ -8,10 +8,10 @@ import sys
 import click
 
 from gatewise import bench
-from gatewise.bench.machine import cores
 from gatewise.cli.mistakes import Number, OneOf
 from gatewise.layers import RECURRENT
 from gatewise.progress import progress_bar
+from gatewise.threads import cores
 
 
 def _shapes(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[bench.Shape, ...]:
