@@ -11,7 +11,7 @@ from gatewise.kernels.marks import routine, stage
 from gatewise.kernels.values import Array, Number, current, integer
 from gatewise.kernels.vectors import declared
 
-# Looks at the counter before a thread offers its core to others: about 20 µs.
+# Looks at the counter before a thread offers its core to others: about half a microsecond.
 PATIENCE = 2000
 
 
