@@ -5,8 +5,7 @@ import subprocess
 
 import pytest
 
-from gatewise.interop.c.compilers import STRICT
-
+STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror")
 COMPILERS = [name for name in ("gcc", "clang") if shutil.which(name)]
 needs_compiler = pytest.mark.skipif(not COMPILERS, reason="neither gcc nor clang is installed (apt-get install gcc)")
 each_compiler = pytest.mark.parametrize("compiler", COMPILERS or ["none"])

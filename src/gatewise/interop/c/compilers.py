@@ -18,7 +18,6 @@ from gatewise.errors import Array, GatewiseError, GatewiseValueError
 from gatewise.interop.c import templates
 
 COMPILERS = ("cc", "gcc", "clang")
-STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror")
 SECONDS = 300
 
 
