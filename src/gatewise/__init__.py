@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         define_cell,
     )
     from gatewise.layouts import convert
+    from gatewise.limits import Limits
     from gatewise.optimizers import clip_by_global_norm
     from gatewise.pages import report
     from gatewise.sight.doctor import NonFiniteError
@@ -108,6 +109,7 @@ _NAMES = {
         "Softmax",
     ),
     "gatewise.layouts": ("convert",),
+    "gatewise.limits": ("Limits",),
     "gatewise.optimizers": ("clip_by_global_norm",),
     "gatewise.pages": ("report",),
     "gatewise.sight.doctor": ("NonFiniteError",),
@@ -186,6 +188,7 @@ __all__ = [
     "LSTMCell",
     "LSTMState",
     "Last",
+    "Limits",
     "MinGRU",
     "Noise",
     "NonFiniteError",
