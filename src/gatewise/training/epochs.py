@@ -122,6 +122,11 @@ def train(
         tol=tol,
         rng=rng,
     )
+    return run(loop, epochs, callbacks, progress)
+
+
+def run(loop: TrainingLoop, epochs: int, callbacks: Sequence[Callback] = (), progress: bool = False) -> History:
+    """Go on until `epochs` are over, a callback returns True, or patience is at its end; return the history."""
     with single_threaded_blas(), progress_bar(epochs * loop.batches, progress) as advance:
         try:
             _run(loop, epochs, callbacks, advance)
@@ -131,7 +136,6 @@ def train(
 
 
 def _run(loop: TrainingLoop, epochs: int, callbacks: Sequence[Callback], advance: Callable[[str], None]) -> None:
-    """Go on until `epochs` are over, a callback returns True, or patience is at its end."""
     while loop.epoch < epochs:
         while not loop.epoch_is_over:
             loop.step()
