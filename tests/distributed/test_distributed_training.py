@@ -6,10 +6,12 @@ import dask.dataframe as dd
 import numpy as np
 import pandas as pd
 import pytest
-from partitioned import SIZES, arrays, cut, everything, model, trained
+from partitioned import SIZES, arrays, cut, everything, model, trained, without_dropout
 
 import gatewise as gw
-from gatewise.distributed.cluster import local_client
+from gatewise.distributed.loop import DistributedLoop
+from gatewise.distributed.partitions import LocalPartitions
+from gatewise.distributed.reading import Data, local_partitions
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
@@ -22,20 +24,13 @@ def test_bytes_are_those_of_one_process(two_workers, dtype, sync_every):
     assert trained((x, y), partitions=SIZES, client=two_workers, **options) == here
 
 
-def test_bytes_do_not_depend_on_the_number_of_workers():
-    x, y = arrays()
-    with local_client(3) as client:
-        assert trained((cut(x), cut(y)), client=client) == trained((x, y), partitions=SIZES)
-
-
 def test_one_partition_of_one_batch_is_a_training_on_one_machine():
     x, y = arrays()
-    plain, parted = gw.Sequential(*model().layers[::2], model().layers[3]), None
-    parted = gw.Sequential(*model().layers[::2], model().layers[3])
+    plain = without_dropout()
     options = {"loss": "mse", "optimizer": "adam", "epochs": 3, "batch_size": len(x), "shuffle": False, "clip": 1.0}
     history = gw.train(plain, x, y, validation=(x[:4], y[:4]), **options)
     for sync_every in (1, 2):
-        parted = gw.Sequential(*model().layers[::2], model().layers[3])
+        parted = without_dropout()
         settings = {"partitions": 1, "sync_every": sync_every, "validation": (x[:4], y[:4])}
         found = gw.distributed.train(parted, (x, y), **options, **settings)
         assert everything(parted, found) == everything(plain, history)
@@ -44,7 +39,7 @@ def test_one_partition_of_one_batch_is_a_training_on_one_machine():
 
 def test_a_step_follows_the_mean_gradient_of_all_rows():
     x, y = arrays()
-    nets = [gw.Sequential(*model().layers[::2], model().layers[3]) for _ in range(2)]
+    nets = [without_dropout() for _ in range(2)]
     options = {"loss": "mse", "optimizer": gw.optimizers.SGD(0.1), "epochs": 1, "batch_size": len(x)}
     gw.train(nets[0], x, y, **options)
     gw.distributed.train(nets[1], (x, y), partitions=SIZES, **options)
@@ -55,7 +50,7 @@ def test_a_step_follows_the_mean_gradient_of_all_rows():
 def test_local_steps_are_averaged_by_weight():
     x, y = arrays()
     weights = np.arange(1.0, len(x) + 1)
-    nets = [gw.Sequential(*model().layers[::2], model().layers[3]) for _ in range(3)]
+    nets = [without_dropout() for _ in range(3)]
     options = {"loss": "mse", "epochs": 1, "shuffle": False, "batch_size": 6}
     for net, rows in ((nets[0], slice(0, 20)), (nets[1], slice(20, None))):
         share = 4 if net is nets[0] else 2
@@ -91,7 +86,9 @@ def test_bags_of_ragged_sequences_give_the_bytes_of_padded_arrays(two_workers):
     for into, sequence in zip(x, sequences, strict=True):
         into[: len(sequence)] = sequence
     bags = (db.from_sequence(sequences, npartitions=2), db.from_sequence(list(y), npartitions=2))
-    assert trained(bags, client=two_workers, batch_size=3) == trained((x, y), lengths=lengths, partitions=2, batch_size=3)
+    assert trained(bags, client=two_workers, batch_size=3) == trained(
+        (x, y), lengths=lengths, partitions=2, batch_size=3
+    )
 
 
 def test_rows_without_weight_change_nothing(two_workers):
@@ -122,7 +119,7 @@ def test_patience_ends_a_training_and_callbacks_are_called():
         (lambda x, y: {"data": (x, y), "client": 1.5}, "client is a float"),
         (lambda x, y: {"data": (x, y), "client": 0}, "client"),
         (lambda x, y: {"data": (x, y), "sync_every": 0}, "sync_every"),
-        (lambda x, y: {"data": (x, y[:, [0, 0]])}, "partition 0: epoch 1, batch 1"),
+        (lambda x, y: {"data": (x, y[:, [0, 0]])}, "partition 1: epoch 1, batch 1"),
         (lambda x, y: {"data": (x, y), "validation": 1.0}, "no row to train on"),
         (lambda x, y: {"data": (x, y), "validation": (cut(x), cut(y))}, "validation"),
     ],
@@ -144,7 +141,7 @@ def test_a_failure_says_where_it_was(two_workers, sync_every):
         trained((cut(x), cut(y)), client=two_workers, sync_every=sync_every)
     assert caught.value.sample == 5
     assert caught.value.cause
-    with pytest.raises(gw.GatewiseError, match=r"partition 1: .*shape"):
+    with pytest.raises(gw.GatewiseError, match=r"partition 1: lengths\[1\] is 9"):
         trained((cut(x), cut(y)), lengths=cut(np.where(np.arange(30) == 10, 9, 5)), client=two_workers)
 
 
@@ -153,3 +150,58 @@ def test_chunks_along_other_axes_are_put_together(two_workers):
     pieces = da.from_array(x, chunks=(SIZES, 2, 1))
     other_rows = da.from_array(y, chunks=(7, -1))
     assert trained((pieces, other_rows), client=two_workers) == trained((x, y), partitions=SIZES)
+
+
+class KilledError(Exception):
+    pass
+
+
+@pytest.mark.parametrize("sync_every", [1, 2])
+@pytest.mark.parametrize("rng", [3, None])
+def test_a_training_continues_from_its_checkpoint_elsewhere(tmp_path, two_workers, sync_every, rng):
+    x, y = arrays()
+    settings = {"sync_every": sync_every, "epochs": 3, "validation": 0.2, "patience": 5, "rng": rng}
+
+    def die(record, net):
+        if record["epoch"] == 2:
+            raise KilledError
+
+    kept = {"checkpoint": tmp_path / "run.checkpoint", "every": 1}
+    with pytest.raises(KilledError):
+        trained((cut(x), cut(y)), client=two_workers, callbacks=[die], **kept, **settings)
+    continued = trained((x, y), partitions=SIZES, resume=True, **kept, **settings)
+    again = trained((cut(x), cut(y)), client=two_workers, resume=True, **kept, **settings)
+    assert again == continued
+    if rng is not None:
+        assert continued == trained((x, y), partitions=SIZES, **settings)
+
+
+def test_a_checkpoint_of_other_partitions_or_data_is_refused(tmp_path):
+    x, y = arrays()
+    kept = {"checkpoint": tmp_path / "run.checkpoint"}
+    trained((x, y), partitions=SIZES, **kept)
+    for change in ({"partitions": 4}, {"sync_every": 2}, {"validation": 0.2}):
+        with pytest.raises(gw.GatewiseError, match="another training"):
+            trained((x, y), **{"partitions": SIZES, "resume": True, **kept, **change})
+    with pytest.raises(gw.GatewiseError, match="data"):
+        trained((x + 1, y), partitions=SIZES, resume=True, **kept)
+
+
+def test_a_state_of_other_partitions_is_refused():
+    def loop(sizes, **options):
+        parts = LocalPartitions(local_partitions(Data(*arrays()).samples(), sizes))
+        return DistributedLoop(model(), parts, "mse", "sgd", batch_size=8, rng=0, **options)
+
+    first = loop(SIZES)
+    first.step()
+    state = first.state_dict()
+    second = loop(SIZES)
+    second.load_state_dict(state)
+    first.step()
+    second.step()
+    assert first.mean_loss == second.mean_loss
+    for other in (loop((10, 20)), loop(SIZES, sync_every=2)):
+        with pytest.raises(gw.GatewiseError, match=r"partitions|sync_every"):
+            other.load_state_dict(state)
+    with pytest.raises(gw.GatewiseError, match="position"):
+        loop(SIZES).load_state_dict(state | {"position": 99})

@@ -14,7 +14,7 @@ from gatewise.distributed.reading import empty
 from gatewise.distributed.steps import (
     Local,
     Task,
-    failures,
+    check,
     gradients,
     local_steps,
     merged_gradients,
@@ -29,6 +29,9 @@ from gatewise.losses import Loss
 from gatewise.optimizers import Optimizer
 from gatewise.threads import single_threaded_blas
 from gatewise.training import TrainingLoop
+from gatewise.training.epochs import facts_but_data
+from gatewise.training.identity import digest
+from gatewise.training.signals import whole
 
 
 class DistributedLoop(TrainingLoop):
@@ -133,17 +136,16 @@ class DistributedLoop(TrainingLoop):
         writable = {name: np.require(value, requirements="W") for name, value in found.gradients.items()}
         norm = self.update(found._replace(gradients=writable))
         if not (np.isfinite(found.value) and np.isfinite(norm)):
-            reasons = self.parts.reduce(failures, _first, task)
-            raise reasons or overflow(f"epoch {self.epoch + 1}, batch {self.position + 1}", norm)
+            self.parts.collect(check, task)
+            raise overflow(f"epoch {self.epoch + 1}, batch {self.position + 1}", norm)
 
     def _take(self, local: Local) -> None:
         """Go on from the mean of where the partitions' own steps led."""
-        if local.failure is not None:
-            raise local.failure
         if not local.weight:
             return
-        self.model.params.update(local.params)
-        self.optimizer.load_state_dict(local.state)
+        with whole:
+            self.model.params.update(local.params)
+            self.optimizer.load_state_dict(local.state)
         self._mean.add(local.loss.value, local.loss.weight)
         self._norms.append(local.norm.value)
         self._recent_norms.append(local.norm.value)
@@ -158,6 +160,13 @@ class DistributedLoop(TrainingLoop):
             return self.parts.reduce(validation, merged_means, task).value
         all_of_them = task._replace(plan=task.plan._replace(held_out=1.0))
         return self._others.reduce(validation, merged_means, all_of_them).value
+
+    def facts(self) -> dict[str, Any]:
+        """Return what tells this training from others, the numbers in its partitions included."""
+        data = self.parts.collect(digests)
+        held_out = self._share if self._others is None else digest(np.array(self._others.collect(digests)))
+        own = {"sync_every": self.sync_every, "held out": held_out, "partitions": len(data)}
+        return facts_but_data(self) | own | {"data": digest(np.array(data))}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from a state that a loop with the same settings and partitions gave; see `TrainingLoop`."""
@@ -186,8 +195,9 @@ def learned_rows(plan: Plan, number: int, part: Samples) -> int:
     return plan.learned(len(part.x))
 
 
-def _first(a: GatewiseError | None, b: GatewiseError | None) -> GatewiseError | None:
-    return a or b
+def digests(common: None, number: int, part: Samples) -> str:
+    """Return what tells the rows of a partition from others."""
+    return "; ".join(map(digest, part))
 
 
 def _some(rows: Any) -> str:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
 
@@ -166,8 +167,15 @@ def _alone(work: Work[T], common: _Common, number: int, part: Any) -> T:
 
 
 def _numbered(work: Work[T], common: Any, number: int, part: Any) -> T:
-    try:
+    with errors_of(number):
         return work(common, number, part)
+
+
+@contextmanager
+def errors_of(number: int) -> Iterator[None]:
+    """Let the errors of a block say which partition they are about."""
+    try:
+        yield
     except GatewiseError as error:
         error.args = (f"partition {number}: {error}",)
         raise

@@ -11,13 +11,11 @@ from numpy.typing import DTypeLike
 
 from gatewise.batches import Samples
 from gatewise.distributed import package
-from gatewise.distributed.partitions import DaskPartitions, LocalPartitions, Partitions
+from gatewise.distributed.partitions import DaskPartitions, LocalPartitions, Partitions, errors_of
 from gatewise.errors import (
-    FLOATS,
     Array,
     GatewiseTypeError,
     GatewiseValueError,
-    check_lengths,
     check_number,
 )
 
@@ -38,6 +36,11 @@ class Data(NamedTuple):
     y: Any
     lengths: Any = None
     weights: Any = None
+
+    def check_partitions(self, partitions: int | Sequence[int] | None) -> None:
+        """Raise if somebody wants to cut what is cut already."""
+        if self.is_distributed and partitions is not None:
+            raise GatewiseTypeError("partitions cuts NumPy arrays; a Dask collection has its own: repartition it.")
 
     @property
     def is_distributed(self) -> bool:
@@ -60,17 +63,22 @@ class Data(NamedTuple):
             raise GatewiseValueError(f"{counts} partitions; need the same number, of the same rows, in each.")
         read = package.dask().delayed(read_partition, pure=False)
         return [
-            read(*(None if some is None else some[k] for some in lists), dtype=np.dtype(dtype).str)
+            read(k, *(None if some is None else some[k] for some in lists), dtype=np.dtype(dtype).str)
             for k in range(counts["x"])
         ]
 
     def _aligned(self) -> Data:
         """Arrays whose first axis is cut as that of x, where that is known, and no other axis is cut."""
-        parts = [part.rechunk({k: -1 for k in range(1, part.ndim)}) if hasattr(part, "rechunk") else part for part in self]
+        parts = [_whole_rows(part) for part in self]
         x = parts[0]
         if hasattr(x, "chunks") and not any(np.isnan(x.chunks[0])):
             parts = [part.rechunk({0: x.chunks[0]}) if _is_known_array(part, len(x)) else part for part in parts]
         return Data(*parts)
+
+
+def _whole_rows(part: Any) -> Any:
+    """An array that is cut along its first axis only; anything else as it is."""
+    return part.rechunk(dict.fromkeys(range(1, part.ndim), -1)) if hasattr(part, "rechunk") else part
 
 
 def _is_known_array(part: Any, rows: int) -> bool:
@@ -82,11 +90,18 @@ def _partitions(collection: Any) -> list[Any]:
     return list(np.ravel(delayed)) if isinstance(delayed, np.ndarray) else list(delayed)
 
 
-def read_partition(x: Any, y: Any, lengths: Any, weights: Any, dtype: str) -> Samples:
-    """Return one partition as samples; frames and sequences get the dtype of the model, arrays stay as they are.
+def read_partition(number: int, *data: Any, dtype: str) -> Samples:
+    """Return x, y, lengths and weights of one partition as samples.
+
+    Frames and sequences get the dtype of the model, arrays stay as they are.
 
     A partition without rows, or whose weights are all 0, is one without rows.
     """
+    with errors_of(number):
+        return _samples(*data, dtype=dtype)
+
+
+def _samples(x: Any, y: Any, lengths: Any, weights: Any, dtype: str) -> Samples:
     if lengths is None and isinstance(x, list):
         lengths = np.array([len(sequence) for sequence in x])
     x = padded(x, np.dtype(dtype)) if isinstance(x, list) else _values(x, dtype)
@@ -188,6 +203,4 @@ def placed(data: Data, dtype: DTypeLike, client: Any, partitions: int | Sequence
         if client is None:
             return LocalPartitions(parts)
         return DaskPartitions(client, [package.dask().delayed(Samples, pure=False)(*part) for part in parts])
-    if partitions is not None:
-        raise GatewiseTypeError("partitions cuts NumPy arrays; a Dask collection has its own: repartition it.")
     return DaskPartitions(client, data.delayed(dtype))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -100,7 +100,6 @@ class Local:
     state: dict[str, Any]
     loss: Mean
     norm: Mean
-    failure: GatewiseError | None = None
 
 
 def local_steps(task: Task, number: int, part: Samples) -> Local:
@@ -114,8 +113,7 @@ def local_steps(task: Task, number: int, part: Samples) -> Local:
             continue
         norm, applied = clipped_step(model, optimizer, found, task.clip)
         if not applied:
-            local.failure = task.failure(model, step, number, part, value=found.value, norm=norm)
-            return local
+            raise task.failure(model, step, number, part, value=found.value, norm=norm)
         local.loss.add(found.value, found.weight)
         local.norm.add(norm, 1.0)
     local.weight, local.params, local.state = local.loss.weight, dict(model.params), optimizer.state_dict()
@@ -124,23 +122,13 @@ def local_steps(task: Task, number: int, part: Samples) -> Local:
 
 def merged_local(a: Local, b: Local) -> Local:
     """Return the mean of two places, each counted by the weight of its rows; of counts of steps the larger."""
-    if a.failure or not b.weight:
-        return a if a.failure or not b.failure else b
-    if b.failure or not a.weight:
-        return b
+    if not (a.weight and b.weight):
+        return a if a.weight else b
     weight = a.weight + b.weight
     shares = (a.weight / weight, b.weight / weight)
-    return Local(
-        weight,
-        {name: mean(value, b.params[name], shares) for name, value in a.params.items()},
-        {key: _merged_entry(a.state.get(key), b.state.get(key), shares) for key in [*a.state, *_others(b.state, a.state)]},
-        merged_means(a.loss, b.loss),
-        merged_means(a.norm, b.norm),
-    )
-
-
-def _others(keys: Iterable[str], known: Iterable[str]) -> list[str]:
-    return [key for key in keys if key not in set(known)]
+    params = {name: mean(value, b.params[name], shares) for name, value in a.params.items()}
+    state = {key: _merged_entry(a.state.get(key), b.state.get(key), shares) for key in {**a.state, **b.state}}
+    return Local(weight, params, state, merged_means(a.loss, b.loss), merged_means(a.norm, b.norm))
 
 
 def _merged_entry(a: Any, b: Any, shares: tuple[float, float]) -> Any:
@@ -150,13 +138,12 @@ def _merged_entry(a: Any, b: Any, shares: tuple[float, float]) -> Any:
     return mean(a, b, shares) if isinstance(a, np.ndarray) else max(a, b)
 
 
-def failures(task: Task, number: int, part: Samples) -> GatewiseError | None:
-    """Return why a common step failed in one partition, if it did there."""
+def check(task: Task, number: int, part: Samples) -> None:
+    """Raise why a common step failed, if it did so in this partition."""
     found = task.gradients(task.model, task.steps[0], number, part)
     norm = clip_by_global_norm(found.gradients, np.inf)
-    if not found.weight or (np.isfinite(found.value) and np.isfinite(norm)):
-        return None
-    return task.failure(task.model, task.steps[0], number, part, value=found.value, norm=norm)
+    if found.weight and not (np.isfinite(found.value) and np.isfinite(norm)):
+        raise task.failure(task.model, task.steps[0], number, part, value=found.value, norm=norm)
 
 
 def validation(task: Task, number: int, part: Samples) -> Mean:

@@ -19,6 +19,7 @@ from gatewise.losses import Loss
 from gatewise.optimizers import Optimizer
 from gatewise.training import History
 from gatewise.training.epochs import Callback, run
+from gatewise.training.keeping import CheckpointLike, Keeper, stage_of
 
 Validation = float | tuple[Any, ...] | None
 
@@ -42,6 +43,9 @@ def train(
     client: Any = None,
     partitions: int | Sequence[int] | None = None,
     sync_every: int = 1,
+    checkpoint: CheckpointLike | None = None,
+    every: int | str = 1,
+    resume: bool = False,
     callbacks: Sequence[Callback] = (),
     progress: bool = False,
 ) -> History:
@@ -89,6 +93,9 @@ def train(
         Local SGD: each partition makes so many steps by itself, with its share of each batch, from the common weights
         and the common state of the optimizer, before the weights and the arrays of that state are averaged, each
         partition counted by the weight of its rows. 1 makes every step a common one.
+    checkpoint, every, resume
+        As in `gatewise.train`: the driver writes its state to a file, and when it has been killed the same call with
+        `resume=True` continues it with the same bits, on other workers too.
     callbacks : sequence of callable
         Each is called as `callback(record, model)` after every epoch; training stops if one returns True.
     progress : bool
@@ -106,6 +113,8 @@ def train(
         after the other its life.
     NonFiniteError
         If the loss or a gradient is not finite; its `sample` is a row of the partition that the message names.
+    TrainingInterrupted
+        With `checkpoint`, when SIGINT or SIGTERM came; see `gatewise.train`.
 
     References
     ----------
@@ -128,8 +137,9 @@ def train(
     if callable(callbacks) or not all(map(callable, callbacks)):
         raise GatewiseTypeError(f"callbacks is {callbacks!r}; need a sequence of functions: pass [callback].")
     whole = _data("data", data, lengths, weights)
-    with ExitStack() as stack:
-        needed = whole.is_distributed or client is not None
+    whole.check_partitions(partitions)
+    needed = whole.is_distributed or client is not None
+    with stage_of(checkpoint, every, resume, "gatewise.distributed.train") as stage, ExitStack() as stack:
         connection = stack.enter_context(connected(client)) if needed else None
         loop = DistributedLoop(
             model,
@@ -145,7 +155,10 @@ def train(
             tol=tol,
             rng=rng,
         )
-        return run(loop, epochs, callbacks, progress)
+        keeper = Keeper(loop, stage)
+        keeper.resume(rng, loop.facts)
+        run(loop, keeper, epochs, callbacks, progress)
+    return loop.history
 
 
 def _data(name: str, data: Any, *more: Any) -> Data:

@@ -114,7 +114,8 @@ class TrainingLoop:
         check_number("tol", tol, 0)
         self.model, self.samples, self.held_out = model, samples, held_out
         self.loss, self.optimizer = named_loss(loss), named_optimizer(optimizer)
-        self.batch_size, self.clip, self.shuffle = int(batch_size), clip, shuffle
+        self.batch_size, self.clip, self.shuffle = int(batch_size), clip, bool(shuffle)
+        self.patience, self.tol = patience, float(tol)
         self.rng = generator(rng)
         self.epoch = self.position = self.steps = 0
         self.history = History()
@@ -143,6 +144,13 @@ class TrainingLoop:
     def epoch_is_over(self) -> bool:
         """Whether every batch of the epoch has been taken, and `end_epoch` comes next."""
         return self.position >= self.batches
+
+    @property
+    def place(self) -> str:
+        """Where the training stands, in words."""
+        if not self.position:
+            return f"after {self.epoch} epoch{'s' * (self.epoch != 1)}"
+        return f"in epoch {self.epoch + 1}, after {self.position} of {self.batches} batches"
 
     @property
     def mean_loss(self) -> float:

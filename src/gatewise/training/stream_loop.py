@@ -110,6 +110,11 @@ class StreamLoop:
         """Whether k1 steps wait, enough for an update."""
         return self.waiting >= self.k1
 
+    @property
+    def place(self) -> str:
+        """Where the training stands, in words."""
+        return f"after {self.updates} update{'s' * (self.updates != 1)}"
+
     def add(self, x: Any, y: Any, resets: Any = None, weights: Any = None) -> None:
         """Take the next block of the stream; it is copied.
 
