@@ -63,7 +63,7 @@ class Data(NamedTuple):
             raise GatewiseValueError(f"{counts} partitions; need the same number, of the same rows, in each.")
         read = package.dask().delayed(read_partition, pure=False)
         return [
-            read(k, *(None if some is None else some[k] for some in lists), dtype=np.dtype(dtype).str)
+            read(k, np.dtype(dtype).str, *(None if some is None else some[k] for some in lists))
             for k in range(counts["x"])
         ]
 
@@ -90,7 +90,7 @@ def _partitions(collection: Any) -> list[Any]:
     return list(np.ravel(delayed)) if isinstance(delayed, np.ndarray) else list(delayed)
 
 
-def read_partition(number: int, *data: Any, dtype: str) -> Samples:
+def read_partition(number: int, dtype: str, *data: Any) -> Samples:
     """Return x, y, lengths and weights of one partition as samples.
 
     Frames and sequences get the dtype of the model, arrays stay as they are.
@@ -98,13 +98,13 @@ def read_partition(number: int, *data: Any, dtype: str) -> Samples:
     A partition without rows, or whose weights are all 0, is one without rows.
     """
     with errors_of(number):
-        return _samples(*data, dtype=dtype)
+        return _samples(np.dtype(dtype), *data)
 
 
-def _samples(x: Any, y: Any, lengths: Any, weights: Any, dtype: str) -> Samples:
+def _samples(dtype: DTypeLike, x: Any, y: Any, lengths: Any, weights: Any) -> Samples:
     if lengths is None and isinstance(x, list):
         lengths = np.array([len(sequence) for sequence in x])
-    x = padded(x, np.dtype(dtype)) if isinstance(x, list) else _values(x, dtype)
+    x = padded(x, dtype) if isinstance(x, list) else _values(x, dtype)
     x = x[:, :, None] if x.ndim == 2 and x.dtype.kind == "f" else x
     y = _targets(y, dtype)
     lengths = None if lengths is None else np.asarray(lengths)
