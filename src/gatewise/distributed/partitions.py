@@ -6,6 +6,7 @@ two by two in the order of the parts.
 
 from __future__ import annotations
 
+import copy
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -54,6 +55,10 @@ class Partitions(ABC):
             As `work` raises it, with the number of the part.
         """
 
+    @abstractmethod
+    def mapped(self, work: Work[Any], common: Any = None) -> Partitions:
+        """Return what `work(common, number, part)` makes of every part, as parts that lie where those are."""
+
     def collect(self, work: Work[T], common: Any = None) -> list[T]:
         """Return the result of every part, in the order of the parts; for results that are small."""
         return self.reduce(partial(_listed, work), _joined, common)
@@ -79,6 +84,10 @@ class LocalPartitions(Partitions):
         """As `Partitions.reduce`."""
         with single_threaded_blas():
             return merged(_results(work, common, range(len(self)), self._parts), merge)
+
+    def mapped(self, work: Work[Any], common: Any = None) -> LocalPartitions:
+        """As `Partitions.mapped`."""
+        return LocalPartitions([_numbered(work, common, number, part) for number, part in enumerate(self._parts)])
 
 
 class DaskPartitions(Partitions):
@@ -124,6 +133,17 @@ class DaskPartitions(Partitions):
         self._last = futures  # given back after the next step is on its way, not before, which would hold it up
         result: T = merged(_in_order(gathered), merge)
         return result
+
+    def mapped(self, work: Work[Any], common: Any = None) -> DaskPartitions:
+        """As `Partitions.mapped`."""
+        what = _Sent(partial(_numbered, work, common))
+        others = copy.copy(self)
+        others._holders, others._last = list(self._holders), []
+        places = zip(range(len(self)), self._parts, self._holders, strict=True)
+        tasks = [self._placed(address, _run, what, number, part) for number, part, address in places]
+        with _large_graphs():
+            others._parts = self._client.compute(tasks, optimize_graph=False)
+        return others
 
     def _deal(self) -> None:
         """Deal the parts out to the workers there are, if others have come or some have left."""
@@ -181,10 +201,10 @@ def _itself(part: T) -> T:
     return part
 
 
-def _run(sent: _Sent, numbers: Sequence[int], parts: Sequence[Any]) -> Any:
+def _run(sent: _Sent, *arguments: Any) -> Any:
     """Run a function in one thread, as Dask counts a task."""
     with single_threaded_blas():
-        return run_side_by_side([partial(sent.value, numbers, parts)])[0]
+        return run_side_by_side([partial(sent.value, *arguments)])[0]
 
 
 def _of_group(

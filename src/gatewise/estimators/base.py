@@ -11,7 +11,7 @@ from sklearn.utils import check_random_state
 
 from gatewise.batches import Samples
 from gatewise.errors import Array
-from gatewise.estimators import builder, fitting
+from gatewise.estimators import builder, elsewhere, fitting
 from gatewise.estimators.callbacks import CallbackSupportMixin, with_callbacks
 from gatewise.estimators.inspection import Inspection, input_names
 from gatewise.estimators.parameters import CONSTRAINTS
@@ -92,6 +92,7 @@ class RecurrentEstimator(CallbackSupportMixin, Stepping, Summarized, TrainedEsti
         Parameters
         ----------
         X : array (n, time), array (n, time, channels), or list of arrays (time_i,) or (time_i, channels)
+            Or a Dask array, frame or bag of them, with y of the same partitions: see `gatewise.distributed.fit`.
         y : array-like (n,) or as the class says
         sample_weight : array-like (n,), optional
             At least 0; a sequence of weight 0 is left out.
@@ -105,6 +106,8 @@ class RecurrentEstimator(CallbackSupportMixin, Stepping, Summarized, TrainedEsti
         GatewiseError
             If a parameter, X, y or a weight cannot be used.
         """
+        if elsewhere.is_collection(X):
+            return elsewhere.fit(self, X, y, sample_weight)
         return self._fit(X, y, sample_weight, again=bool(self.warm_start) and hasattr(self, "model_"))
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, *, again: bool, once: bool = False, **known: Any) -> Self:
