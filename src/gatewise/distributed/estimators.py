@@ -106,7 +106,7 @@ def fit(
         keeper.resume(0, loop.facts)
         run(loop, keeper, _plan(work, about).epochs, (), bool(work.verbose))
         work._note_history(loop.history, None)
-    vars(estimator).update(vars(work))
+    estimator.__dict__.update(work.__dict__)
     return estimator
 
 

@@ -24,7 +24,7 @@ SEEN = ("n_channels_in_", "n_features_in_", "n_steps_in_", "feature_names_in_")
 class Moments(NamedTuple):
     """Numbers of values, their means, and sums of squared deviations from these; by columns, in float64."""
 
-    count: Array
+    number: Array
     mean: Array
     squares: Array
 
@@ -43,20 +43,20 @@ class Moments(NamedTuple):
             squares = np.sum(np.where(seen, values - mean, 0) ** 2, axis=0, dtype=np.float64)
         if not (np.isfinite(mean).all() and np.isfinite(squares).all()):
             raise GatewiseValueError("X or y holds numbers whose squares are beyond 1.8e308; need a larger unit.")
-        return cls(count, mean, squares)
+        return cls(count, np.asarray(mean), np.asarray(squares))
 
     def with_others(self, other: Self) -> Self:
         """Return those of both sets of values; after Chan, Golub and LeVeque, "Updating formulae" (1979)."""
-        count = self.count + other.count
-        share = other.count / np.maximum(1, count)
+        number = self.number + other.number
+        share = other.number / np.maximum(1, number)
         apart = other.mean - self.mean
-        squares = self.squares + other.squares + apart**2 * share * self.count
-        return type(self)(count, self.mean + apart * share, squares)
+        squares = self.squares + other.squares + apart**2 * share * self.number
+        return type(self)(number, self.mean + apart * share, squares)
 
     @property
     def spread(self) -> Array:
         """Standard deviations."""
-        return np.asarray(np.sqrt(self.squares / np.maximum(1, self.count)))
+        return np.asarray(np.sqrt(self.squares / np.maximum(1, self.number)))
 
 
 @dataclass(frozen=True)
@@ -178,7 +178,8 @@ def note(estimator: Any, survey: Survey) -> None:
     spread, mean = survey.inputs.spread, survey.inputs.mean
     constant = spread <= 10 * survey.precision * np.abs(mean)
     estimator._inputs = Inputs(mean, np.where(constant | (spread == 0), 1.0, spread), survey.gaps)
-    estimator._downsampling = fitting.downsampling(estimator, survey.rows)
+    lengths: Any = survey.rows
+    estimator._downsampling = fitting.downsampling(estimator, lengths)
     estimator._ridge, estimator._optimizer = None, None
     if survey.targets is None:
         estimator.classes_ = survey.classes
