@@ -121,12 +121,13 @@ def differences(there: Mapping[str, Any], here: Mapping[str, Any], now: Mapping[
     ['rows is 8 in it and 9 here', 'data y is b in it and c here']
     """
     old, new, current = (dict(_entries(tree)) for tree in (there, here, now))
-    found = []
+    found = {}
     for name in {**old, **new}:
         was, wanted = old.get(name, ABSENT), new.get(name, ABSENT)
         if was != wanted and current.get(name, was) != wanted:
-            found.append(f"{name} is {_short(was)} in it and {_short(wanted)} here")
-    return found
+            found[name] = f"{name} is {_short(was)} in it and {_short(wanted)} here"
+    other_types = tuple(name.removesuffix("type") for name in found if name.endswith(" type"))
+    return [text for name, text in found.items() if name.endswith(" type") or not name.startswith(other_types)]
 
 
 def enumeration(texts: list[str]) -> str:
