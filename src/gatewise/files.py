@@ -2,7 +2,7 @@
 
 Layers are described in `gatewise.descriptions`, transformers and pipelines in `gatewise.estimators.steps`. An estimator
 takes part with two methods: `_to_parts() -> (description, arrays)`, the description plain enough for JSON, and the
-classmethod `_from_parts(description, arrays)`, which rebuilds it and trusts neither.
+classmethod `_from_parts(description, arrays, limits)`, which rebuilds it and trusts neither.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ import numpy as np
 from gatewise.descriptions import describe, is_layer, rebuild
 from gatewise.errors import Array, GatewiseError, GatewiseTypeError, GatewiseValueError
 from gatewise.layers import Layer
+from gatewise.limits import Limits
+from gatewise.plain import mapping, read_json
 
 FORMAT = "gatewise-1"
 EXTRA = "extra."  # what the names of arrays that are no part of the model begin with
@@ -77,13 +79,15 @@ def save(
     write_whole(path, to_bytes(arrays, metadata=header))
 
 
-def load(path: str | os.PathLike[str]) -> Any:
+def load(path: str | os.PathLike[str], *, limits: Limits | None = None) -> Any:
     """Read a model that `save` wrote.
 
     Parameters
     ----------
     path : str or path
         The file.
+    limits : Limits, optional
+        How large what the file asks for may be, beyond what it holds; by default `Limits.usual()`.
 
     Returns
     -------
@@ -93,8 +97,9 @@ def load(path: str | os.PathLike[str]) -> Any:
     Raises
     ------
     GatewiseError
-        If the file is absent, is no safetensors file, was not written by Gatewise, or does not fit its own header, or
-        if it holds a layer of a cell of your own that is not defined as it was: the error says what to define.
+        If the file is absent, is no safetensors file, was not written by Gatewise, or does not fit its own header; if
+        its weights are not finite or what it asks for is beyond `limits`, which is named; or if it holds a layer of a
+        cell of your own that is not defined as it was: the error says what to define.
 
     Examples
     --------
@@ -109,7 +114,8 @@ def load(path: str | os.PathLike[str]) -> Any:
     arrays, header = _read(path)
     arrays = {name: array for name, array in arrays.items() if not name.startswith(EXTRA)}
     try:
-        return _from_parts(json.loads(header["model"]), arrays)
+        limits = limits or Limits.usual()
+        return _from_parts(read_json(header["model"], "its description of the model", limits), arrays, limits)
     except GatewiseError as error:
         raise type(error)(f"{path}: {error}") from error
     except _UNREADABLE as error:
@@ -129,7 +135,7 @@ def read_info(path: str | os.PathLike[str]) -> dict[str, Any]:
     """
     _, header = _read(path)
     try:
-        return dict(json.loads(header.get("info", "{}")))
+        return mapping("its info", read_json(header.get("info", "{}"), "its info", Limits.usual()))
     except (ValueError, TypeError, RecursionError) as error:
         raise GatewiseValueError(f"{path}: its info cannot be read ({error!r}).") from error
 
@@ -214,10 +220,10 @@ def _to_parts(model: Any) -> tuple[dict[str, Any], dict[str, Array]]:
     return parts
 
 
-def _from_parts(description: dict[str, Any], arrays: dict[str, Array]) -> Any:
+def _from_parts(description: dict[str, Any], arrays: dict[str, Array], limits: Limits) -> Any:
     if is_layer(description):
-        return rebuild(description, arrays)
-    return _steps().from_parts(description, arrays)
+        return rebuild(description, arrays, limits)
+    return _steps().from_parts(description, arrays, limits)
 
 
 def _steps() -> Any:
