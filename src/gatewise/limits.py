@@ -23,8 +23,6 @@ class Limits:
         Layers of a model, those within others among them; steps of a pipeline; networks and methods of a forecaster.
     depth : int
         Layers, pipelines or graphs within one another.
-    values : int
-        Numbers, texts and lists in the description of a model.
     seasons : int
         Seasons of a forecaster, and how many of one are read.
     steps : int
@@ -33,6 +31,10 @@ class Limits:
         How many times larger than the file its unpacked content may be.
     unpacked : int
         Bytes up to which unpacked content is no question of `expansion`.
+    header : int
+        Bytes of the header of a safetensors file, which holds the description of a model.
+    values : int
+        Numbers, texts, lists and mappings in one JSON text of a file, such as that header or that description.
     columns : int
         Columns of a table.
     field : int
@@ -51,11 +53,12 @@ class Limits:
 
     layers: int = 1000
     depth: int = 64
-    values: int = 1_000_000
     seasons: int = 64
     steps: int = 100_000
     expansion: int = 200
     unpacked: int = 2**24
+    header: int = 2**25
+    values: int = 1_000_000
     columns: int = 20_000
     field: int = 131_072
 

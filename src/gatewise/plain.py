@@ -1,11 +1,10 @@
-"""What a file says in JSON: read strictly, and taken value by value, each with a check that names it.
+"""What a file says in JSON, taken value by value, each with a check that names it.
 
 Nothing is converted: true is no 1, "3" is no 3, and 3.0 is no whole number.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -13,52 +12,9 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from gatewise.errors import Array, GatewiseTypeError, GatewiseValueError, check_array, check_finite
-from gatewise.limits import Limits
 
 WHOLE = 2**53  # up to which every whole number is a float too
 TEXT = 10_000  # characters of a name
-
-
-def read_json(content: str | bytes, what: str, limits: Limits) -> Any:
-    """Return what JSON holds; raise if it is none, or larger or deeper than the limits allow.
-
-    Raises
-    ------
-    GatewiseError
-        If it cannot be read, has a key twice, or more values or levels than the limits.
-
-    Examples
-    --------
-    >>> read_json('{"a": [1, null]}', "it", Limits())
-    {'a': [1, None]}
-    """
-    text = content if isinstance(content, str) else _decoded(content, what)
-    limits.check("values", sum(map(text.count, ",:[{")), what)
-    try:
-        value = json.loads(text, object_pairs_hook=_unique)
-    except RecursionError as error:
-        raise GatewiseValueError(f"{what} is nested too deep.") from error
-    except GatewiseValueError as error:
-        raise GatewiseValueError(f"{what} {error}") from error
-    except ValueError as error:
-        raise GatewiseValueError(f"{what} cannot be read as JSON ({error}).") from error
-    return value
-
-
-def _decoded(content: bytes, what: str) -> str:
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise GatewiseValueError(f"{what} cannot be read as text ({error}).") from error
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    entries = dict(pairs)
-    if len(entries) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for k, name in enumerate(names) if name in names[:k])
-        raise GatewiseValueError(f"has the key {twice!r} twice.")
-    return entries
 
 
 def mapping(name: str, value: Any) -> dict[str, Any]:
