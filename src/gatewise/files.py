@@ -2,7 +2,7 @@
 
 Layers are described in `gatewise.descriptions`, transformers and pipelines in `gatewise.estimators.steps`. An estimator
 takes part with two methods: `_to_parts() -> (description, arrays)`, the description plain enough for JSON, and the
-classmethod `_from_parts(description, arrays)`, which rebuilds it and trusts neither.
+classmethod `_from_parts(description, arrays, limits)`, which rebuilds it and trusts neither.
 
 The number in `FORMAT` is raised with every change that this reader could not read. A reader takes its own number and
 all below it; docs/how-to/saving.md has the rule.
@@ -20,7 +20,9 @@ from typing import Any
 from gatewise.descriptions import describe, is_layer, rebuild
 from gatewise.errors import Array, GatewiseError, GatewiseTypeError, GatewiseValueError
 from gatewise.layers import Layer
-from gatewise.storage import read_metadata, read_tensors, tensor_bytes, write_whole
+from gatewise.limits import Limits
+from gatewise.plain import mapping
+from gatewise.storage import parse_json, read_metadata, read_tensors, tensor_bytes, write_whole
 
 FORMAT = "gatewise-1"
 ENTRIES = ("format", "model", "info")  # the texts of a file of format 1
@@ -89,13 +91,15 @@ def to_bytes(model: Any, *, info: Mapping[str, Any] | None = None, extra: Mappin
     return tensor_bytes({**arrays, **{EXTRA + name: array for name, array in (extra or {}).items()}}, header)
 
 
-def load(path: str | os.PathLike[str]) -> Any:
+def load(path: str | os.PathLike[str], *, limits: Limits | None = None) -> Any:
     """Read a model that `save` wrote.
 
     Parameters
     ----------
     path : str or path
         The file.
+    limits : Limits, optional
+        How large what the file asks for may be, beyond what it holds; by default `Limits.usual()`.
 
     Returns
     -------
@@ -105,8 +109,9 @@ def load(path: str | os.PathLike[str]) -> Any:
     Raises
     ------
     GatewiseError
-        If the file is absent, is no safetensors file, was not written by Gatewise, or does not fit its own header, or
-        if it holds a layer of a cell of your own that is not defined as it was: the error says what to define.
+        If the file is absent, is no safetensors file, was not written by Gatewise, or does not fit its own header; if
+        its weights are not finite or what it asks for is beyond `limits`, which is named; or if it holds a layer of a
+        cell of your own that is not defined as it was: the error says what to define.
 
     Examples
     --------
@@ -118,10 +123,11 @@ def load(path: str | os.PathLike[str]) -> Any:
     >>> model, bool((model.params["weight"] == dense.params["weight"]).all())
     (Dense(input_size=3, output_size=2, activation='tanh', bias=True, dtype='float32'), True)
     """
-    arrays, header = _read(path)
+    limits = limits or Limits.usual()
+    arrays, header = _read(path, limits)
     arrays = {name: array for name, array in arrays.items() if not name.startswith(EXTRA)}
     try:
-        return _from_parts(json.loads(header["model"]), arrays)
+        return _from_parts(parse_json(header["model"], "its description of the model", limits), arrays, limits)
     except GatewiseError as error:
         raise type(error)(f"{path}: {error}") from error
     except _UNREADABLE as error:
@@ -141,7 +147,7 @@ def read_info(path: str | os.PathLike[str]) -> dict[str, Any]:
     """
     _, header = _read(path)
     try:
-        return dict(json.loads(header.get("info", "{}")))
+        return mapping("its info", parse_json(header.get("info", "{}"), "its info"))
     except (ValueError, TypeError, RecursionError) as error:
         raise GatewiseValueError(f"{path}: its info cannot be read ({error!r}).") from error
 
@@ -161,11 +167,11 @@ def read_extra(path: str | os.PathLike[str]) -> dict[str, Array]:
     return {name.removeprefix(EXTRA): array for name, array in arrays.items() if name.startswith(EXTRA)}
 
 
-def _read(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str, str]]:
+def _read(path: str | os.PathLike[str], limits: Limits | None = None) -> tuple[dict[str, Array], dict[str, str]]:
     if Path(path).is_dir():
         raise GatewiseValueError(f"{path} is a directory; need a file written by gatewise.save.")
-    _check_format(path, read_metadata(path))
-    arrays, header, is_verified = read_tensors(path)
+    _check_format(path, read_metadata(path, limits=limits))
+    arrays, header, is_verified = read_tensors(path, limits=limits)
     unknown = set(header) - set(ENTRIES)
     if unknown and not is_verified:
         raise GatewiseValueError(
@@ -195,10 +201,10 @@ def _to_parts(model: Any) -> tuple[dict[str, Any], dict[str, Array]]:
     return parts
 
 
-def _from_parts(description: dict[str, Any], arrays: dict[str, Array]) -> Any:
+def _from_parts(description: dict[str, Any], arrays: dict[str, Array], limits: Limits) -> Any:
     if is_layer(description):
-        return rebuild(description, arrays)
-    return _steps().from_parts(description, arrays)
+        return rebuild(description, arrays, limits)
+    return _steps().from_parts(description, arrays, limits)
 
 
 def _steps() -> Any:
