@@ -9,6 +9,8 @@ from typing import Self
 from gatewise.errors import GatewiseValueError, check_number
 
 VARIABLE = "GATEWISE_LIMITS"
+_ASKED = {"layers": "layers:", "depth": "a depth of", "values": "values in its description:", "steps": "steps:"}
+_ASKED |= {"columns": "columns:", "field": "characters in a cell:", "line": "bytes in a line:"}
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,9 @@ class Limits:
     layers : int
         Layers of a model, those within others among them.
     depth : int
-        Layers, lists or graphs within one another.
+        Layers, pipelines or graphs within one another.
+    values : int
+        Numbers, texts and lists in the description of a model.
     steps : int
         Horizon, context, season or other number of time steps that a model's file may name.
     expansion : int
@@ -33,6 +37,8 @@ class Limits:
         Columns of a table.
     field : int
         Characters of one cell of a table.
+    line : int
+        Bytes of one line of a table or a stream.
 
     Raises
     ------
@@ -47,11 +53,13 @@ class Limits:
 
     layers: int = 1000
     depth: int = 64
+    values: int = 1_000_000
     steps: int = 100_000
     expansion: int = 200
     unpacked: int = 2**24
     columns: int = 20_000
     field: int = 131_072
+    line: int = 2**22
 
     def __post_init__(self) -> None:
         for one in fields(self):
@@ -64,6 +72,48 @@ class Limits:
         That variable is how the command line raises a limit: GATEWISE_LIMITS="columns=50000,field=1000000".
         """
         return cls().changed(os.environ.get(VARIABLE, ""))
+
+    def check(self, name: str, asked: int, what: str) -> None:
+        """Raise if `what` asks for more than the limit of this name.
+
+        Examples
+        --------
+        >>> Limits().check("depth", 65, "the model")
+        Traceback (most recent call last):
+            ...
+        gatewise.errors.GatewiseValueError: the model asks for a depth of 65; the limit is 64: if you trust the file, \
+pass limits=gw.Limits(depth=65), or set GATEWISE_LIMITS="depth=65" for a command.
+        """
+        most = getattr(self, name)
+        if asked > most:
+            raise GatewiseValueError(
+                f"{what} asks for {_ASKED[name]} {asked:,}; the limit is {most:,}: {self._to_raise(name, asked)}."
+            )
+
+    def check_unpacked(self, asked: int, held: int, what: str) -> None:
+        """Raise if something of `asked` bytes comes of `held` bytes in a file, which is far less.
+
+        Examples
+        --------
+        >>> Limits().check_unpacked(2**30, 2**10, "a forecast")
+        Traceback (most recent call last):
+            ...
+        gatewise.errors.GatewiseValueError: a forecast asks for 1,073,741,824 bytes and the file holds 1,024 for it; \
+the limit is 16,777,216, or 200 times what it holds: if you trust the file, pass \
+limits=gw.Limits(unpacked=1073741824), or set GATEWISE_LIMITS="unpacked=1073741824" for a command.
+        """
+        if asked > max(self.unpacked, self.expansion * held):
+            raise GatewiseValueError(
+                f"{what} asks for {asked:,} bytes and the file holds {held:,} for it; the limit is {self.unpacked:,}, "
+                f"or {self.expansion} times what it holds: {self._to_raise('unpacked', asked)}."
+            )
+
+    @staticmethod
+    def _to_raise(name: str, asked: int) -> str:
+        return (
+            f"if you trust the file, pass limits=gw.Limits({name}={asked}), or set "
+            f'{VARIABLE}="{name}={asked}" for a command'
+        )
 
     def changed(self, text: str) -> Self:
         """Return these limits with what a text such as "columns=50000" says.
