@@ -49,33 +49,42 @@ def read(source: str, content: bytes, limits: Limits) -> Any:
 
 
 def _read(source: str, content: bytes, limits: Limits) -> Any:
+    from pyarrow import parquet
+
     file = _opened(content)
     metadata = file.metadata
     limits.check("columns", metadata.num_columns, source)
     names = [metadata.schema.column(k).path for k in range(metadata.num_columns)]
     limits.check("depth", max((name.count(".") + 1 for name in names), default=0), source)
     sizes = _sizes(source, content, metadata, limits)
-    coded = [names[k] for k, size in enumerate(sizes) if size.of_dictionary]
-    if coded:
-        file = _opened(content, coded)
     if any(size.of_prefixes for size in sizes):
-        return _by_batches(source, content, file, max(size.longest for size in sizes), limits)
-    data = file.read()
+        return _by_batches(source, content, max(size.longest for size in sizes), limits)
+    coded = [name for name, size in zip(names, sizes, strict=True) if size.of_dictionary]
+    coded = _too_long(source, content, metadata, coded, limits) if coded else coded
+    data = parquet.read_table(_buffer(content), read_dictionary=coded, **_bounds(content))
     data.validate(full=True)
     return _decoded(source, content, data, coded, limits) if coded else data
 
 
 def _opened(content: bytes, coded: list[str] | None = None) -> Any:
-    import pyarrow as pa
     from pyarrow import parquet
 
+    return parquet.ParquetFile(_buffer(content), read_dictionary=coded, **_bounds(content))
+
+
+def _buffer(content: bytes) -> Any:
+    import pyarrow as pa
+
+    return pa.BufferReader(content)
+
+
+def _bounds(content: bytes) -> dict[str, int]:
+    """Return how many elements and bytes the metadata can hold at most."""
     length = int.from_bytes(content[-_TAIL:-4], "little")
-    return parquet.ParquetFile(
-        pa.BufferReader(content),
-        read_dictionary=coded,
-        thrift_string_size_limit=max(length, _STRING),
-        thrift_container_size_limit=_SHORT + length // _ELEMENT,
-    )
+    return {
+        "thrift_string_size_limit": max(length, _STRING),
+        "thrift_container_size_limit": _SHORT + length // _ELEMENT,
+    }
 
 
 class _Size(NamedTuple):
@@ -147,6 +156,22 @@ def _pages(content: bytes, chunk: Any) -> Iterator[_Page]:
         yield _Page(size, values, kind == _DICTIONARY_PAGE, encoding == _DELTA_BYTE_ARRAY)
 
 
+def _too_long(source: str, content: bytes, metadata: Any, names: list[str], limits: Limits) -> list[str]:
+    """Return those columns whose longest text in a dictionary would be too much if it stood in every row."""
+    import pyarrow.compute as pc
+
+    file = _opened(content, names)
+    sizes = dict.fromkeys(names, 0)
+    for group in range(metadata.num_row_groups):
+        for batch in file.iter_batches(1, [group], names):
+            for name, column in zip(batch.schema.names, batch.columns, strict=True):
+                longest = pc.max(pc.binary_length(column.dictionary)).as_py() or 0
+                sizes[name] += longest * metadata.row_group(group).num_rows
+            break
+    most = max(limits.unpacked, limits.expansion * len(content))
+    return [name for name, size in sizes.items() if size > most]
+
+
 def _decoded(source: str, content: bytes, data: Any, coded: list[str], limits: Limits) -> Any:
     """Return a table with text in place of the codes of a dictionary, once it is known how much text that is."""
     import pyarrow as pa
@@ -165,10 +190,11 @@ def _decoded(source: str, content: bytes, data: Any, coded: list[str], limits: L
     return data
 
 
-def _by_batches(source: str, content: bytes, file: Any, longest: int, limits: Limits) -> Any:
+def _by_batches(source: str, content: bytes, longest: int, limits: Limits) -> Any:
     """Return a table that is read a few rows at a time, as many as cannot be too large."""
     import pyarrow as pa
 
+    file = _opened(content)
     rows, size, batches = max(1, limits.unpacked // longest), 0, []
     for batch in file.iter_batches(batch_size=rows):
         batch.validate(full=True)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 PARQUET = b"PAR1"
 _CODECS = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zstd"}
 _ARCHIVES = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # .xlsx, .ods and other zips; .xls
-_BLOCK = 1 << 24  # bytes read at a time
+_BLOCK = 1 << 22  # bytes read at a time
 _UNPACKED = 1 << 20  # bytes unpacked at a time
 _KEPT = 1 << 25  # unpacked bytes that are kept before it is known how many there are, where they are unusually many
 _USUAL = 20  # times as large as it is packed, a table may be before that is unusual
@@ -48,15 +48,17 @@ def content_of(path: str | os.PathLike[str], source: str, limits: Limits) -> byt
 
 def _read(source: str, file: BinaryIO, limits: Limits) -> bytes:
     """Return all of a file, unless it is text with a line without end."""
-    blocks: list[bytes] = []
-    line, is_text = 0, True
-    while block := file.read(_BLOCK):
-        if not blocks:
-            is_text = _codec(block) is None and not block.startswith((PARQUET, *_ARCHIVES))
-        if is_text:
-            line = _check_lines(source, block, line, limits)
-        blocks.append(block)
-    return blocks[0] if len(blocks) == 1 else b"".join(blocks)
+    blocks = [file.read(_BLOCK)]
+    if _codec(blocks[0]) is not None or blocks[0].startswith((PARQUET, *_ARCHIVES)):
+        if not file.seekable():
+            return blocks[0] + file.read()
+        file.seek(0)
+        return file.read()
+    line = 0
+    while blocks[-1]:
+        line = _check_lines(source, blocks[-1], line, limits)
+        blocks.append(file.read(_BLOCK))
+    return b"".join(blocks)
 
 
 def _check_lines(source: str, block: bytes, begun: int, limits: Limits) -> int:

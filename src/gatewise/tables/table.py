@@ -257,6 +257,8 @@ def _check_names(table: Table) -> None:
 
 
 def _without_empty_rows(table: Table) -> Table:
+    if any(not column.null_count for column in table.data.columns):
+        return table
     empty = np.logical_and.reduce([table.missing(name) for name in table.names])
     if not empty.any():
         return table
