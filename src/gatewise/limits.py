@@ -57,7 +57,7 @@ class Limits:
     steps: int = 100_000
     expansion: int = 200
     unpacked: int = 2**24
-    columns: int = 20_000
+    columns: int = 10_000
     field: int = 131_072
     line: int = 2**22
 

@@ -17,6 +17,7 @@ _ELEMENT = 8  # bytes that an element of the metadata needs at least
 _SHORT = 64  # elements that a list may have however short the metadata is
 _STRING = 1 << 20  # bytes of a text in the header of a page at most
 _WIDTHS = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "INT96": 8, "FLOAT": 4, "DOUBLE": 8, "BYTE_ARRAY": 4}
+_WIDE = 1000  # columns from which reading them in parallel takes longer, and much memory
 _DICTIONARY_PAGE = 2
 _DATA_PAGES = {0: 5, 3: 8}  # types of pages: the field of their own header
 _DELTA_BYTE_ARRAY = 7
@@ -61,7 +62,10 @@ def _read(source: str, content: bytes, limits: Limits) -> Any:
         return _by_batches(source, content, max(size.longest for size in sizes), limits)
     coded = [name for name, size in zip(names, sizes, strict=True) if size.of_dictionary]
     coded = _too_long(source, content, metadata, coded, limits) if coded else coded
-    data = parquet.read_table(_buffer(content), read_dictionary=coded, **_bounds(content))
+    if metadata.num_columns > _WIDE:
+        data = _opened(content, coded).read()
+    else:
+        data = parquet.read_table(_buffer(content), read_dictionary=coded, **_bounds(content))
     data.validate(full=True)
     return _decoded(source, content, data, coded, limits) if coded else data
 

@@ -103,7 +103,7 @@ def kind_of(table: Table, name: str) -> str:
 
 def _may_be(table: Table, name: str, kind: str) -> bool:
     """Return whether the first cell can be this part of a time."""
-    first = next((str(cell) for cell in table.text(name).to_pylist() if cell is not None), "")
+    first = next((cell.as_py() for cell in table.text(name) if cell.is_valid), "")
     if kind == "clock":
         return re.match(_CLOCK, first) is not None
     if kind == "date":
@@ -191,8 +191,8 @@ def _writer(table: Table, name: str, kind: str, stamps: Any, by_weeks: bool) -> 
 
     if pa.types.is_temporal(table.data[name].type):
         return _normalized
-    rows = slice(None, None, max(1, len(stamps) // writing.SAMPLE))
-    cells = table.text(name).to_pylist()[rows]
+    rows = np.arange(0, len(stamps), max(1, len(stamps) // writing.SAMPLE))
+    cells = table.text(name).take(rows).to_pylist()
     numbered = kind in _RANGES and all(cell.isdigit() and cell == str(int(cell)) for cell in cells)
     tokens = None if numbered or by_weeks else writing.tokens_of(cells, stamps[rows])
     return partial(_part, kind, by_weeks) if tokens is None else partial(writing.by_tokens, tokens)

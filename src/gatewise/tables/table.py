@@ -42,7 +42,7 @@ class Table:
         self.shape: tuple[int, int] | None = None  # of the table that this one was made of
         self.notes: list[str] = list(csv.notes) if csv else []
         self._csv = csv
-        self._rows = np.arange(len(data)) if rows is None else rows
+        self._rows = rows  # of the file, where not all of them are here in their order
         self._numbers: dict[str, Numbers] = {}
 
     def __len__(self) -> int:
@@ -57,7 +57,7 @@ class Table:
         """Return "file" or "file, line 17" (of Parquet: "file, row 16")."""
         if row is None:
             return self.source
-        place = int(self._rows[row])
+        place = int(row if self._rows is None else self._rows[row])
         return f"{self.source}, " + (f"line {self._csv.line_of(place)}" if self._csv else f"row {place + 1}")
 
     def refuse(self, name: str | None, problem: str, row: int | None = None) -> NoReturn:
@@ -90,7 +90,7 @@ class Table:
 
     def rearranged(self, data: Any, rows: Array) -> Table:
         """Return a table made of this one's cells; `rows` (new rows,) says which row of this one each comes from."""
-        table = Table(self.source, data, self._csv, self._rows[rows])
+        table = Table(self.source, data, self._csv, rows if self._rows is None else self._rows[rows])
         table.notes, table.shape = self.notes, self.shape or (len(self), len(self.names))
         return table
 
@@ -98,7 +98,8 @@ class Table:
         """Return the table without the rows marked in `dropped`."""
         import pyarrow as pa
 
-        remaining = Table(self.source, self.data.filter(pa.array(~dropped)), self._csv, self._rows[~dropped])
+        rows = np.flatnonzero(~dropped) if self._rows is None else self._rows[~dropped]
+        remaining = Table(self.source, self.data.filter(pa.array(~dropped)), self._csv, rows)
         remaining.notes = self.notes
         return remaining
 

@@ -55,8 +55,8 @@ def writer(table: Table, name: str, times: Any) -> Writer | None:
 
     if times.dtype.kind != "M" or pa.types.is_temporal(table.data[name].type):
         return None
-    rows = slice(None, None, max(1, len(times) // SAMPLE))
-    cells, times = np.asarray(table.text(name).to_pylist(), object)[rows], times[rows]
+    rows = np.arange(0, len(times), max(1, len(times) // SAMPLE))
+    cells, times = np.asarray(table.text(name).take(rows).to_pylist(), object), times[rows]
     if all(cell.isdigit() for cell in cells):
         return _number_writer(cells, times)
     tokens = tokens_of(cells, times)
