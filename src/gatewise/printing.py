@@ -34,12 +34,12 @@ def shown(value: Any) -> str:
     Examples
     --------
     >>> shown("a" * 100), shown([1, 2])
-    ("'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa…", 'a list')
+    ("'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa…'", 'a list')
     """
     if isinstance(value, list | tuple | dict):
         return f"a {type(value).__name__}"
     if isinstance(value, str):
-        value = value[: QUOTED + 1]
+        return repr(value if len(value) <= QUOTED else value[: QUOTED - 1] + "…")
     text = repr(value)
     return text if len(text) <= QUOTED else text[: QUOTED - 1] + "…"
 
