@@ -9,8 +9,6 @@ from typing import Self
 from gatewise.errors import GatewiseValueError, check_number
 
 VARIABLE = "GATEWISE_LIMITS"
-_ASKED = {"layers": "layers:", "depth": "a depth of", "values": "values in its description:", "steps": "steps:"}
-_ASKED |= {"columns": "columns:", "field": "characters in a cell:", "line": "bytes in a line:"}
 
 
 @dataclass(frozen=True)
@@ -22,17 +20,21 @@ class Limits:
     Parameters
     ----------
     layers : int
-        Layers of a model, those within others among them.
+        Layers of a model, those within others among them; steps of a pipeline; networks and methods of a forecaster.
     depth : int
         Layers, pipelines or graphs within one another.
-    values : int
-        Numbers, texts and lists in the description of a model.
+    seasons : int
+        Seasons of a forecaster, and how many of one are read.
     steps : int
         Horizon, context, season or other number of time steps that a model's file may name.
     expansion : int
         How many times larger than the file its unpacked content may be.
     unpacked : int
         Bytes up to which unpacked content is no question of `expansion`.
+    header : int
+        Bytes of the header of a safetensors file, which holds the description of a model.
+    values : int
+        Numbers, texts, lists and mappings in one JSON text of a file, such as that header or that description.
     columns : int
         Columns of a table.
     field : int
@@ -53,10 +55,12 @@ class Limits:
 
     layers: int = 1000
     depth: int = 64
-    values: int = 1_000_000
+    seasons: int = 64
     steps: int = 100_000
     expansion: int = 200
     unpacked: int = 2**24
+    header: int = 2**25
+    values: int = 1_000_000
     columns: int = 10_000
     field: int = 131_072
     line: int = 2**22
@@ -81,17 +85,17 @@ class Limits:
         >>> Limits().check("depth", 65, "the model")
         Traceback (most recent call last):
             ...
-        gatewise.errors.GatewiseValueError: the model asks for a depth of 65; the limit is 64: if you trust the file, \
+        gatewise.errors.GatewiseValueError: the model asks for depth=65; the limit is depth=64: if you trust the file, \
 pass limits=gw.Limits(depth=65), or set GATEWISE_LIMITS="depth=65" for a command.
         """
         most = getattr(self, name)
         if asked > most:
             raise GatewiseValueError(
-                f"{what} asks for {_ASKED[name]} {asked:,}; the limit is {most:,}: {self._to_raise(name, asked)}."
+                f"{what} asks for {name}={asked}; the limit is {name}={most}: {self._to_raise(name, asked)}."
             )
 
-    def check_unpacked(self, asked: int, held: int, what: str) -> None:
-        """Raise if something of `asked` bytes comes of `held` bytes in a file, which is far less.
+    def check_unpacked(self, asked: int, held: int, what: str, unit: str = "bytes") -> None:
+        """Raise if something of `asked` bytes, or numbers, comes of `held` ones in a file, which are far less.
 
         Examples
         --------
@@ -104,7 +108,7 @@ limits=gw.Limits(unpacked=1073741824), or set GATEWISE_LIMITS="unpacked=10737418
         """
         if asked > max(self.unpacked, self.expansion * held):
             raise GatewiseValueError(
-                f"{what} asks for {asked:,} bytes and the file holds {held:,} for it; the limit is {self.unpacked:,}, "
+                f"{what} asks for {asked:,} {unit} and the file holds {held:,} for it; the limit is {self.unpacked:,}, "
                 f"or {self.expansion} times what it holds: {self._to_raise('unpacked', asked)}."
             )
 

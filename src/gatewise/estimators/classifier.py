@@ -372,6 +372,8 @@ class RecurrentClassifier(ClassifierMixin, RecurrentEstimator):  # type: ignore[
 
     def _restore_targets(self, described: dict[str, Any], arrays: dict[str, Array]) -> None:
         self.classes_ = descriptions.values_from_json(described["classes"])
+        if not 1 <= len(set(self.classes_.tolist())) == len(self.classes_):
+            raise GatewiseValueError(f"it has {len(self.classes_)} classes, not all different; need each once.")
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

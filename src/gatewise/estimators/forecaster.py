@@ -25,6 +25,7 @@ from gatewise.forecasting.serialization import from_parts, to_parts
 from gatewise.forecasting.settings import Settings, checked_levels, levels_of
 from gatewise.forecasting.state import State
 from gatewise.layers.registry import cell_name
+from gatewise.limits import Limits
 from gatewise.training import History
 from gatewise.training.epochs import Callback
 
@@ -292,14 +293,14 @@ class RecurrentForecaster(CallbackSupportMixin, Forecasts[Forecast, Quantiles], 
         return description, arrays
 
     @classmethod
-    def _from_parts(cls, description: dict[str, Any], arrays: dict[str, Array]) -> Self:
+    def _from_parts(cls, description: dict[str, Any], arrays: dict[str, Array], limits: Limits) -> Self:
         self = cls(**descriptions.params_from_json(cls._with_new_names(description["params"]), cls))
         self._check_options()
-        state = from_parts(description, arrays)
+        state = from_parts(description, arrays, limits)
         levels = levels_of(self.quantiles)
         if state.fitted.plan.horizon != self.horizon or state.fitted.levels != levels:
             raise GatewiseValueError("its horizon or quantiles are not those of its arrays: the file is damaged.")
-        self._take(state, History(description["history"]))
+        self._take(state, History.checked(description["history"]))
         return self
 
     @classmethod
