@@ -15,6 +15,7 @@ import click
 
 from gatewise.errors import GatewiseValueError
 from gatewise.files import write_whole
+from gatewise.spreadsheets import to_csv
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -54,7 +55,7 @@ def make_folder(out: Path | None) -> None:
 
 def result_files(name: str, frame: DataFrame, metrics: Mapping[str, Any]) -> dict[str, str]:
     """Return a frame of results and the metrics by the names of their files."""
-    return {f"{name}.csv": frame.to_csv(index=False), "metrics.json": as_json(metrics) + "\n"}
+    return {f"{name}.csv": to_csv(frame), "metrics.json": as_json(metrics) + "\n"}
 
 
 def write_results(out: Path | None, result: Result, files: Mapping[str, str]) -> list[str]:

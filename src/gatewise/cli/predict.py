@@ -28,12 +28,13 @@ def command(model: Path, file: str, out: Path | None, as_json: bool, quiet: bool
     probability for each label. Prints CSV.
     """
     from gatewise.files import write_whole
+    from gatewise.spreadsheets import to_csv
     from gatewise.tables import predict
 
     frame, notes = predict(model, file)
     output.say(quiet, *notes)
     results = {"predictions": output.rows(frame), "notes": notes}
-    text = (output.as_json(results) if as_json else frame.to_csv(index=False)).rstrip("\n")
+    text = (output.as_json(results) if as_json else to_csv(frame)).rstrip("\n")
     if out is None:
         click.echo(text)
     else:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gatewise import spreadsheets
 from gatewise.errors import GatewiseValueError
 from gatewise.limits import Limits
 
@@ -117,7 +118,10 @@ def parse(source: str, content: bytes, limits: Limits | None = None) -> tuple[An
         raise GatewiseValueError(f"{source} cannot be read as CSV ({error}).") from error
     for column in data.columns:
         _check_cells(file, column)
-    return pa.table([stripped(column) for column in data.columns], names), file
+    columns = [stripped(column) for column in data.columns]
+    if b"'" in content:
+        columns = [_originals(column) for column in columns]
+    return pa.table(columns, names), file
 
 
 def _check_cells(file: Delimited, column: Any) -> None:
@@ -130,6 +134,19 @@ def _check_cells(file: Delimited, column: Any) -> None:
     longest = pc.max(lengths).as_py()
     line = file._replace(header=False).line_of(pc.index(lengths, longest).as_py())
     file.limits.check("field", longest, f"{file.source}, line {line}")
+
+
+def _originals(column: Any) -> Any:
+    """Return an Arrow column of text as it was before its formulas were written so that a spreadsheet runs none."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    quoted = pc.match_substring_regex(column, f"^'+{spreadsheets.FORMULA}")
+    if not pc.any(quoted).as_py():
+        return column
+    original = pc.utf8_slice_codeunits(column, 1)
+    number = pc.match_substring_regex(original, spreadsheets.NUMBER)
+    return pc.if_else(pc.and_(quoted, pc.invert(number)), original, column).cast(pa.string())
 
 
 def stripped(column: Any) -> Any:

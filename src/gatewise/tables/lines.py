@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from gatewise.errors import GatewiseValueError
 from gatewise.limits import Limits
 from gatewise.printing import shown
+from gatewise.spreadsheets import original
 from gatewise.tables.numerals import INFINITE, MISSING
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -61,6 +62,7 @@ class Lines:
     ----------
     names : tuple of str or None
         The header of CSV.
+    limits : Limits
 
     Examples
     --------
@@ -74,7 +76,7 @@ class Lines:
     def __init__(
         self, header: bool | None = None, names: Sequence[str] | None = None, limits: Limits | None = None
     ) -> None:
-        self._limits = limits or Limits.usual()
+        self.limits = limits or Limits.usual()
         self.names = None if names is None else tuple(names)
         self._header = header
         self._delimiter: str | None = None  # "" of JSON lines
@@ -95,7 +97,7 @@ class Lines:
             is_json = text.lstrip()[0] in "{["
             self._delimiter = "" if is_json else max(DELIMITERS, key=text.count)
         row = self._csv_row(text) if self._delimiter else _json_row(text)
-        self._limits.check("columns", len(row.cells), "it")
+        self.limits.check("columns", len(row.cells), "it")
         if not self._delimiter:
             return row
         cells = row.cells
@@ -107,14 +109,14 @@ class Lines:
         return Row(cells, self.names)
 
     def _csv_row(self, text: str) -> Row:
-        if self._limits.field > csv.field_size_limit():
-            csv.field_size_limit(self._limits.field)
+        if self.limits.field > csv.field_size_limit():
+            csv.field_size_limit(self.limits.field)
         try:
             row = Row(next(csv.reader([text], delimiter=self._delimiter or ",", strict=False)))
         except csv.Error as error:
             raise GatewiseValueError(f"is no CSV ({error}).") from error
-        self._limits.check("field", max(map(len, row.cells)), "it")
-        return row
+        self.limits.check("field", max(map(len, row.cells)), "it")
+        return Row([original(cell) for cell in row.cells]) if "'" in text else row
 
     def _is_header(self, cells: list[str]) -> bool:
         if self._header is not None:

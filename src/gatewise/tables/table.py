@@ -12,7 +12,7 @@ import numpy as np
 
 from gatewise.errors import Array, GatewiseTypeError, GatewiseValueError
 from gatewise.limits import Limits
-from gatewise.printing import is_number, listed
+from gatewise.printing import LONGEST_NAME, is_number, listed, shown
 from gatewise.tables import columnar, contents, delimited, headers, numerals
 from gatewise.tables.numerals import Numbers
 
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from gatewise.tables.delimited import Delimited
 
     Source: TypeAlias = "str | os.PathLike[str] | DataFrame | Table"
+
+
+MOST_COMPARED = 2000  # names that a missing one is compared with, to see which is alike
+MOST_NAMED = 5  # missing names for which it is
 
 
 class Table:
@@ -62,7 +66,7 @@ class Table:
 
     def refuse(self, name: str | None, problem: str, row: int | None = None) -> NoReturn:
         """Raise an error that says file, line and column."""
-        column = "" if name is None else f", column {name!r}"
+        column = "" if name is None else f", column {shown(name)}"
         raise GatewiseValueError(f"{self.where(row)}{column}: {problem}")
 
     def require(self, names: Iterable[str], of_model: bool = False) -> None:
@@ -71,15 +75,20 @@ class Table:
         missing = [name for name in dict.fromkeys(names) if name not in known]
         if not missing:
             return
-        near = [difflib.get_close_matches(name, self.names, 1, 0.75) for name in missing]
+        near = [difflib.get_close_matches(name, self._near(name), 1, 0.75) for name in missing[:MOST_NAMED]]
         alike = [f"{match[0]!r}" for match in near if match]
         hint = f" Did you mean {', '.join(alike)}?" if alike else ""
         headless = " Is the line of names missing?" if any(is_number(name) for name in self.names) else ""
         why = ", which the model was trained on" if of_model else ""
         raise GatewiseValueError(
-            f"{self.source} has no column {', '.join(map(repr, missing))}{why}; "
+            f"{self.source} has no column {listed(map(shown, missing))}{why}; "
             f"its columns are {listed(self.names)}.{hint}{headless}"
         )
+
+    def _near(self, name: str) -> list[str]:
+        """Return the names that may be alike, which are neither far longer nor shorter; of many the first."""
+        most = min(2 * len(name), LONGEST_NAME)
+        return [one for one in self.names if len(name) <= 2 * len(one) and len(one) <= most][:MOST_COMPARED]
 
     def summary(self, parts: Sequence[str]) -> list[str]:
         """Return what was read, with `parts`, as one line, and what was done to it, if anything, as another."""

@@ -57,7 +57,7 @@ def writer(table: Table, name: str, times: Any) -> Writer | None:
         return None
     rows = np.arange(0, len(times), max(1, len(times) // SAMPLE))
     cells, times = np.asarray(table.text(name).take(rows).to_pylist(), object), times[rows]
-    if all(cell.isdigit() for cell in cells):
+    if all(cell.isdecimal() for cell in cells):
         return _number_writer(cells, times)
     tokens = tokens_of(cells, times)
     return None if tokens is None or tokens[:5] == _ISO else partial(by_tokens, tokens)
