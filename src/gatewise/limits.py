@@ -39,6 +39,8 @@ class Limits:
         Columns of a table.
     field : int
         Characters of one cell of a table.
+    line : int
+        Bytes of one line of a table or a stream.
 
     Raises
     ------
@@ -59,8 +61,9 @@ class Limits:
     unpacked: int = 2**24
     header: int = 2**25
     values: int = 1_000_000
-    columns: int = 20_000
+    columns: int = 10_000
     field: int = 131_072
+    line: int = 2**22
 
     def __post_init__(self) -> None:
         for one in fields(self):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from gatewise.errors import GatewiseValueError
+from gatewise.spreadsheets import to_csv
 from gatewise.storage import check_places, write_together
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def make_folder(out: Path | None, name: str = "") -> None:
 
 def result_files(name: str, frame: DataFrame, metrics: Mapping[str, Any]) -> dict[str, str]:
     """Return a frame of results and the metrics by the names of their files."""
-    return {f"{name}.csv": frame.to_csv(index=False), METRICS: as_json(metrics) + "\n"}
+    return {f"{name}.csv": to_csv(frame), METRICS: as_json(metrics) + "\n"}
 
 
 def write_results(out: Path | None, result: Result, files: Mapping[str, str]) -> list[str]:

@@ -126,9 +126,11 @@ def _csv(seen: Dataset) -> str:
         frames.append(frame)
     import pandas as pd
 
+    from gatewise.spreadsheets import to_csv
+
     places = [str(dim) for dim in seen.sizes]
     whole = pd.concat(frames, ignore_index=True)[["variable", *places, "value"]]
-    return str(whole.astype({dim: "Int64" for dim in places if not dim.endswith("direction")}).to_csv(index=False))
+    return to_csv(whole.astype({dim: "Int64" for dim in places if not dim.endswith("direction")}))
 
 
 def _summary(seen: Dataset) -> dict[str, Any]:
