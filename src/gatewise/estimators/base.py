@@ -20,6 +20,7 @@ from gatewise.estimators.streaming import Stepping
 from gatewise.estimators.summaries import Summarized, form_of
 from gatewise.estimators.targets import Targets, with_weight
 from gatewise.estimators.training import TrainedEstimator
+from gatewise.estimators.whole import whole_or_unchanged
 from gatewise.layers import Layer
 
 
@@ -85,6 +86,7 @@ class RecurrentEstimator(CallbackSupportMixin, Stepping, Summarized, TrainedEsti
         self.downsample = downsample
         self.ridge_share = ridge_share
 
+    @whole_or_unchanged
     @with_callbacks
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train on sequences X and their targets y; see the class for what they may be.
@@ -119,8 +121,7 @@ class RecurrentEstimator(CallbackSupportMixin, Stepping, Summarized, TrainedEsti
             self._ridge, self._optimizer = None, None
         full = Samples(self._inputs.encode(sequences), targets.values, sequences.lengths, targets.weights)
         samples = self._read_by_networks(full)
-        if not again:
-            self.model_ = self._build(samples, rng)
+        self.model_ = self.model_.astype(self.model_.dtype) if again else self._build(samples, rng)
         if once:
             self._train_once(samples, rng)
         else:
