@@ -14,6 +14,7 @@ ROOT = Path(gatewise.__file__).parent
 FLOORS = [
     {"errors"},
     {"arrays", "limits", "printing", "progress", "threads"},
+    {"storage"},
     {"comparison"},
     {"activations"},
     {"layouts"},

@@ -29,6 +29,10 @@ class Limits:
         How many times larger than the file its unpacked content may be.
     unpacked : int
         Bytes up to which unpacked content is no question of `expansion`.
+    header : int
+        Bytes of the header of a safetensors file, which holds the description of a model.
+    values : int
+        Numbers, texts, lists and mappings in one JSON text of a file, such as that header or that description.
     columns : int
         Columns of a table.
     field : int
@@ -50,6 +54,8 @@ class Limits:
     steps: int = 100_000
     expansion: int = 200
     unpacked: int = 2**24
+    header: int = 2**25
+    values: int = 1_000_000
     columns: int = 20_000
     field: int = 131_072
 
