@@ -29,6 +29,7 @@ from gatewise.estimators.targets import (
     targets_per_step,
     unmasked_labels,
 )
+from gatewise.estimators.whole import whole_or_unchanged
 from gatewise.layers.padding import valid_steps
 
 if TYPE_CHECKING:
@@ -212,6 +213,7 @@ class RecurrentClassifier(ClassifierMixin, RecurrentEstimator):  # type: ignore[
         )
         self.class_weight = class_weight
 
+    @whole_or_unchanged
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Pass once over sequences X and classes y, going on from where the network stands.
 

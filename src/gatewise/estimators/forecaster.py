@@ -15,6 +15,7 @@ from gatewise.errors import Array, GatewiseValueError, check_number
 from gatewise.estimators.callbacks import CallbackSupportMixin, NetworkEpochs, with_callbacks
 from gatewise.estimators.forecasts import Forecast, Forecasts, Quantiles
 from gatewise.estimators.parameters import CONSTRAINTS, COUNT, CheckedParameters
+from gatewise.estimators.whole import whole_or_unchanged
 from gatewise.forecasting import fitting
 from gatewise.forecasting.given import Given
 from gatewise.forecasting.lengths import judge_horizon
@@ -209,6 +210,7 @@ class RecurrentForecaster(CallbackSupportMixin, Forecasts[Forecast, Quantiles], 
     def fit(
         self, y: Sequence[Any], X: Any = None, static: Any = None, **options: Unpack[FitOptions]
     ) -> RecurrentForecaster[list[Any], list[Any]]: ...
+    @whole_or_unchanged
     @with_callbacks
     def fit(
         self,
@@ -289,7 +291,9 @@ class RecurrentForecaster(CallbackSupportMixin, Forecasts[Forecast, Quantiles], 
         description["params"] = descriptions.params_to_json(
             self.get_params(deep=False) | {"cell": cell_name(self.cell)}
         )
-        description["history"] = list(self.history_)
+        description["history"] = [  # without the time it took, so that equal fits are equal files
+            {name: value for name, value in record.items() if name != "seconds"} for record in self.history_
+        ]
         return description, arrays
 
     @classmethod
@@ -338,6 +342,7 @@ class RecurrentForecaster(CallbackSupportMixin, Forecasts[Forecast, Quantiles], 
         self.phases_ = 1 if fitted.linear is None else len(fitted.linear.weight)
         self.networks_ = fitted.networks
         self.n_features_in_ = len(columns)
+        self.__dict__.pop("feature_names_in_", None)
         if columns:
             self.feature_names_in_ = np.asarray(columns, dtype=object)
 

@@ -18,6 +18,7 @@ from gatewise.estimators.base import RecurrentEstimator
 from gatewise.estimators.mixing import OfNumbers
 from gatewise.estimators.sequences import Sequences
 from gatewise.estimators.targets import Targets, by_step, row_weights, targets_per_sequence, targets_per_step
+from gatewise.estimators.whole import whole_or_unchanged
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -139,6 +140,7 @@ class RecurrentRegressor(RegressorMixin, RecurrentEstimator):  # type: ignore[mi
     _mean: Array
     _scale: Array
 
+    @whole_or_unchanged
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Pass once over sequences X and targets y, going on from where the network stands.
 
