@@ -147,23 +147,23 @@ class Kernel:
         inputs = (x, start, _NONE if lengths is None else lengths)
         run, operations = self._entries[dtype].backward, 4 * len(weights[0]) * (D + H) * B * T
         cut = plan(B, T, int(operations / OPERATIONS_A_THREAD), weights[1].nbytes >= FAR)
-        threads = _threads(operations)
+        threads, apart = _threads(operations), cut.pieces > cut.together  # or one group has all pieces, and adds them
         members = _members(B, weights[1], threads, operations, cut.pieces)
-        alone = members or threads == 1 or cut.pieces == 1
-        workers = () if alone else engage(min(threads, cut.pieces) - 1, operations / threads < BRIEF)
-        apart = 1 if cut.pieces == cut.together and not workers else cut.pieces
-        gradients = _like(weights, apart)
+        helpers = 0 if members else min(threads, cut.pieces) - 1
+        gradients = _like(weights, cut.pieces if helpers or apart else 1)
         arrays = (*weights, *inputs, stacked(states), stacked(record), dh, dend, dx, dstart, dstates, *gradients)
         if members:
             rows = min(B, cut.together * -(-B // cut.pieces))
             room = rows * cut.steps * (2 * len(self.cell.gates) + 1) * padded_size(H, dtype)
             team = _units(cut.pieces, H, dtype, members, room, cut)
             run_as_team([partial(_call, run, arrays, share) for share in team])
-        elif workers:
+        elif helpers:
+            workers = engage(helpers, operations / threads < BRIEF)
+            apart = apart or len(workers) > 0
             _run(run, [(arrays, share) for share in _pieces(cut, H, dtype, len(workers) + 1)], workers)
         else:
             _call(run, arrays, *_pieces(cut, H, dtype, 1))
-        return dx, dstart, gradients if apart == 1 else tuple(_total(one, apart) for one in gradients), dstates
+        return dx, dstart, _totals(gradients, cut.pieces if apart else 1, weights), dstates
 
 
 def _run(run: Entry, calls: list[Call], workers: Sequence[Worker]) -> None:
@@ -239,14 +239,15 @@ def _share(part: Part, team: Team, cut: Plan | None = None) -> Share:
 def _members(B: int, U: Array, threads: int, operations: float, pieces: int) -> int:
     """How many threads should share the units: 0 if they do better to share the `pieces` of the batch.
 
-    They share units if the batch is small and the layer wide, and their work outlasts that they are woken for it.
+    They share units if the batch is small and the layer wide, or if there are more of them than pieces, and their work
+    outlasts that they are woken for it.
     """
-    if threads == 1:
+    if threads == 1 or operations < 3 * threads * OPERATIONS_A_THREAD:
         return 0
     few, many = (ROWS_IF_FAR, UNITS_IF_FAR) if U.nbytes >= FAR else (ROWS_A_THREAD, UNITS_A_THREAD)
     members = min(threads, U.shape[1] // many)
-    gain = members > 1 and members >= min(threads, pieces)
-    return members if B / threads < few and gain and operations >= 3 * threads * OPERATIONS_A_THREAD else 0
+    small = B / threads < few and members >= min(threads, pieces)
+    return members if members > 1 and (small or members > pieces) else 0
 
 
 def _units(pieces: int, H: int, dtype: np.dtype[Any], threads: int, room: int, cut: Plan | None = None) -> list[Share]:
@@ -275,9 +276,18 @@ def _like(weights: tuple[Array, ...], apart: int) -> tuple[Array, ...]:
     return tuple(buffers.array((apart * len(a), *a.shape[1:]), a.dtype) for a in weights)
 
 
-def _total(gradients: Array, count: int) -> Array:
-    """The sum of `count` gradients, one below the other, added as `sum_pieces` adds: the first half and the last."""
-    each = gradients.reshape(count, -1, *gradients.shape[1:])
+def _totals(gradients: tuple[Array, ...], count: int, weights: tuple[Array, ...]) -> tuple[Array, ...]:
+    """The sums of the first `count` gradients of each weight."""
+    if count == 1 and len(gradients[0]) == len(weights[0]):
+        return gradients
+    if count == 1:
+        return tuple(a[: len(weight)] for a, weight in zip(gradients, weights, strict=True))
+    return tuple(_total(a.reshape(count, *weight.shape)) for a, weight in zip(gradients, weights, strict=True))
+
+
+def _total(each: Array) -> Array:
+    """The sum over the first axis, added as `sum_pieces` adds: the first half and the last, and so on."""
+    count = len(each)
     while count > 2:
         count //= 2
         each[:count] += each[count : 2 * count]

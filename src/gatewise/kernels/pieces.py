@@ -22,9 +22,9 @@ class Plan(NamedTuple):
 
 
 class Limits(NamedTuple):
-    """What suits a layer: rows of a piece if there are at most `few` pieces, and if there are more; …"""
+    """What suits a layer."""
 
-    few: int
+    few: int  # pieces that may have `rows` rows each; more of them have `rows_of_many`
     rows: int
     rows_of_many: int
     least: int  # rows × steps of a piece: to clear, write and add its sums takes as long as some of them
@@ -33,7 +33,7 @@ class Limits(NamedTuple):
 
 
 # What a thread works with stays in the L2 cache of its core, or, where U is FAR, comes from beyond it anyway.
-NEAR_LIMITS = Limits(few=4, rows=8, rows_of_many=16, least=64, together=32, chunk=256)
+NEAR_LIMITS = Limits(few=4, rows=8, rows_of_many=16, least=32, together=32, chunk=256)
 FAR_LIMITS = Limits(few=2, rows=16, rows_of_many=32, least=1536, together=64, chunk=512)
 MOST = 16
 
