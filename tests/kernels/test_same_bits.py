@@ -1,13 +1,12 @@
 """Every number of both passes is the same, bit for bit, for any number of threads and whoever does the work."""
 
-from contextlib import contextmanager
-
 import numpy as np
 import pytest
 from kernel_cases import (
     assert_close,
     assert_identical,
     compiled,
+    crowd,
     dtypes,
     forward,
     gradients,
@@ -24,27 +23,6 @@ from gatewise import recurrence
 
 pytestmark = compiled
 COUNTS = (2, 3, 4, 8)
-
-
-@contextmanager
-def threads(count, *, units=False, asleep=False):
-    """`count` threads for work of any size, as on a machine of 8 cores; `asleep`: no worker is there when needed."""
-    from gatewise.kernels import crew, dispatch
-
-    before = gw.get_num_threads()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(dispatch, "OPERATIONS_A_THREAD", 1e-3)
-        patch.setattr(crew, "cores", lambda: 8)
-        if asleep:
-            patch.setattr(dispatch, "engage", lambda count, brief: ())
-        if units:
-            patch.setattr(dispatch, "ROWS_A_THREAD", 1000)
-            patch.setattr(dispatch, "UNITS_A_THREAD", 1)
-        gw.set_num_threads(count)
-        try:
-            yield
-        finally:
-            gw.set_num_threads(before)
 
 
 def everything(case, record=True):
@@ -76,15 +54,15 @@ def test_any_number_of_threads_makes_the_same_bits(name, dtype, shape, cut):
     B, T, D, H = shape
     case = make(name, dtype, B=B, T=T, D=D, H=H, ragged=B % 2 == 1, seed=B)
     assert pieces(case) == cut
-    with threads(1):
+    with crowd(1):
         need, again = everything(case), everything(case, record=False)
     for count in COUNTS:
-        with threads(count):
+        with crowd(count):
             assert_identical(everything(case), need)
             assert_identical(everything(case, record=False), again)
-    with threads(2, units=True):
+    with crowd(2, units=True):
         assert_identical(everything(case), need)
-    with threads(4, asleep=True):
+    with crowd(4, asleep=True):
         assert_identical(everything(case), need)
 
 
@@ -93,7 +71,7 @@ def test_any_number_of_threads_makes_the_same_bits(name, dtype, shape, cut):
 def test_the_sums_of_pieces_are_those_of_numpy(name, dtype):
     case = make(name, dtype, B=67, T=7, D=3, H=11, ragged=True, seed=3)
     _, need = numpys(case)
-    with threads(3):
+    with crowd(3):
         assert_close(gradients(recurrence.backward(forward(case), case.dh, case.dfinal)), gradients(need))
 
 
@@ -107,10 +85,10 @@ def test_layers_make_the_same_bits(name, options, ragged):
     layer, x, state, dy = layer_case(name, np.float32, B=35, T=6, D=3, H=10, seed=4, **options)
     lengths = np.arange(35) % 6 + 1
     given = {"lengths": lengths} if ragged else {}
-    with threads(1):
+    with crowd(1):
         need = outcome(layer, x, state, dy, **given)
     for count in COUNTS:
-        with threads(count):
+        with crowd(count):
             assert_identical(outcome(layer, x, state, dy, **given), need)
 
 
