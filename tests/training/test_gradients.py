@@ -5,7 +5,7 @@ import gatewise as gw
 from gatewise.batches import Samples
 from gatewise.losses import mse
 from gatewise.training import batch_gradients
-from gatewise.training.gradients import Mean, mean_loss
+from gatewise.training.gradients import BatchGradients, Mean, mean_gradients, mean_loss
 
 
 def network(steps=False):
@@ -104,3 +104,38 @@ def test_a_mean_of_nothing_is_nan():
     mean.add(3.0, 1.0)
     mean.add(6.0, 2.0)
     assert mean.value == 5.0
+
+
+def test_the_gradients_of_a_batch_are_the_mean_of_those_of_its_parts():
+    model = gw.Sequential(*network().layers[1:])
+    whole = batch(weights=np.linspace(0.2, 3, 8))
+    need = batch_gradients(model, mse, whole)
+    bounds = [slice(3), slice(3, 4), slice(4, 6), slice(6, 7), slice(7, 8)]
+    parts = [batch_gradients(model, mse, whole.rows(rows, False)) for rows in bounds]
+    got = mean_gradients(parts)
+    np.testing.assert_allclose((got.value, got.weight), (need.value, need.weight), rtol=1e-13)
+    assert got.gradients.keys() == need.gradients.keys()
+    for name, array in got.gradients.items():
+        np.testing.assert_allclose(array, need.gradients[name], rtol=1e-12, atol=1e-14)
+        assert all(array is not part.gradients[name] for part in parts)
+
+
+def test_parts_are_added_in_pairs_neighbors_first():
+    parts = [BatchGradients(value, 1.0, {"w": np.array([value])}) for value in (1.0, 2**-53, 2**-53, 2**-53)]
+    got = mean_gradients(parts)
+    assert got.value == (1 + 2**-52) / 4  # one after the other, each would be lost beside the 1
+    assert got.gradients["w"].item() == got.value
+
+
+def test_parts_of_no_weight_count_nothing_and_one_part_is_itself():
+    model, rows = network(), batch()
+    part = batch_gradients(model, mse, rows, np.random.default_rng(3))
+    empty = BatchGradients(float("nan"), 0.0, {})
+    got = mean_gradients([empty, part, empty])
+    assert (got.value, got.weight) == (part.value, part.weight)
+    for name, array in got.gradients.items():
+        np.testing.assert_array_equal(array, part.gradients[name])
+    nothing = mean_gradients([empty])
+    assert np.isnan(nothing.value)
+    assert nothing[1:] == (0.0, {})
+    assert mean_gradients([])[1:] == (0.0, {})

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -112,6 +113,51 @@ def _fits(model: Layer, batch: Samples) -> bool:
         return fits
     whole = type(lengths) is np.ndarray and lengths.dtype == np.int64 and lengths.shape == x.shape[:1]
     return bool(whole and lengths.min() >= 1 and lengths.max() <= x.shape[1])
+
+
+def mean_gradients(parts: Sequence[BatchGradients]) -> BatchGradients:
+    """Return the gradients of several batches together, as if they had been one.
+
+    The terms are added in pairs, neighbors first, in an order that depends on how many parts there are and on nothing
+    else: who computed a part, and when, does not change the result.
+
+    Parameters
+    ----------
+    parts : sequence of BatchGradients
+        Of the same model; those of weight 0 count nothing.
+
+    Returns
+    -------
+    BatchGradients
+        The sum of the weights, and the weighted mean of values and gradients, in arrays of their own.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> parts = [BatchGradients(1.0, 2.0, {"w": np.ones(1)}), BatchGradients(4.0, 1.0, {"w": np.zeros(1)})]
+    >>> mean_gradients(parts)
+    BatchGradients(value=2.0, weight=3.0, gradients={'w': array([0.66666667])})
+    """
+    counted = [part for part in parts if part.weight]
+    total = float(pairwise_sum([part.weight for part in counted])) if counted else 0.0
+    if not total:
+        return BatchGradients(float("nan"), 0.0, {})
+    shares = [part.weight / total for part in counted]
+    with np.errstate(over="ignore", invalid="ignore"):
+        value = pairwise_sum([share * part.value for share, part in zip(shares, counted, strict=True)])
+        gradients = {
+            name: pairwise_sum([share * part.gradients[name] for share, part in zip(shares, counted, strict=True)])
+            for name in counted[0].gradients
+        }
+    return BatchGradients(float(value), total, gradients)
+
+
+def pairwise_sum(terms: Sequence[Any]) -> Any:
+    """Return the sum of at least one term: that of the first half, plus that of the second; halves likewise."""
+    if len(terms) == 1:
+        return terms[0]
+    half = (len(terms) + 1) // 2
+    return pairwise_sum(terms[:half]) + pairwise_sum(terms[half:])
 
 
 def clipped_step(
