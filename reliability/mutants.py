@@ -5,10 +5,10 @@
     python reliability/mutants.py --data /tmp/coverage      # all; see --help for some
 
 A changed program is a *mutant*; a test that fails on it kills it. The changes are cosmic-ray's operators, one or two
-for each place. Its own runner starts a new Python for each mutant; here the tests are collected once, and each mutant is
-a forked child that changes the code of the live functions and runs, quickest first, the tests that pass over the changed
-line, until one fails. Code that ran while the package was imported, and every mutant that survived so, gets a child that
-imports the package anew.
+for each place. Its own runner starts a new Python for each mutant; here the tests are collected once, and each mutant
+is a forked child that changes the code of the live functions and runs, quickest first, the tests that pass over the
+changed line, until one fails. Code that ran while the package was imported, and every mutant that survived so, gets a
+child that imports the package anew.
 
 The kernels are off: compiled loops have no lines. Texts are not changed, nor annotations. Survivors that are known and
 harmless stand with their reason in `mutants_survivors.toml`. Exit code 1: fewer than 95 % died, or one that is not
@@ -40,6 +40,13 @@ from coverage import CoverageData
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "gatewise"
 ROOMS = ("cells", "recurrence.py", "losses", "layers", "optimizers")
+OWN_TESTS = {  # where each room's tests are
+    "cells": ("tests/cells/", "tests/layers/", "tests/test_gradcheck"),
+    "recurrence": ("tests/layers/", "tests/cells/", "tests/test_gradcheck"),
+    "losses": ("tests/test_losses", "tests/training/"),
+    "layers": ("tests/layers/", "tests/test_gradcheck"),
+    "optimizers": ("tests/test_optimizers", "tests/training/"),
+}
 KNOWN = Path(__file__).with_name("mutants_survivors.toml")
 NEEDED = 0.95
 PAIRS = {
@@ -144,23 +151,31 @@ class Tests:
         by_line = self.contexts[path]
         names = {name for line in mutant.lines for name in by_line.get(line, ())}
         is_imported = "" in names or not mutant.is_called
-        if is_imported:  # what it made then is used wherever the file is
-            names |= {name for line in by_line for name in by_line[line]}
         tests = {name.partition("|")[0] for name in names} & self.seconds.keys()
+        if is_imported:  # what it made then is used by tests that pass over no line of the file
+            tests |= {test for test in self.seconds if test.startswith(OWN_TESTS[room_of(mutant.file)])}
         return self.affordable(tests, mutant.file), is_imported
 
     def affordable(self, tests: set[str], file: str) -> list[str]:
-        """Those of the file's own room first, then the quickest; all of the room if there are none."""
-        room, _, rest = file.removesuffix(".py").partition("/")
-        own = (f"tests/{room}/", f"tests/test_{room}") if rest else ("tests/layers/test_recurrent", "tests/cells/")
-        tests = tests or {test for test in self.seconds if test.startswith(own)}
+        """Those that name the file first, then those of its room, then the others; each time the quickest first."""
+        stem, own = Path(file).stem, OWN_TESTS[room_of(file)]
+
+        def rank(test: str) -> tuple[float, str]:
+            distance = 1 if stem in test else 2 if test.startswith(own) else 6
+            return distance * self.seconds[test], test
+
         chosen, total = [], 0.0
-        for test in sorted(tests, key=lambda test: (self.seconds[test] * (1 if test.startswith(own) else 3), test)):
+        for test in sorted(tests, key=rank):
             total += self.seconds[test]
             if total > self.budget and chosen:
                 break
             chosen.append(test)
         return chosen
+
+
+def room_of(file: str) -> str:
+    """`layers` for `layers/stack.py`."""
+    return file.partition("/")[0].removesuffix(".py")
 
 
 def known() -> dict[tuple[str, str, str], str]:
@@ -217,8 +232,8 @@ def summary(results: list[dict[str, str]]) -> bool:
     """Print the figures by room; whether enough died, and all that survived are listed."""
     listed = known()
     alive = [one for one in results if one["outcome"] in ("survived", "untested")]
-    counts = Counter(str(one["file"]).partition("/")[0] for one in results)
-    left = Counter(str(one["file"]).partition("/")[0] for one in alive)
+    counts = Counter(room_of(one["file"]) for one in results)
+    left = Counter(room_of(one["file"]) for one in alive)
     for room, count in counts.items():
         print(f"{room:16} {count:5} mutants, {count - left[room]:5} died: {1 - left[room] / count:.1%}")
     new = [one for one in alive if (one["file"], one["before"], one["after"]) not in listed]
