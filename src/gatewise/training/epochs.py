@@ -153,12 +153,7 @@ def train(
         keeper.resume(rng, partial(facts, loop, whole=not isinstance(checkpoint, Stage)))
         if loop.epoch > epochs:
             raise GatewiseValueError(f"epochs is {epochs}, and the checkpoint has {loop.epoch}; need at least as many.")
-        left = max(0, epochs - loop.epoch) * loop.batches - loop.position
-        with progress_bar(left, progress) as advance:
-            try:
-                _run(loop, epochs, callbacks, advance, keeper)
-            finally:
-                loop.restore_best()
+        run(loop, keeper, epochs, callbacks, progress)
     return loop.history
 
 
@@ -167,19 +162,27 @@ def facts(loop: TrainingLoop, whole: bool) -> dict[str, Any]:
     told = digest if whole else shape
     samples = dict(loop.samples._asdict())
     held_out = {} if loop.held_out is None else {f"held out {name}": a for name, a in loop.held_out._asdict().items()}
-    return {
-        "batch_size": loop.batch_size,
-        "shuffle": loop.shuffle,
-        "patience": loop.patience,
-        "tol": loop.tol,
-        "data": {name: told(array) for name, array in (samples | held_out).items()},
-    }
+    return facts_but_data(loop) | {"data": {name: told(array) for name, array in (samples | held_out).items()}}
+
+
+def facts_but_data(loop: TrainingLoop) -> dict[str, Any]:
+    """What tells a training over rows from others on the same rows."""
+    return {"batch_size": loop.batch_size, "shuffle": loop.shuffle, "patience": loop.patience, "tol": loop.tol}
+
+
+def run(loop: TrainingLoop, keeper: Keeper, epochs: int, callbacks: Sequence[Callback], progress: bool) -> None:
+    """Go on until `epochs` are over, a callback returns True, or patience is at its end; then restore the best."""
+    left = max(0, epochs - loop.epoch) * loop.batches - loop.position
+    with progress_bar(left, progress) as advance:
+        try:
+            _run(loop, epochs, callbacks, advance, keeper)
+        finally:
+            loop.restore_best()
 
 
 def _run(
     loop: TrainingLoop, epochs: int, callbacks: Sequence[Callback], advance: Callable[[str], None], keeper: Keeper
 ) -> None:
-    """Go on until `epochs` are over, a callback returns True, or patience is at its end."""
     done = keeper.done
     while loop.epoch < epochs and not done:
         while not loop.epoch_is_over:

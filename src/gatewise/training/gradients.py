@@ -177,13 +177,18 @@ def clipped_step(
 
 def mean_loss(model: Layer, loss: Loss, samples: Samples, batch_size: int) -> float:
     """Return the mean loss of a model over samples, batch by batch, without dropout; NaN if every weight is 0."""
+    return mean_over(model, loss, samples, batch_size).value
+
+
+def mean_over(model: Layer, loss: Loss, samples: Samples, batch_size: int) -> Mean:
+    """Return the same as a mean that others can be added to."""
     mean = Mean()
     for batch in samples.batches(batch_size, trim=model.keeps_time):
         if weight := batch.weight(model.keeps_time):
             prediction, _ = model(batch.x, lengths=batch.lengths)
             value, _ = loss(prediction, batch.y, **batch.loss_weights(model.keeps_time))
             mean.add(value, weight)
-    return mean.value
+    return mean
 
 
 @dataclass

@@ -131,9 +131,14 @@ class TrainingLoop:
         self._seconds, self._resumed = 0.0, time.perf_counter()
 
     @property
+    def rows(self) -> int:
+        """Rows that are trained on."""
+        return len(self.samples.x)
+
+    @property
     def batches(self) -> int:
         """Batches in an epoch."""
-        return -(-len(self.samples.x) // self.batch_size)
+        return -(-self.rows // self.batch_size)
 
     @property
     def epoch_is_over(self) -> bool:
@@ -227,13 +232,17 @@ class TrainingLoop:
             "gradient_norm": float(np.mean(self._norms)) if self._norms else 0.0,
             "seconds": self._elapsed(),
         }
-        if self.held_out is not None:
-            record["validation_loss"] = mean_loss(self.model, self.loss, self.held_out, self.batch_size)
+        if (validation_loss := self.validation_loss()) is not None:
+            record["validation_loss"] = validation_loss
         self.history.append(record)
         self._best.note(monitored(record))
         self.epoch += 1
         self._clear_epoch()
         return record
+
+    def validation_loss(self) -> float | None:
+        """Return the mean loss over the held-out rows; None if there are none."""
+        return None if self.held_out is None else mean_loss(self.model, self.loss, self.held_out, self.batch_size)
 
     def restore_best(self) -> None:
         """With `patience`, put the weights of the best epoch so far into the model."""
@@ -262,7 +271,7 @@ class TrainingLoop:
     def _numbers(self) -> dict[str, Any]:
         """The state without weights and optimizer."""
         return {
-            "rows": len(self.samples.x),
+            "rows": self.rows,
             "batch_size": self.batch_size,
             "epoch": self.epoch,
             "position": self.position,

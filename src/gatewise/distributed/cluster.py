@@ -1,0 +1,85 @@
+"""Where the work is done: a cluster of the user's, or one on this machine that lasts as long as the call."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from gatewise.distributed import package
+from gatewise.errors import GatewiseTypeError, check_number
+from gatewise.threads import cores
+
+LOOPBACK = "127.0.0.1"
+FAILURES = 5
+"""So many workers may die over one task before a local cluster gives it up; Dask's own 3 is soon reached by chance."""
+
+
+@contextmanager
+def connected(client: Any = None) -> Iterator[Any]:
+    """Yield a Dask client for as long as the block lasts.
+
+    Parameters
+    ----------
+    client : distributed.Client, a Dask cluster, str, int or None
+        A client or a cluster of the user's, which stays open. The address of a scheduler, such as
+        `"tcp://10.0.0.1:8786"`. Or how many workers a cluster on this machine is to have, with one thread each; None
+        for one a core. It listens on loopback only, and is closed at the end.
+
+    Yields
+    ------
+    distributed.Client
+
+    Raises
+    ------
+    GatewiseError
+        If `client` is none of these, or Dask is not installed.
+    """
+    distributed = package.distributed()
+    if isinstance(client, distributed.Client):
+        if client.asynchronous:
+            raise GatewiseTypeError("client is asynchronous; need one that waits: Client(..., asynchronous=False).")
+        yield client
+        return
+    if client is None or (isinstance(client, int) and not isinstance(client, bool)):
+        with local_client(client) as local:
+            yield local
+        return
+    if not isinstance(client, str) and not hasattr(client, "scheduler_address"):
+        raise GatewiseTypeError(
+            f"client is a {type(client).__name__}; need a distributed.Client, the address of a scheduler, "
+            f"a number of local workers, or None."
+        )
+    with distributed.Client(client, set_as_default=False) as other:
+        yield other
+
+
+@contextmanager
+def local_client(workers: int | None = None) -> Iterator[Any]:
+    """Yield the client of a cluster of processes on this machine, one thread each, that listens on loopback only.
+
+    What its workers write goes to a temporary folder, which is removed at the end, like the cluster.
+
+    Parameters
+    ----------
+    workers : int, optional
+        One a core if None.
+    """
+    dask, distributed = package.dask(), package.distributed()
+    workers = cores() if workers is None else workers
+    check_number("client", workers, 1, integer=True)
+    with TemporaryDirectory(prefix="gatewise-dask-", ignore_cleanup_errors=True) as folder:
+        with dask.config.set({"distributed.scheduler.allowed-failures": FAILURES}):
+            cluster = distributed.LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                host=LOOPBACK,
+                dashboard_address=f"{LOOPBACK}:0",
+                worker_dashboard_address=f"{LOOPBACK}:0",
+                local_directory=folder,
+                silence_logs=logging.CRITICAL,
+            )
+        with cluster, distributed.Client(cluster, set_as_default=False) as client:
+            yield client
