@@ -1,7 +1,11 @@
 """Settings of the whole suite."""
 
 import os
+import tempfile
+from pathlib import Path
 
+import pytest
+import traces
 from hypothesis import HealthCheck, settings
 
 from gatewise import kernels
@@ -11,6 +15,9 @@ settings.register_profile(
     "gatewise", deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("gatewise")
+
+ROOT = Path(__file__).parents[1]
+FOLDERS = [ROOT / name for name in ("src", "tests", "docs", "examples", "benchmarks")]
 
 
 def pytest_configure(config):
@@ -25,3 +32,35 @@ def pytest_configure(config):
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     if kernels.enabled():
         kernels.warm_up()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def files_stay_as_they_were():
+    """Every test's temporary files go into a folder that is removed at the end; no test writes into the tree."""
+    usual, before = os.environ.get("TMPDIR"), traces.files(*FOLDERS)
+    with tempfile.TemporaryDirectory(prefix="gatewise-", ignore_cleanup_errors=True) as folder:
+        os.environ["TMPDIR"] = tempfile.tempdir = folder
+        yield
+        tempfile.tempdir = None
+        if usual is None:
+            del os.environ["TMPDIR"]
+        else:
+            os.environ["TMPDIR"] = usual
+    assert sorted(traces.files(*FOLDERS) ^ before) == [], "a test made or removed files that are not its own"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_process_is_left():
+    """The module's tests end every process that they start."""
+    before = traces.children()
+    yield
+    left = {number: command for number, command in traces.children().items() if number not in before}
+    assert left == {}, "a test left processes"
+
+
+@pytest.fixture(autouse=True)
+def settings_stay_as_they_were():
+    """A test leaves the process as it was, whatever runs after it."""
+    before = traces.settings()
+    yield
+    assert traces.differences(before, traces.settings()) == [], "what this test changed, others see"

@@ -9,6 +9,7 @@ from safetensors.numpy import save as to_bytes
 
 import gatewise as gw
 from gatewise import files
+from gatewise.storage.tensors import CHECKSUM
 
 GRU = {"type": "GRU", "input_size": 3, "hidden_size": 4, "num_layers": 1}
 MODELS = {
@@ -114,7 +115,7 @@ def test_info_that_json_cannot_hold(tmp_path, info):
 @pytest.mark.parametrize("text", ["{", "5", "[1]", "[" * 100_000])
 def test_info_that_cannot_be_read(tmp_path, text):
     path = forged(tmp_path / "m", {"type": "Last"}, info=text)
-    with pytest.raises(gw.GatewiseError, match="its info cannot be read"):
+    with pytest.raises(gw.GatewiseError, match="its info"):
         files.read_info(path)
 
 
@@ -219,6 +220,7 @@ def test_a_header_that_lies_about_shapes(tmp_path):
     path = tmp_path / "m"
     gw.save(gw.GRU(3, 4, rng=0), path)
     header, data = header_of(path.read_bytes())
+    del header["__metadata__"][CHECKSUM]
     assert header["weight_ih_l0"]["shape"] == [12, 3]
     header["weight_ih_l0"]["shape"] = [3, 12]
     path.write_bytes(with_header(header, data))
@@ -239,7 +241,7 @@ def test_missing_extra_and_unfitting_arrays(tmp_path):
         "has unknown weight": good | {"weight": np.zeros(3, np.float32)},
         "bias_hh_l0.* has dtype float64; need float32": good | {"bias_hh_l0": np.zeros(12)},
         r"bias_hh_l0.* has shape \(11,\); need \(12,\)": good | {"bias_hh_l0": np.zeros(11, np.float32)},
-        "at least 28 weights and holds 0": {},
+        "at least 84 weights and holds 0": {},
     }
     for message, arrays in cases.items():
         forged(path, description, arrays)

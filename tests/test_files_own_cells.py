@@ -5,6 +5,7 @@ import pytest
 
 import gatewise as gw
 from gatewise.layers import OWN
+from gatewise.storage import read_tensors, tensor_bytes
 
 
 def forward(p, q, state_prev):
@@ -86,10 +87,10 @@ def test_a_file_cannot_ask_for_more_weights_than_it_holds(tmp_path):
     layer = define("Feedforward", **without)(1, 4, rng=0)
     gw.save(layer, tmp_path / "m")
     assert gw.load(tmp_path / "m").hidden_size == 4
-    content = (tmp_path / "m").read_bytes()
-    forged = content.replace(rb"\"hidden_size\": 4,", rb"\"hidden_size\": 9,")
-    assert forged != content
-    (tmp_path / "m").write_bytes(forged)
+    arrays, header, _ = read_tensors(tmp_path / "m")
+    forged = header["model"].replace('"hidden_size": 4,', '"hidden_size": 9,')
+    assert forged != header["model"]
+    (tmp_path / "m").write_bytes(tensor_bytes(arrays, header | {"model": forged}))
     with pytest.raises(gw.GatewiseError, match="describes a Feedforward of at least 9 weights and holds 8"):
         gw.load(tmp_path / "m")
 

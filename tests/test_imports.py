@@ -13,7 +13,7 @@ ROOT = Path(gatewise.__file__).parent
 # Lowest first; a module may import from its own floor and from those below it.
 FLOORS = [
     {"errors"},
-    {"arrays", "limits", "printing", "progress", "threads"},
+    {"arrays", "limits", "plain", "printing", "progress", "spreadsheets", "threads"},
     {"storage"},
     {"comparison"},
     {"activations"},

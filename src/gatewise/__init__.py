@@ -206,6 +206,7 @@ __all__ = [
     "SequenceWindower",
     "Sequential",
     "Softmax",
+    "TrainingInterrupted",
     "clip_by_global_norm",
     "contiguous_rows",
     "convert",

@@ -9,19 +9,21 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from gatewise import layers
+from gatewise import layers, plain
 from gatewise.cells import Cell
-from gatewise.errors import Array, GatewiseTypeError, GatewiseValueError, check_names, check_number
+from gatewise.errors import Array, GatewiseTypeError, GatewiseValueError, check_finite, check_names
 from gatewise.layers import OWN, RECURRENT, Layer, Parallel, Sequential
 from gatewise.layers.stack import Recurrent
+from gatewise.limits import Limits
 
 _T = TypeVar("_T")
 _WEIGHTLESS = ("Dropout", "Last", "Noise", "Pool", "Reverse", "Softmax")
 _TYPES: dict[str, Any] = {layer.__name__: layer for layer in RECURRENT.values()}
 _TYPES |= {name: getattr(layers, name) for name in ("Dense", "Embedding", "HardGRU", "HardLSTM", *_WEIGHTLESS)}
 _CONTAINERS = {"Sequential": Sequential, "Parallel": Parallel}
+_NUMBERS = [*(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)), "float16", "float32", "float64"]
+_DEEPEST = 8  # of an argument's lists within lists
 _SIZES = {"Dense": ("input_size", "output_size"), "Embedding": ("count", "size")}
-_RECURRENT_SIZES = ("input_size", "hidden_size", "num_layers")
 
 
 def describe(layer: Any) -> dict[str, Any]:
@@ -59,8 +61,14 @@ def is_layer(description: Mapping[str, Any]) -> bool:
     return "cell" in description or (isinstance(name, str) and name in {*_TYPES, *_CONTAINERS})
 
 
-def rebuild(description: dict[str, Any], arrays: Mapping[str, Array]) -> Layer:
+def rebuild(description: Any, arrays: Mapping[str, Array], limits: Limits | None = None) -> Layer:
     """Return the layer that `describe` described, with `arrays` as its `params`.
+
+    Raises
+    ------
+    GatewiseError
+        If the description is none, does not fit the arrays or is beyond the limits (`Limits.usual()` if None), or the
+        arrays hold NaN or infinity.
 
     Examples
     --------
@@ -69,24 +77,56 @@ def rebuild(description: dict[str, Any], arrays: Mapping[str, Array]) -> Layer:
     >>> rebuild(describe(dense), dense.params)
     Dense(input_size=3, output_size=4, activation=None, bias=True, dtype='float32')
     """
-    model = _build(description, {name: array.size for name, array in arrays.items()})
+    model = _Builder(limits or Limits.usual()).built(description, {name: one.size for name, one in arrays.items()}, 1)
     check_names("it", arrays, model.params)
+    for name, one in arrays.items():
+        if one.dtype.kind == "f":
+            check_finite(name, one)
     model.params.update(arrays)
     return model
 
 
-def _build(description: dict[str, Any], sizes: Mapping[str, int]) -> Layer:
-    """Build a described layer; `sizes` counts the numbers in each array of the file that belongs to it."""
-    options = dict(description)
-    name = options.pop("type")
-    if isinstance(name, str) and name in _CONTAINERS:
-        return _CONTAINERS[name](*(_build(part, under(f"{i}.", sizes)) for i, part in enumerate(options["layers"])))
-    kind = _own_class(name, options.pop("cell")) if "cell" in options else _TYPES.get(name)
-    if kind is None:
-        raise GatewiseValueError(f"it describes a layer of type {name!r}; need one of {', '.join(_TYPES)}.")
-    _check_weight_count(kind, options, sum(sizes.values()))
-    layer: Layer = kind(**options)
-    return layer
+class _Builder:
+    """Builds described layers, and counts them."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._count = 0
+
+    def built(self, description: Any, sizes: Mapping[str, int], depth: int) -> Layer:
+        """Build a layer; `sizes` counts the numbers in each array of the file that belongs to it."""
+        self._count += 1
+        self._limits.check("layers", self._count, "it")
+        self._limits.check("depth", depth, "it")
+        options = dict(plain.mapping("a layer", description))
+        name = plain.text("the type of a layer", options.pop("type", None))
+        if name in _CONTAINERS:
+            plain.known_keys(name, options, ("layers",))
+            inner, parts = plain.entries("layers", options.get("layers")), by_head(sizes)
+            return _CONTAINERS[name](
+                *(self.built(part, parts.get(str(i), {}), depth + 1) for i, part in enumerate(inner))
+            )
+        kind = _own_class(name, plain.mapping("cell", options.pop("cell"))) if "cell" in options else _TYPES.get(name)
+        if kind is None:
+            raise GatewiseValueError(f"it describes a layer of type {name!r}; need one of {', '.join(_TYPES)}.")
+        _check_options(kind, options, sizes, self._limits)
+        layer: Layer = kind(**options)
+        return layer
+
+
+def by_head(entries: Mapping[str, _T]) -> dict[str, dict[str, _T]]:
+    """Return entries under what stands before the first point of their names, and there under the rest.
+
+    Examples
+    --------
+    >>> by_head({"0.weight": 6, "1.weight": 2, "1.bias": 3})
+    {'0': {'weight': 6}, '1': {'weight': 2, 'bias': 3}}
+    """
+    parts: dict[str, dict[str, _T]] = {}
+    for name, entry in entries.items():
+        head, _, rest = name.partition(".")
+        parts.setdefault(head, {})[rest] = entry
+    return parts
 
 
 def _cell_to_json(cell: Cell) -> dict[str, Any]:
@@ -128,24 +168,69 @@ def under(prefix: str, entries: Mapping[str, _T]) -> dict[str, _T]:
     return {name.removeprefix(prefix): entry for name, entry in entries.items() if name.startswith(prefix)}
 
 
-def _check_weight_count(kind: Any, options: Mapping[str, Any], count: int) -> None:
-    """Raise, before anything is allocated, if a layer of these sizes has more weights than the file holds."""
+def _check_options(kind: Any, options: dict[str, Any], sizes: Mapping[str, int], limits: Limits) -> None:
+    """Raise, before anything is allocated, unless options are of the right types and no larger than the arrays allow.
+
+    What they mean, the constructor of the layer checks.
+    """
     name = kind.__name__
-    if name in _WEIGHTLESS:
-        return
-    for option in _SIZES.get(name, _RECURRENT_SIZES):
-        check_number(option, options[option], 1, integer=True)
+    known = plain.known_keys(name, options, _constructor_arguments(kind))
+    for option, value in known.items():
+        check = _OPTIONS.get(option)
+        if check is not None:
+            check(f"{option} of a {name}", value)
+    if name == "Pool":
+        limits.check("steps", known.get("parts", 1), "it")
+    if name not in _WEIGHTLESS:
+        _check_weight_count(kind, known, sizes)
+
+
+def _constructor_arguments(kind: type) -> list[str]:
+    """Names that a constructor takes; those of its base that it hands on, too."""
+    own = inspect.signature(kind).parameters
+    hands_on = any(one.kind is inspect.Parameter.VAR_KEYWORD for one in own.values())
+    return [*own, *(inspect.signature(Recurrent).parameters if hands_on else ())]
+
+
+def _size(name: str, value: Any) -> int:
+    return plain.whole(name, value, 1)
+
+
+_OPTIONS: dict[str, Any] = {
+    **dict.fromkeys(("input_size", "hidden_size", "output_size", "num_layers", "count", "size", "parts"), _size),
+    **dict.fromkeys(("bidirectional", "bias", "variational"), plain.flag),
+    **dict.fromkeys(("dropout", "p", "std"), plain.real),
+    **dict.fromkeys(("dtype", "tape", "reset", "nonlinearity", "slope", "init"), plain.text),
+    "activation": lambda name, value: plain.optional(plain.text, name, value),
+    "kinds": plain.texts,
+    "rng": lambda name, value: plain.one_of(name, value, ()),
+}
+"""How the options of layers that a file names are checked."""
+
+
+def _check_weight_count(kind: Any, options: Mapping[str, Any], sizes: Mapping[str, int]) -> None:
+    """Raise, before anything is allocated, if a layer of these sizes has more weights than the file holds."""
+    name, count = kind.__name__, sum(sizes.values())
+    lacking = [option for option in _SIZES.get(name, ("input_size", "hidden_size")) if option not in options]
+    if lacking:
+        raise GatewiseValueError(f"it describes a {name} without {lacking[0]}.")
     if name in _SIZES:
         least = math.prod(options[option] for option in _SIZES[name])
     else:
-        D, H, layers = (options[option] for option in _RECURRENT_SIZES)
-        least = H * D + H * H * (2 * layers - 1 if _has_recurrent_weights(kind) else layers - 1)
+        D, H, layers = options["input_size"], options["hidden_size"], options.get("num_layers", 1)
+        least = _least_weights(kind, D, H, layers, 1 + bool(options.get("bidirectional")))
     if least > count:
         raise GatewiseValueError(f"it describes a {name} of at least {least} weights and holds {count} for it.")
+    if options.get("num_layers", 1) > len(sizes):
+        raise GatewiseValueError(f"it describes a {name} of {options['num_layers']} layers and holds too few arrays.")
 
 
-def _has_recurrent_weights(kind: type[Recurrent]) -> bool:
-    return all(cell.recurrent for cell in kind.choices.values() or (kind.cell,))
+def _least_weights(kind: type[Recurrent], D: int, H: int, layers: int, directions: int) -> int:
+    """Weights of a stack without its biases."""
+    cells: Any = kind.choices.values() or (kind.cell,)
+    rows = directions * H * min(len(cell.gates) for cell in cells)
+    recurrent = H * layers if all(cell.recurrent for cell in cells) else 0
+    return rows * (D + directions * H * (layers - 1) + recurrent)
 
 
 def values_to_json(values: Array) -> dict[str, Any]:
@@ -176,12 +261,28 @@ def values_from_json(described: dict[str, Any]) -> Array:
     >>> values_from_json({"dtype": "int64", "values": [3, 5]})
     array([3, 5])
     """
-    name, values = described["dtype"], described["values"]
-    if not isinstance(values, list) or not all(isinstance(v, str | int | float | bool | None) for v in values):
-        raise GatewiseValueError("it holds labels that are neither text nor numbers.")
-    if not isinstance(name, str) or (name not in ("U", "O", "bool") and np.dtype(name).kind not in "iuf"):
+    described = plain.known_keys("an array", described, ("dtype", "values"))
+    name, values = plain.text("a dtype", described.get("dtype")), plain.entries("values", described.get("values"))
+    if name not in ("U", "O", "bool", *_NUMBERS):
         raise GatewiseValueError(f"it holds labels of dtype {name!r}; need text, numbers or booleans.")
+    for value in values:
+        _check_label(name, value)
+    if name == "U":
+        longest = max((len(value) for value in values), default=0)
+        Limits.usual().check_unpacked(4 * longest * len(values), sum(map(len, values)), "an array of text")
     return np.array(values, dtype=name)
+
+
+def _check_label(dtype: str, value: Any) -> None:
+    if dtype == "O":
+        plain.scalar("a label", value)
+    elif dtype in ("U", "bool"):
+        (plain.text if dtype == "U" else plain.flag)("a label", value)
+    elif np.dtype(dtype).kind == "f":
+        plain.any_number("a label", value)
+    else:
+        bounds = np.iinfo(dtype)
+        plain.whole("a label", value, int(bounds.min), int(bounds.max))
 
 
 def params_to_json(params: Mapping[str, Any]) -> dict[str, Any]:
@@ -204,10 +305,10 @@ def params_from_json(described: Mapping[str, Any], kind: type) -> dict[str, Any]
     {'p': (0.5, [1, None])}
     """
     known = inspect.signature(kind).parameters
-    unknown = [name for name in described if name not in known]
+    unknown = [name for name in plain.mapping("params", described) if name not in known]
     if unknown:
         raise GatewiseValueError(f"it has unknown {', '.join(unknown)}; need arguments of {kind.__name__}.")
-    return {name: _from_plain(value) for name, value in described.items()}
+    return {name: _from_plain(value, _DEEPEST) for name, value in described.items()}
 
 
 def _plain(value: Any) -> Any:
@@ -221,11 +322,16 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, str | int | float | bool) else None
 
 
-def _from_plain(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_from_plain(part) for part in value]
-    if not isinstance(value, dict):
+def _from_plain(value: Any, depth: int) -> Any:
+    if not isinstance(value, dict | list):
         return value
+    if not depth:
+        raise GatewiseValueError("it has an argument that is nested too deep.")
+    if isinstance(value, list):
+        return [_from_plain(part, depth - 1) for part in value]
+    if len(value) != 1:
+        raise GatewiseValueError(f"it has an argument with {', '.join(map(repr, value))}; need a tuple or a dict.")
     if "tuple" in value:
-        return tuple(_from_plain(part) for part in value["tuple"])
-    return {_from_plain(key): _from_plain(part) for key, part in value["dict"]}
+        return tuple(_from_plain(part, depth - 1) for part in plain.entries("a tuple", value["tuple"]))
+    pairs = [plain.entries("an entry", pair, 2) for pair in plain.entries("a dict", value.get("dict"))]
+    return {plain.scalar("a key", key): _from_plain(part, depth - 1) for key, part in pairs}

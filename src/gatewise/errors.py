@@ -15,6 +15,7 @@ from numpy.typing import DTypeLike, NDArray
 
 Array = NDArray[Any]
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+LONGEST_MESSAGE = 4000  # characters
 
 
 class GatewiseError(Exception):
@@ -29,6 +30,16 @@ class GatewiseError(Exception):
     ...     print(error)
     x has shape (2, 5, 1); need (batch, time, 3): reshape x or rebuild the layer.
     """
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*(_short(part) if isinstance(part, str) else part for part in args))
+
+
+def _short(text: str) -> str:
+    """The beginning and the end of what quotes something huge."""
+    if len(text) <= LONGEST_MESSAGE:
+        return text
+    return f"{text[: LONGEST_MESSAGE - 500]} … {text[-400:]}"
 
 
 class GatewiseWarning(UserWarning):
@@ -189,7 +200,7 @@ def check_number(
 
 def check_names(what: str, found: Iterable[str], needed: Iterable[str]) -> None:
     """Raise unless the names in `found` are exactly those in `needed`."""
-    found, needed = list(found), list(needed)
+    found, needed = dict.fromkeys(found), dict.fromkeys(needed)
     missing = [name for name in needed if name not in found]
     extra = [name for name in found if name not in needed]
     if missing or extra:

@@ -2,25 +2,30 @@
 
 Layers are described in `gatewise.descriptions`, transformers and pipelines in `gatewise.estimators.steps`. An estimator
 takes part with two methods: `_to_parts() -> (description, arrays)`, the description plain enough for JSON, and the
-classmethod `_from_parts(description, arrays)`, which rebuilds it and trusts neither.
+classmethod `_from_parts(description, arrays, limits)`, which rebuilds it and trusts neither.
+
+The number in `FORMAT` is raised with every change that this reader could not read. A reader takes its own number and
+all below it; docs/how-to/saving.md has the rule.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import tempfile
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from gatewise.descriptions import describe, is_layer, rebuild
 from gatewise.errors import Array, GatewiseError, GatewiseTypeError, GatewiseValueError
 from gatewise.layers import Layer
+from gatewise.limits import Limits
+from gatewise.plain import mapping
+from gatewise.storage import parse_json, read_metadata, read_tensors, tensor_bytes, write_whole
 
 FORMAT = "gatewise-1"
+ENTRIES = ("format", "model", "info")  # the texts of a file of format 1
 EXTRA = "extra."  # what the names of arrays that are no part of the model begin with
 _UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
 
@@ -42,7 +47,8 @@ def save(
         made is written with the name of its cell, and loads where the same cell is defined; other layers and subclasses
         of your own cannot be rebuilt and are refused.
     path : str or path
-        The file. It is replaced in one step: a full disk or a killed process leaves the old file whole.
+        The file. It is replaced in one step: a full disk or a killed process leaves the old file whole. Owner, group
+        and mode stay; a link is followed; a device or FIFO is written to.
     info : mapping, optional
         Anything JSON can hold, kept beside the model and given back by `read_info`.
     extra : mapping of str to ndarray, optional
@@ -62,8 +68,18 @@ def save(
     >>> gw.load(path).hidden_size
     4
     """
-    from safetensors.numpy import save as to_bytes
+    write_whole(path, to_bytes(model, info=info, extra=extra))
 
+
+def to_bytes(model: Any, *, info: Mapping[str, Any] | None = None, extra: Mapping[str, Array] | None = None) -> bytes:
+    """Return what `save` writes: the same bytes for the same model, in any process.
+
+    Examples
+    --------
+    >>> import gatewise as gw
+    >>> to_bytes(gw.GRU(3, 4, rng=0)) == to_bytes(gw.GRU(3, 4, rng=0))
+    True
+    """
     try:
         described = json.dumps(dict(info or {}))
     except (TypeError, ValueError, RecursionError) as error:
@@ -72,18 +88,18 @@ def save(
         ) from error
     description, arrays = _to_parts(model)
     header = {"format": FORMAT, "model": json.dumps(description), "info": described}
-    arrays = {**arrays, **{EXTRA + name: array for name, array in (extra or {}).items()}}
-    arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    write_whole(path, to_bytes(arrays, metadata=header))
+    return tensor_bytes({**arrays, **{EXTRA + name: array for name, array in (extra or {}).items()}}, header)
 
 
-def load(path: str | os.PathLike[str]) -> Any:
+def load(path: str | os.PathLike[str], *, limits: Limits | None = None) -> Any:
     """Read a model that `save` wrote.
 
     Parameters
     ----------
     path : str or path
         The file.
+    limits : Limits, optional
+        How large what the file asks for may be, beyond what it holds; by default `Limits.usual()`.
 
     Returns
     -------
@@ -93,8 +109,9 @@ def load(path: str | os.PathLike[str]) -> Any:
     Raises
     ------
     GatewiseError
-        If the file is absent, is no safetensors file, was not written by Gatewise, or does not fit its own header, or
-        if it holds a layer of a cell of your own that is not defined as it was: the error says what to define.
+        If the file is absent, is no safetensors file, was not written by Gatewise, or does not fit its own header; if
+        its weights are not finite or what it asks for is beyond `limits`, which is named; or if it holds a layer of a
+        cell of your own that is not defined as it was: the error says what to define.
 
     Examples
     --------
@@ -106,10 +123,11 @@ def load(path: str | os.PathLike[str]) -> Any:
     >>> model, bool((model.params["weight"] == dense.params["weight"]).all())
     (Dense(input_size=3, output_size=2, activation='tanh', bias=True, dtype='float32'), True)
     """
-    arrays, header = _read(path)
+    limits = limits or Limits.usual()
+    arrays, header = _read(path, limits)
     arrays = {name: array for name, array in arrays.items() if not name.startswith(EXTRA)}
     try:
-        return _from_parts(json.loads(header["model"]), arrays)
+        return _from_parts(parse_json(header["model"], "its description of the model", limits), arrays, limits)
     except GatewiseError as error:
         raise type(error)(f"{path}: {error}") from error
     except _UNREADABLE as error:
@@ -129,7 +147,7 @@ def read_info(path: str | os.PathLike[str]) -> dict[str, Any]:
     """
     _, header = _read(path)
     try:
-        return dict(json.loads(header.get("info", "{}")))
+        return mapping("its info", parse_json(header.get("info", "{}"), "its info"))
     except (ValueError, TypeError, RecursionError) as error:
         raise GatewiseValueError(f"{path}: its info cannot be read ({error!r}).") from error
 
@@ -149,62 +167,31 @@ def read_extra(path: str | os.PathLike[str]) -> dict[str, Array]:
     return {name.removeprefix(EXTRA): array for name, array in arrays.items() if name.startswith(EXTRA)}
 
 
-def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
-    """Write a file through a temporary one beside it, so that `path` is either the old file or the whole new one."""
-    path = Path(path)
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise GatewiseValueError(f"cannot write {path}: {error.strerror or error}.") from error
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except BaseException as error:
-        Path(temporary).unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise GatewiseValueError(f"cannot write {path}: {error.strerror or error}.") from error
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def _read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, str]]:
-    from safetensors import SafetensorError, safe_open
-
+def _read(path: str | os.PathLike[str], limits: Limits | None = None) -> tuple[dict[str, Array], dict[str, str]]:
     if Path(path).is_dir():
         raise GatewiseValueError(f"{path} is a directory; need a file written by gatewise.save.")
-    try:
-        with safe_open(os.fspath(path), framework="numpy") as file:
-            header = file.metadata() or {}
-            _check_format(path, header)
-            arrays = {name: _tensor(file, name) for name in file.keys()}  # noqa: SIM118
-    except GatewiseError:
-        raise
-    except (OSError, SafetensorError, TypeError, AttributeError) as error:
-        raise GatewiseValueError(f"cannot read {path} as a safetensors file: {error}.") from error
+    _check_format(path, read_metadata(path, limits=limits))
+    arrays, header, is_verified = read_tensors(path, limits=limits)
+    unknown = set(header) - set(ENTRIES)
+    if unknown and not is_verified:
+        raise GatewiseValueError(
+            f"{path} has the unknown entry {min(unknown)!r} and no checksum: it is damaged, or something else changed "
+            f"it; need the file as gatewise.save wrote it."
+        )
     return arrays, header
 
 
-def _tensor(file: Any, name: str) -> Any:
-    """An array of a file; libraries such as onnx teach NumPy numbers that it lacks, and those are not meant here."""
-    array = file.get_tensor(name)
-    if array.dtype.isbuiltin != 1:
-        raise TypeError(f"{name} holds {array.dtype}, which NumPy lacks")
-    return array
-
-
-def _check_format(path: str | os.PathLike[str], header: Mapping[str, str]) -> None:
-    written = header.get("format")
-    if written != FORMAT:
-        raise GatewiseValueError(f"{path} has format {written!r}; need {FORMAT!r}, a file written by gatewise.save.")
+def _check_format(path: str | os.PathLike[str], metadata: Mapping[str, str]) -> None:
+    written = metadata.get("format")
+    if written == FORMAT:
+        return
+    number = re.fullmatch("gatewise-([0-9]{1,9})", written or "")
+    if number and int(number[1]) > int(FORMAT.rpartition("-")[2]):
+        raise GatewiseValueError(
+            f"{path} has format {written!r}, and this version of Gatewise reads formats up to {FORMAT!r}: update it, "
+            f"with pip install --upgrade gatewise."
+        )
+    raise GatewiseValueError(f"{path} has format {written!r}; need {FORMAT!r}, a file written by gatewise.save.")
 
 
 def _to_parts(model: Any) -> tuple[dict[str, Any], dict[str, Array]]:
@@ -214,10 +201,10 @@ def _to_parts(model: Any) -> tuple[dict[str, Any], dict[str, Array]]:
     return parts
 
 
-def _from_parts(description: dict[str, Any], arrays: dict[str, Array]) -> Any:
+def _from_parts(description: dict[str, Any], arrays: dict[str, Array], limits: Limits) -> Any:
     if is_layer(description):
-        return rebuild(description, arrays)
-    return _steps().from_parts(description, arrays)
+        return rebuild(description, arrays, limits)
+    return _steps().from_parts(description, arrays, limits)
 
 
 def _steps() -> Any:

@@ -20,9 +20,11 @@ class Limits:
     Parameters
     ----------
     layers : int
-        Layers of a model, those within others among them.
+        Layers of a model, those within others among them; steps of a pipeline; networks and methods of a forecaster.
     depth : int
-        Layers, lists or graphs within one another.
+        Layers, pipelines or graphs within one another.
+    seasons : int
+        Seasons of a forecaster, and how many of one are read.
     steps : int
         Horizon, context, season or other number of time steps that a model's file may name.
     expansion : int
@@ -37,6 +39,8 @@ class Limits:
         Columns of a table.
     field : int
         Characters of one cell of a table.
+    line : int
+        Bytes of one line of a table or a stream.
 
     Raises
     ------
@@ -51,13 +55,15 @@ class Limits:
 
     layers: int = 1000
     depth: int = 64
+    seasons: int = 64
     steps: int = 100_000
     expansion: int = 200
     unpacked: int = 2**24
     header: int = 2**25
     values: int = 1_000_000
-    columns: int = 20_000
+    columns: int = 10_000
     field: int = 131_072
+    line: int = 2**22
 
     def __post_init__(self) -> None:
         for one in fields(self):
@@ -70,6 +76,48 @@ class Limits:
         That variable is how the command line raises a limit: GATEWISE_LIMITS="columns=50000,field=1000000".
         """
         return cls().changed(os.environ.get(VARIABLE, ""))
+
+    def check(self, name: str, asked: int, what: str) -> None:
+        """Raise if `what` asks for more than the limit of this name.
+
+        Examples
+        --------
+        >>> Limits().check("depth", 65, "the model")
+        Traceback (most recent call last):
+            ...
+        gatewise.errors.GatewiseValueError: the model asks for depth=65; the limit is depth=64: if you trust the file, \
+pass limits=gw.Limits(depth=65), or set GATEWISE_LIMITS="depth=65" for a command.
+        """
+        most = getattr(self, name)
+        if asked > most:
+            raise GatewiseValueError(
+                f"{what} asks for {name}={asked}; the limit is {name}={most}: {self._to_raise(name, asked)}."
+            )
+
+    def check_unpacked(self, asked: int, held: int, what: str, unit: str = "bytes") -> None:
+        """Raise if something of `asked` bytes, or numbers, comes of `held` ones in a file, which are far less.
+
+        Examples
+        --------
+        >>> Limits().check_unpacked(2**30, 2**10, "a forecast")
+        Traceback (most recent call last):
+            ...
+        gatewise.errors.GatewiseValueError: a forecast asks for 1,073,741,824 bytes and the file holds 1,024 for it; \
+the limit is 16,777,216, or 200 times what it holds: if you trust the file, pass \
+limits=gw.Limits(unpacked=1073741824), or set GATEWISE_LIMITS="unpacked=1073741824" for a command.
+        """
+        if asked > max(self.unpacked, self.expansion * held):
+            raise GatewiseValueError(
+                f"{what} asks for {asked:,} {unit} and the file holds {held:,} for it; the limit is {self.unpacked:,}, "
+                f"or {self.expansion} times what it holds: {self._to_raise('unpacked', asked)}."
+            )
+
+    @staticmethod
+    def _to_raise(name: str, asked: int) -> str:
+        return (
+            f"if you trust the file, pass limits=gw.Limits({name}={asked}), or set "
+            f'{VARIABLE}="{name}={asked}" for a command'
+        )
 
     def changed(self, text: str) -> Self:
         """Return these limits with what a text such as "columns=50000" says.

@@ -14,6 +14,8 @@ MOST = 6
 LONGEST = 8  # decimals; smaller numbers are written with exponents
 SHORTEST = 6  # columns that a cut text keeps
 BETWEEN = 3  # columns between two cells
+QUOTED = 40  # characters of a quoted cell
+LONGEST_NAME = 100  # characters of a name in a list
 WIDE = 10_000  # columns, where nobody says how many there are
 
 
@@ -26,9 +28,25 @@ def number(value: float | None) -> str:
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.3g}"
 
 
+def shown(value: Any) -> str:
+    """Return what a cell or a name holds, as a message quotes it: cut, and with no characters that act on a terminal.
+
+    Examples
+    --------
+    >>> shown("a" * 100), shown([1, 2])
+    ("'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa…'", 'a list')
+    """
+    if isinstance(value, list | tuple | dict):
+        return f"a {type(value).__name__}"
+    if isinstance(value, str):
+        return repr(value if len(value) <= QUOTED else value[: QUOTED - 1] + "…")
+    text = repr(value)
+    return text if len(text) <= QUOTED else text[: QUOTED - 1] + "…"
+
+
 def listed(names: Iterable[Any], most: int = 20) -> str:
-    """Return names joined by commas, the first few of many."""
-    names = list(map(str, names))
+    """Return names joined by commas, the first few of many; each cut where it is far too long for a message."""
+    names = [name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…" for name in map(str, names)]
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 

@@ -43,7 +43,7 @@ def set_num_threads(count: int) -> None:
     """Let kernels use `count` threads, this one among them; 1 never leaves the calling thread.
 
     The batch is split between them. Work of less than about 50 µs stays on one thread in any case, and the numbers
-    that come out are the same for every count but for gradients of weights, whose sums over the batch are split.
+    that come out are the same for every count, bit for bit.
 
     Raises
     ------
@@ -154,6 +154,29 @@ def single_threaded_blas() -> Iterator[None]:
         yield
     finally:
         _leave()
+
+
+SMALL_MATRIX, SMALL_VECTOR = 2**17, 2**13
+"""Multiplications up to which OpenBLAS stays on one thread, with a margin: its own limits are 2**18 and 9216."""
+
+
+def product(a: Any, b: Any) -> Any:
+    """Return a (..., K) times b (K, N), with the same bits however many threads BLAS may use.
+
+    On several it cuts a product, and its sums with it, in another way than on one. And how many it has may change at
+    any moment, by another thread that enters or leaves `single_threaded_blas`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> product(np.ones((2, 3)), np.ones((3, 1))).tolist()
+    [[3.0], [3.0]]
+    """
+    vector = b.shape[1] == 1 or a.size == b.shape[0]
+    if a.size * b.shape[1] < (SMALL_VECTOR if vector else SMALL_MATRIX):
+        return a @ b
+    with single_threaded_blas():
+        return a @ b
 
 
 def _enter() -> None:

@@ -215,9 +215,9 @@ def test_padding_fills_up_with_0_and_unpadding_takes_it_away(dtype, G, H, N):
     np.testing.assert_array_equal(out[:3], 7)
     out = np.full_like(M, np.nan)
     cut = N // 2  # in two pieces, as a team does
-    products.unpad_transposed(np.empty(lanes(dtype) ** 2, dtype), wide[:, :cut].T.ravel(), out, G, 0, cut)
+    products.unpad_transposed(np.empty(lanes(dtype) ** 2, dtype), wide[:, :cut].T.ravel(), out, N, G, 0, cut)
     assert np.isnan(out[:, cut:]).all()
-    products.unpad_transposed(np.empty(lanes(dtype) ** 2, dtype), wide[:, cut:].T.ravel(), out, G, cut, N - cut)
+    products.unpad_transposed(np.empty(lanes(dtype) ** 2, dtype), wide[:, cut:].T.ravel(), out, N, G, cut, N - cut)
     np.testing.assert_array_equal(out, M)
     out = np.full(G * H, np.nan, dtype)
     products.unpad(wide[:, 0].copy(), out, G, 0, H // 2)

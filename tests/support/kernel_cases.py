@@ -163,6 +163,21 @@ def threads(count):
             gw.set_num_threads(before)
 
 
+@contextmanager
+def crowd(count, *, units=False, asleep=False):
+    """As `threads`, on a machine of 8 cores; `units`: always shared; `asleep`: no worker is there when needed."""
+    from gatewise.kernels import crew, dispatch
+
+    with threads(count), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(crew, "cores", lambda: 8)
+        if asleep:
+            patch.setattr(dispatch, "engage", lambda count, brief: ())
+        if units:
+            patch.setattr(dispatch, "ROWS_A_THREAD", 1000)
+            patch.setattr(dispatch, "UNITS_A_THREAD", 1)
+        yield
+
+
 def run_python(script, timeout=120, **environment):
     """Run a script in a fresh interpreter, warnings as errors; return its standard output."""
     environment = {**os.environ, **environment}

@@ -21,6 +21,7 @@ from gatewise.layers import Layer
 from gatewise.layouts import LAYOUTS
 from gatewise.layouts.files import read_arrays
 from gatewise.layouts.places import flat
+from gatewise.storage import check_places, read_metadata, tensor_bytes, write_whole
 
 READ = (".safetensors", ".npz", ".keras", ".h5", ".hdf5", ".onnx")
 WRITTEN = (".safetensors", ".npz", ".onnx", ".c", ".html")
@@ -102,6 +103,7 @@ def _check_files(source: Path, target: Path) -> None:
         raise GatewiseValueError(f"IN and OUT are the same file, {target}; need another name for OUT.")
     if not target.parent.is_dir():
         raise GatewiseValueError(f"OUT is {target}, and there is no folder {target.parent}: make it first.")
+    check_places([target])
 
 
 def one_line(source: Path) -> str:
@@ -181,13 +183,7 @@ def _only(hints: dict[str, Any], allowed: str, path: Path) -> dict[str, Any]:
 
 def _is_own(path: Path) -> bool:
     """Whether `gatewise.save` wrote a file."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(str(path), framework="numpy") as file:
-            return str((file.metadata() or {}).get("format", "")).startswith("gatewise")
-    except (OSError, SafetensorError) as error:
-        raise GatewiseValueError(f"cannot read {path} as a safetensors file: {error}.") from error
+    return read_metadata(path).get("format", "").startswith("gatewise")
 
 
 def write_model(
@@ -207,7 +203,7 @@ def write_model(
         raise GatewiseValueError(f"--to is for named arrays in .npz or .safetensors; OUT is {path}: drop the option.")
     if ending in (".npz", ".safetensors") and (layout or ending == ".npz"):
         layout = layout or "torch"
-        files.write_whole(path, _packed(_arrays(model, layout), ending))
+        write_whole(path, _packed(_arrays(model, layout), ending))
         return layout, None
     if ending == ".safetensors":
         files.save(model, path)
@@ -242,9 +238,7 @@ def _arrays(model: Any, layout: str) -> dict[str, Array]:
 def _packed(arrays: dict[str, Array], ending: str) -> bytes:
     """Named arrays as the bytes of a file."""
     if ending == ".safetensors":
-        from safetensors.numpy import save as to_bytes
-
-        return to_bytes({name: np.ascontiguousarray(array) for name, array in arrays.items()})
+        return tensor_bytes(arrays)
     content = io.BytesIO()
     np.savez(content, allow_pickle=False, **arrays)
     return content.getvalue()

@@ -18,6 +18,9 @@ import click
 from gatewise.cli import options, output
 from gatewise.cli.mistakes import Number, OneOf
 from gatewise.errors import GatewiseError, GatewiseValueError
+from gatewise.limits import Limits
+from gatewise.spreadsheets import harmless
+from gatewise.storage import check_places, write_whole
 
 if TYPE_CHECKING:
     from gatewise.tables.lines import Lines
@@ -84,8 +87,11 @@ def command(
     stream, fingerprint = open_stream(model, anomalies), _fingerprint(model)
     place = restore(stream, load_state, fingerprint) if load_state else Place(0, None)
     keeper = _Keeper(stream, fingerprint, save_state, every, place.rows)
-    run = _Run(stream, Lines(header, place.names), keeper, place.rows if from_start else 0, bad_rows == "skip", as_json)
-    with _endings() as ending:
+    limits = Limits.usual()
+    run = _Run(
+        stream, Lines(header, place.names, limits), keeper, place.rows if from_start else 0, bad_rows == "skip", as_json
+    )
+    with _endings(limits.line) as ending:
         try:
             for number, line in enumerate(ending.lines(), start=1):
                 run.take(number, line)
@@ -102,6 +108,7 @@ def _check_options(save_state: Path | None, every: int | None, load_state: Path 
         raise GatewiseValueError("--every needs --save-state FILE: where is the state to go?")
     if save_state and not save_state.absolute().parent.is_dir():
         raise GatewiseValueError(f"--save-state {save_state}: there is no such folder; make it first.")
+    check_places([save_state] if save_state else [])
     if from_start and not load_state:
         raise GatewiseValueError("--from-start needs --load-state FILE, which says how many rows to pass over.")
 
@@ -131,7 +138,6 @@ class _Keeper:
 
     def save(self, names: tuple[str, ...] | None) -> None:
         """Write the state, if it is asked for."""
-        from gatewise.files import write_whole
         from gatewise.tables.stream_state import Place, state_bytes
 
         if self.path is not None:
@@ -158,6 +164,7 @@ class _Run:
     def take(self, number: int, line: bytes) -> None:
         """Take line `number` of stdin; raise, if it is bad and not to be skipped, with its number."""
         try:
+            self.lines.limits.check("line", len(line), "it")
             row = self.lines.row(_text(line))
             if row is None:
                 return
@@ -213,7 +220,8 @@ def _cells(answer: Answer) -> dict[str, Any]:
 
 def _csv(cells: list[Any]) -> str:
     text = io.StringIO()
-    csv.writer(text, lineterminator="").writerow(["" if cell != cell else cell for cell in cells])
+    safe = [harmless(cell) if isinstance(cell, str) else cell for cell in cells]
+    csv.writer(text, lineterminator="").writerow(["" if cell != cell else cell for cell in safe])
     return text.getvalue()
 
 
@@ -224,7 +232,8 @@ class _Asked(BaseException):
 class _Ending:
     """SIGINT and SIGTERM end the lines between two rows."""
 
-    def __init__(self) -> None:
+    def __init__(self, longest: int) -> None:
+        self.longest = longest  # bytes of a line; what is longer is yielded cut
         self.signal = 0
         self._waiting = False
 
@@ -237,20 +246,27 @@ class _Ending:
     def lines(self) -> Iterator[bytes]:
         """Yield the lines of stdin until its end or a signal."""
         while not self.signal:
-            try:
-                self._waiting = True
-                line = sys.stdin.buffer.readline()
-                self._waiting = False
-            except _Asked:
-                return
+            line = self._readline()
             if not line:
                 return
             yield line
+            while len(line) > self.longest and not line.endswith(b"\n"):  # the rest of a bad row
+                line = self._readline()
+
+    def _readline(self) -> bytes:
+        """Return the next line, or the beginning of one that is too long; nothing at the end or a signal."""
+        try:
+            self._waiting = True
+            line = sys.stdin.buffer.readline(self.longest + 1)
+            self._waiting = False
+        except _Asked:
+            return b""
+        return line
 
 
 @contextmanager
-def _endings() -> Iterator[_Ending]:
-    ending = _Ending()
+def _endings(longest: int) -> Iterator[_Ending]:
+    ending = _Ending(longest)
     if threading.current_thread() is not threading.main_thread():
         yield ending
         return

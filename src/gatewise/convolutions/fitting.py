@@ -20,6 +20,8 @@ MIXES = tuple((1.0, highest, levels) for highest in (0.0, 1.0) for levels in (0.
 """What shares, highest outputs and levels count in the products of rows; each of these mixes is tried."""
 ROWS_TO_CHOOSE = 400
 """Rows from which the mix is chosen, where there are more."""
+ROWS_AT_ONCE = 256
+"""Rows whose products are one task of a thread; set, and not varied."""
 SAYS_NOTHING = 1e-5
 """Standard deviation, in units of a mean beyond 1, below which a feature is left out."""
 
@@ -42,12 +44,13 @@ class TrainingFeatures(NamedTuple):
     """(n,)."""
 
     @classmethod
+    @single_threaded_blas()
     def of(cls, x: Array, lengths: Array, channels: int, weights: Array, rng: np.random.Generator) -> Self:
         """Draw convolutions of the first `channels` inputs of x (n, time, inputs), and take all features."""
         convolutions = Convolutions.draw(x[:, :, :channels], lengths, SIZE, rng)
         found = [_standardized(block, weights) for block in blocks_of(convolutions, x, lengths)]
         blocks, centers, spreads = zip(*found, strict=True)
-        grams = np.stack([(block @ block.T).astype(np.float64) / block.shape[1] for block in blocks])
+        grams = np.stack([_products(block).astype(np.float64) / block.shape[1] for block in blocks])
         return cls(convolutions, blocks, np.concatenate(centers), np.concatenate(spreads), grams, weights)
 
     def spectrum(self, mix: tuple[float, ...], rows: Any = slice(None)) -> Spectrum:
@@ -63,34 +66,44 @@ class RidgeFit(NamedTuple):
     strength: float
     y: Array
     """(n, outputs)."""
+    spectrum: Spectrum
+    """Of all rows, with this mix."""
 
     @classmethod
+    @single_threaded_blas()
     def chosen(cls, features: TrainingFeatures, y: Array, loss: Loss, rng: np.random.Generator) -> Self:
         """Return the fit of y (n, outputs) whose predictions of each row from the others have the lowest loss."""
         rows = rng.permutation(len(y))[:ROWS_TO_CHOOSE]
         mix, strength, _ = min(_losses(features, y, loss, MIXES, rows), key=lambda tried: tried[2])
+        spectrum = features.spectrum(mix)
         if len(rows) < len(y):
-            _, strength, _ = min(_losses(features, y, loss, (mix,), slice(None)), key=lambda tried: tried[2])
-        return cls(features, mix, strength, y)
+            strength = min(STRENGTHS.tolist(), key=lambda s: loss(spectrum.left_out(y, s), slice(None)))
+        return cls(features, mix, strength, y, spectrum)
 
+    @single_threaded_blas()
     def left_out(self) -> Array:
         """Return what is predicted for each row from all others, (n, outputs)."""
-        return self.features.spectrum(self.mix).left_out(self.y, self.strength)
+        return self.spectrum.left_out(self.y, self.strength)
 
+    @single_threaded_blas()
     def by_folds(self, folds: Array) -> Array:
         """Return what is predicted for the rows of each fold from those of the other folds, (n, outputs)."""
-        gram = np.tensordot(self.mix, self.features.grams, axes=1)
-        predicted = np.empty_like(self.y)
-        for fold in np.unique(folds):
+        gram, numbers = self.spectrum.gram, np.unique(folds)
+
+        def of_fold(fold: Any) -> Array:
             rest, held_out = folds != fold, folds == fold
             spectrum = Spectrum.of(gram[np.ix_(rest, rest)], self.features.weights[rest])
-            products = gram[np.ix_(held_out, rest)]
-            predicted[held_out] = spectrum.predicted(products, self.y[rest], self.strength)
+            return spectrum.predicted(gram[np.ix_(held_out, rest)], self.y[rest], self.strength)
+
+        predicted = np.empty_like(self.y)
+        for fold, rows in zip(numbers, map_side_by_side(of_fold, numbers), strict=True):
+            predicted[folds == fold] = rows
         return predicted
 
+    @single_threaded_blas()
     def path(self) -> RidgePath:
         """Return the ridge as coefficients of the features."""
-        spectrum, known = self.features.spectrum(self.mix), self.features
+        spectrum, known = self.spectrum, self.features
         rows = spectrum.coefficients(self.y, self.strength)
         blocks = zip(self.mix, known.blocks, strict=True)
         weights = np.concatenate([share / block.shape[1] * (block.T @ rows) for share, block in blocks])
@@ -99,7 +112,7 @@ class RidgeFit(NamedTuple):
 
 
 def _losses(
-    features: TrainingFeatures, y: Array, loss: Loss, mixes: Sequence[tuple[float, ...]], rows: Any
+    features: TrainingFeatures, y: Array, loss: Loss, mixes: Sequence[tuple[float, ...]], rows: Array
 ) -> list[tuple[tuple[float, ...], float, float]]:
     """Return mix, strength and loss of the predictions of each row from the others."""
 
@@ -107,8 +120,23 @@ def _losses(
         spectrum = features.spectrum(mix, rows)
         return [(mix, s, loss(spectrum.left_out(y[rows], s), rows)) for s in STRENGTHS.tolist()]
 
-    with single_threaded_blas():
-        return [tried for of_one in map_side_by_side(of_mix, mixes) for tried in of_one]
+    return [tried for of_one in map_side_by_side(of_mix, mixes) for tried in of_one]
+
+
+def _products(block: Array) -> Array:
+    """Products of all rows, float32 (n, n): of some rows at a time, so that no number of threads changes their sums."""
+    count = len(block)
+    parts = [slice(start, start + ROWS_AT_ONCE) for start in range(0, count, ROWS_AT_ONCE)]
+    pairs = [(one, other) for k, one in enumerate(parts) for other in parts[: k + 1]]
+    products = np.empty((count, count), block.dtype)
+
+    def of_pair(pair: tuple[slice, slice]) -> None:
+        one, other = pair
+        products[one, other] = block[one] @ block[other].T
+        products[other, one] = products[one, other].T
+
+    map_side_by_side(of_pair, pairs)
+    return products
 
 
 def _standardized(block: Array, weights: Array) -> tuple[Array, Array, Array]:

@@ -18,8 +18,9 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
+from gatewise import plain
 from gatewise.convolutions.counting import Fold
-from gatewise.errors import Array, GatewiseValueError, check_array
+from gatewise.errors import Array, GatewiseValueError
 
 TAPS = 9
 TRIPLES = np.array(list(combinations(range(TAPS), 3)))
@@ -72,12 +73,12 @@ class Convolutions(NamedTuple):
     def checked(cls, arrays: dict[str, Array], channels: int) -> Self:
         """Return those of a file; raise unless they fit together and so many channels."""
         drawn = cls(**arrays)
-        check_array("mixtures", drawn.mixtures, ("groups", channels), np.float32)
+        plain.array("mixtures", drawn.mixtures, ("groups", channels), np.float32)
         groups = len(drawn.mixtures)
-        check_array("dilations", drawn.dilations, (groups,), np.int64)
-        check_array("differenced", drawn.differenced, (groups,), np.bool_)
-        check_array("padded", drawn.padded, (groups,), np.bool_)
-        check_array("thresholds", drawn.thresholds, (groups, KERNELS, "thresholds"), np.float32)
+        plain.array("dilations", drawn.dilations, (groups,), np.int64)
+        plain.array("differenced", drawn.differenced, (groups,), np.bool_)
+        plain.array("padded", drawn.padded, (groups,), np.bool_)
+        plain.array("thresholds", drawn.thresholds, (groups, KERNELS, "thresholds"), np.float32)
         if not ((drawn.dilations > 0) & (drawn.dilations <= LONGEST)).all():
             raise GatewiseValueError(f"its dilations are {drawn.dilations}; need numbers from 1 to {LONGEST}.")
         return drawn
@@ -139,7 +140,7 @@ class Convolutions(NamedTuple):
     def _taps(self, group: int, channels: Array) -> list[Array]:
         """Return nine views (time, n) of the group's mixture of channels (channels, time, n): 8·dilation … 0 back."""
         T, n = channels.shape[1:]
-        dilation = int(self.dilations[group])
+        dilation = min(int(self.dilations[group]), T)  # beyond, all taps but one read what is before the sequence
         before = (TAPS - 1) * dilation
         series = np.full((before + T, n), 0 if self.padded[group] else np.nan, np.float32)
         mixed = series[before:]

@@ -6,10 +6,11 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
+from gatewise import plain
 from gatewise.convolutions.features import blocks_of
 from gatewise.convolutions.kernels import Convolutions
 from gatewise.convolutions.segments import segments
-from gatewise.errors import Array, check_array, check_names
+from gatewise.errors import Array, check_names
 
 ROWS_AT_ONCE = 256
 _OWN = ("center", "coefficients", "intercept")
@@ -48,7 +49,7 @@ class RidgePath(NamedTuple):
         check_names("its ridge", arrays, (*Convolutions._fields, *_OWN))
         convolutions = Convolutions.checked({name: arrays[name] for name in Convolutions._fields}, channels)
         width = sum(convolutions.sizes) + segments(np.zeros((1, 1, inputs)), np.ones(1, int)).shape[1]
-        check_array("center", arrays["center"], (width,), np.float32)
-        check_array("coefficients", arrays["coefficients"], (outputs, width), np.float32)
-        check_array("intercept", arrays["intercept"], (outputs,), np.float64)
+        plain.array("center", arrays["center"], (width,), np.float32)
+        plain.array("coefficients", arrays["coefficients"], (outputs, width), np.float32)
+        plain.array("intercept", arrays["intercept"], (outputs,), np.float64)
         return cls(convolutions, *(arrays[name] for name in _OWN))

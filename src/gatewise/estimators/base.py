@@ -20,7 +20,9 @@ from gatewise.estimators.streaming import Stepping
 from gatewise.estimators.summaries import Summarized, form_of
 from gatewise.estimators.targets import Targets, with_weight
 from gatewise.estimators.training import TrainedEstimator
+from gatewise.estimators.whole import whole_or_unchanged
 from gatewise.layers import Layer
+from gatewise.threads import single_threaded_blas
 
 
 class RecurrentEstimator(CallbackSupportMixin, Stepping, Summarized, TrainedEstimator, metaclass=ABCMeta):  # type: ignore[misc]
@@ -85,6 +87,7 @@ class RecurrentEstimator(CallbackSupportMixin, Stepping, Summarized, TrainedEsti
         self.downsample = downsample
         self.ridge_share = ridge_share
 
+    @whole_or_unchanged
     @with_callbacks
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train on sequences X and their targets y; see the class for what they may be.
@@ -110,6 +113,7 @@ class RecurrentEstimator(CallbackSupportMixin, Stepping, Summarized, TrainedEsti
             return elsewhere.fit(self, X, y, sample_weight)
         return self._fit(X, y, sample_weight, again=bool(self.warm_start) and hasattr(self, "model_"))
 
+    @single_threaded_blas()
     def _fit(self, X: Any, y: Any, sample_weight: Any, *, again: bool, once: bool = False, **known: Any) -> Self:
         self._check_parameters()
         rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31))
@@ -122,8 +126,7 @@ class RecurrentEstimator(CallbackSupportMixin, Stepping, Summarized, TrainedEsti
             self._ridge, self._optimizer = None, None
         full = Samples(self._inputs.encode(sequences), targets.values, sequences.lengths, targets.weights)
         samples = self._read_by_networks(full)
-        if not again:
-            self.model_ = self._build(samples, rng)
+        self.model_ = self.model_.astype(self.model_.dtype) if again else self._build(samples, rng)
         if once:
             self._train_once(samples, rng)
         else:
@@ -158,6 +161,7 @@ class RecurrentEstimator(CallbackSupportMixin, Stepping, Summarized, TrainedEsti
     def _of_networks(self, x: Array, lengths: Array | None) -> Array:
         return self._combined(builder.outputs(self.model_, x, lengths))
 
+    @single_threaded_blas()
     def _outputs(self, X: Any) -> tuple[Sequences, Array]:
         """Return X as it was read and the network's outputs, (n, outputs) or (n, time, outputs)."""
         self._check_fitted()

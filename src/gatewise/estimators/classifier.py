@@ -29,6 +29,7 @@ from gatewise.estimators.targets import (
     targets_per_step,
     unmasked_labels,
 )
+from gatewise.estimators.whole import whole_or_unchanged
 from gatewise.layers.padding import valid_steps
 
 if TYPE_CHECKING:
@@ -212,6 +213,7 @@ class RecurrentClassifier(ClassifierMixin, RecurrentEstimator):  # type: ignore[
         )
         self.class_weight = class_weight
 
+    @whole_or_unchanged
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Pass once over sequences X and classes y, going on from where the network stands.
 
@@ -372,6 +374,8 @@ class RecurrentClassifier(ClassifierMixin, RecurrentEstimator):  # type: ignore[
 
     def _restore_targets(self, described: dict[str, Any], arrays: dict[str, Array]) -> None:
         self.classes_ = descriptions.values_from_json(described["classes"])
+        if not 1 <= len(set(self.classes_.tolist())) == len(self.classes_):
+            raise GatewiseValueError(f"it has {len(self.classes_)} classes, not all different; need each once.")
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

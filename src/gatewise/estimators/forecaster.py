@@ -15,6 +15,7 @@ from gatewise.errors import Array, GatewiseValueError, check_number
 from gatewise.estimators.callbacks import CallbackSupportMixin, NetworkEpochs, with_callbacks
 from gatewise.estimators.forecasts import Forecast, Forecasts, Quantiles
 from gatewise.estimators.parameters import CONSTRAINTS, COUNT, CheckedParameters
+from gatewise.estimators.whole import whole_or_unchanged
 from gatewise.forecasting import fitting
 from gatewise.forecasting.given import Given
 from gatewise.forecasting.lengths import judge_horizon
@@ -25,6 +26,7 @@ from gatewise.forecasting.serialization import from_parts, to_parts
 from gatewise.forecasting.settings import Settings, checked_levels, levels_of
 from gatewise.forecasting.state import State
 from gatewise.layers.registry import cell_name
+from gatewise.limits import Limits
 from gatewise.training import History
 from gatewise.training.epochs import Callback
 
@@ -208,6 +210,7 @@ class RecurrentForecaster(CallbackSupportMixin, Forecasts[Forecast, Quantiles], 
     def fit(
         self, y: Sequence[Any], X: Any = None, static: Any = None, **options: Unpack[FitOptions]
     ) -> RecurrentForecaster[list[Any], list[Any]]: ...
+    @whole_or_unchanged
     @with_callbacks
     def fit(
         self,
@@ -288,18 +291,20 @@ class RecurrentForecaster(CallbackSupportMixin, Forecasts[Forecast, Quantiles], 
         description["params"] = descriptions.params_to_json(
             self.get_params(deep=False) | {"cell": cell_name(self.cell)}
         )
-        description["history"] = list(self.history_)
+        description["history"] = [  # without the time it took, so that equal fits are equal files
+            {name: value for name, value in record.items() if name != "seconds"} for record in self.history_
+        ]
         return description, arrays
 
     @classmethod
-    def _from_parts(cls, description: dict[str, Any], arrays: dict[str, Array]) -> Self:
+    def _from_parts(cls, description: dict[str, Any], arrays: dict[str, Array], limits: Limits) -> Self:
         self = cls(**descriptions.params_from_json(cls._with_new_names(description["params"]), cls))
         self._check_options()
-        state = from_parts(description, arrays)
+        state = from_parts(description, arrays, limits)
         levels = levels_of(self.quantiles)
         if state.fitted.plan.horizon != self.horizon or state.fitted.levels != levels:
             raise GatewiseValueError("its horizon or quantiles are not those of its arrays: the file is damaged.")
-        self._take(state, History(description["history"]))
+        self._take(state, History.checked(description["history"]))
         return self
 
     @classmethod
@@ -337,6 +342,7 @@ class RecurrentForecaster(CallbackSupportMixin, Forecasts[Forecast, Quantiles], 
         self.phases_ = 1 if fitted.linear is None else len(fitted.linear.weight)
         self.networks_ = fitted.networks
         self.n_features_in_ = len(columns)
+        self.__dict__.pop("feature_names_in_", None)
         if columns:
             self.feature_names_in_ = np.asarray(columns, dtype=object)
 

@@ -10,15 +10,15 @@ from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_array
 
-from gatewise import losses
+from gatewise import losses, plain
 from gatewise.arrays import LARGEST, binary_exponent, unmasked
 from gatewise.batches import Samples
 from gatewise.errors import Array, GatewiseValueError, check_names
-from gatewise.errors import check_array as check_exact
 from gatewise.estimators.base import RecurrentEstimator
 from gatewise.estimators.mixing import OfNumbers
 from gatewise.estimators.sequences import Sequences
 from gatewise.estimators.targets import Targets, by_step, row_weights, targets_per_sequence, targets_per_step
+from gatewise.estimators.whole import whole_or_unchanged
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -140,6 +140,7 @@ class RecurrentRegressor(RegressorMixin, RecurrentEstimator):  # type: ignore[mi
     _mean: Array
     _scale: Array
 
+    @whole_or_unchanged
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Pass once over sequences X and targets y, going on from where the network stands.
 
@@ -276,9 +277,9 @@ class RecurrentRegressor(RegressorMixin, RecurrentEstimator):  # type: ignore[mi
 
     def _restore_targets(self, described: dict[str, Any], arrays: dict[str, Array]) -> None:
         check_names("its targets", arrays, ("mean", "scale"))
-        self._single = bool(described["single"])
-        self._mean = check_exact("mean", arrays["mean"], (1 if self._single else "targets",), np.float64)
-        self._scale = check_exact("scale", arrays["scale"], self._mean.shape, np.float64)
+        self._single = plain.flag("single", described["single"])
+        self._mean = plain.array("mean", arrays["mean"], (1 if self._single else "targets",), np.float64)
+        self._scale = plain.array("scale", arrays["scale"], self._mean.shape, np.float64, above=0)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from sklearn.utils import validation
 
+from gatewise import plain
 from gatewise.arrays import unmasked
-from gatewise.errors import Array, GatewiseError, GatewiseTypeError, GatewiseValueError, check_array, check_names
+from gatewise.errors import Array, GatewiseError, GatewiseTypeError, GatewiseValueError, check_names
 from gatewise.layers.padding import valid_steps
 
 LIMIT = 10.0
@@ -273,9 +274,9 @@ class Inputs(NamedTuple):
         """Return those of a file; raise unless they fit together."""
         check_names("its inputs", arrays, cls._fields)
         inputs = cls(**arrays)
-        check_array("mean", inputs.mean, ("channels",), np.float64)
-        check_array("scale", inputs.scale, inputs.mean.shape, np.float64)
-        check_array("gaps", inputs.gaps, inputs.mean.shape, np.bool_)
+        plain.array("mean", inputs.mean, ("channels",), np.float64)
+        plain.array("scale", inputs.scale, inputs.mean.shape, np.float64, above=0)
+        plain.array("gaps", inputs.gaps, inputs.mean.shape, np.bool_)
         return inputs
 
     @property

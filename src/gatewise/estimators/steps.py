@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 from sklearn.pipeline import Pipeline
 
-from gatewise.descriptions import params_from_json, params_to_json, under, values_from_json, values_to_json
-from gatewise.errors import Array, GatewiseError, GatewiseTypeError, GatewiseValueError, check_choice
+from gatewise import plain
+from gatewise.descriptions import by_head, params_from_json, params_to_json, values_from_json, values_to_json
+from gatewise.errors import Array, GatewiseError, GatewiseTypeError, GatewiseValueError
 from gatewise.layers.layer import prefixed
+from gatewise.limits import Limits
 
 RECURRENT = ("RecurrentClassifier", "RecurrentRegressor", "RecurrentForecaster")
 PASSTHROUGH = "passthrough"
@@ -22,6 +24,14 @@ TRANSFORMERS = {
     ),
 }
 """Transformers whose fitted state is numbers and arrays (features,), and where they are."""
+FITTED: dict[str, dict[str, str | None]] = {
+    "SequenceScaler": {"mean_": None, "scale_": None},
+    "StandardScaler": {"mean_": "with_mean", "scale_": "with_std"},
+    "MinMaxScaler": {"min_": None, "scale_": None},
+    "MaxAbsScaler": {"scale_": None},
+    "RobustScaler": {"center_": "with_centering", "scale_": "with_scaling"},
+}
+"""Arrays that their `transform` reads, each with the parameter that switches it off."""
 OPTIONS = ("transform_input", "verbose")  # of a Pipeline; memory would be a folder of pickles
 OUTPUT = "_sklearn_output_config"
 
@@ -56,14 +66,15 @@ def to_parts(model: Any) -> Parts:
     raise GatewiseTypeError(f"cannot save a {name}; {_what_can_be_saved()}")
 
 
-def from_parts(description: Mapping[str, Any], arrays: Mapping[str, Array]) -> Any:
-    """Return the estimator, transformer or `Pipeline` that `to_parts` described."""
-    described = dict(description)
-    name = described.pop("type")
+def from_parts(description: Any, arrays: Mapping[str, Array], limits: Limits, depth: int = 1) -> Any:
+    """Return the estimator, transformer or `Pipeline` that `to_parts` described; `depth` counts pipelines in others."""
+    limits.check("depth", depth, "it")
+    described = dict(plain.mapping("a step", description))
+    name = plain.text("a type", described.pop("type", None))
     if name == "Pipeline":
-        return _pipeline(described, arrays)
+        return _pipeline(described, arrays, limits, depth)
     if name in RECURRENT:
-        return _kind(name)._from_parts(described, dict(arrays))
+        return _kind(name)._from_parts(described, dict(arrays), limits)
     if name in TRANSFORMERS:
         return _transformer(name, described, arrays)
     raise GatewiseValueError(f"it describes a {name!r}; need one of {', '.join((*RECURRENT, *TRANSFORMERS))}.")
@@ -100,16 +111,30 @@ def _pipeline_parts(pipeline: Any) -> Parts:
     return {"type": "Pipeline", "steps": steps, "params": _plain_params(others)}, arrays
 
 
-def _pipeline(described: Mapping[str, Any], arrays: Mapping[str, Array]) -> Any:
-    steps = []
-    for number, (name, step) in enumerate(described["steps"]):
-        if not isinstance(name, str):
-            raise GatewiseValueError(f"step {number} of its pipeline has the name {name!r}; need text.")
-        own = under(f"{number}.", arrays)
-        steps.append((name, PASSTHROUGH if step["type"] == PASSTHROUGH else from_parts(step, own)))
-    if set(described["params"]) - set(OPTIONS):
-        raise GatewiseValueError(f"its pipeline has {', '.join(described['params'])}; need {', '.join(OPTIONS)} only.")
-    return Pipeline(steps, **params_from_json(described["params"], Pipeline))
+def _pipeline(described: Mapping[str, Any], arrays: Mapping[str, Array], limits: Limits, depth: int) -> Any:
+    plain.known_keys("its pipeline", described, ("steps", "params"))
+    listed = [plain.entries("a step", step, 2) for step in plain.entries("steps", described["steps"])]
+    limits.check("layers", len(listed), "its pipeline")
+    names = plain.texts("the names of its steps", [name for name, _ in listed])
+    parts, steps = by_head(arrays), []
+    for number, (_, step) in enumerate(listed):
+        passed = plain.mapping("a step", step).get("type") == PASSTHROUGH
+        own = parts.get(str(number), {})
+        steps.append(PASSTHROUGH if passed else from_parts(step, own, limits, depth + 1))
+    params = plain.known_keys("the params of its pipeline", described["params"], OPTIONS)
+    if not all(isinstance(value, bool | list | None) for value in params.values()):
+        raise GatewiseValueError(f"its pipeline has the params {params}; need true, false or names.")
+    pipeline = Pipeline(list(zip(names, steps, strict=True)), **params_from_json(params, Pipeline))
+    _check_steps(pipeline)
+    return pipeline
+
+
+def _check_steps(pipeline: Any) -> None:
+    """Raise unless the names can be those of a pipeline, and all steps but the last transform."""
+    try:
+        pipeline._validate_steps()
+    except (TypeError, ValueError) as error:
+        raise GatewiseValueError(f"its pipeline cannot be one: {error}") from error
 
 
 def _transformer_parts(step: Any) -> Parts:
@@ -130,28 +155,75 @@ def _transformer_parts(step: Any) -> Parts:
 
 
 def _transformer(name: str, described: Mapping[str, Any], arrays: Mapping[str, Array]) -> Any:
+    plain.known_keys(f"its {name}", described, ("params", "numbers", "names", "output"))
     kind = _kind(name)
     step = kind(**params_from_json(described["params"], kind))
-    if hasattr(step, "_parameter_constraints"):
-        step._validate_params()
-    numbers = described["numbers"]
-    size = numbers["n_channels_in_" if "n_channels_in_" in numbers else "n_features_in_"]
+    _check_params(step)
+    numbers = plain.mapping(f"the numbers of its {name}", described["numbers"])
     for key, value in numbers.items():
-        if not isinstance(value, int | float | None):
-            raise GatewiseValueError(f"its {name} has {key} {value!r}; need a number.")
+        plain.whole(key, value, 1) if key.endswith("_in_") else plain.optional(plain.real, key, value)
+    size = numbers.get("n_channels_in_", numbers["n_features_in_"])
     for key, array in arrays.items():
-        if array.shape != (size,) or array.dtype.kind not in "iuf":
+        if array.shape != (size,) or array.dtype.kind not in "iuf" or key.endswith("_in_"):
             raise GatewiseValueError(f"its {name} has {key} {array.dtype} {array.shape}; need numbers ({size},).")
+    for key, switch in FITTED.get(name, {}).items():
+        if key not in arrays and (switch is None or getattr(step, switch)):
+            raise GatewiseValueError(f"its {name} lacks {key}: the file is damaged.")
     for key, value in {**numbers, **arrays}.items():
         if not key.isidentifier() or not key.endswith("_") or key.startswith("_") or hasattr(kind, key):
             raise GatewiseValueError(f"its {name} has {key!r}; need results of a fit.")
         setattr(step, key, value)
     if described["names"] is not None:
-        step.feature_names_in_ = values_from_json(described["names"])
+        step.feature_names_in_ = feature_names(described["names"], numbers["n_features_in_"])
     if described["output"] is not None:
-        check_choice("transform", described["output"]["transform"], ("default", "pandas", "polars"))
-        step.set_output(transform=described["output"]["transform"])
+        output = plain.known_keys("its output", described["output"], ("transform",))
+        plain.one_of("transform", output.get("transform"), ("default", "pandas", "polars"))
+        step.set_output(transform=output["transform"])
     return step
+
+
+def _check_params(step: Any) -> None:
+    """Raise unless what the constructor took is what a fit takes."""
+    name = type(step).__name__
+    for key, value in step.get_params(deep=False).items():
+        check, *bounds = PARAMS.get((name, key), (plain.flag,))
+        check(f"{key} of its {name}", value, *bounds)
+    if hasattr(step, "_parameter_constraints"):
+        try:
+            step._validate_params()
+        except ValueError as error:
+            raise GatewiseValueError(f"its {name}: {error}") from error
+
+
+def _length(name: str, value: Any) -> None:
+    """A number of steps of what is transformed: as many as a transformer writes for each row."""
+    plain.optional(plain.whole, name, value, 1, Limits.usual().steps)
+
+
+def _pair(name: str, value: Any) -> None:
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        raise GatewiseValueError(f"{name} is {value!r}; need two numbers.")
+    for part in value:
+        plain.real(name, part)
+
+
+PARAMS: dict[tuple[str, str], Any] = {
+    ("SequencePadder", "length"): (_length,),
+    ("SequencePadder", "value"): (plain.any_number,),
+    ("SequenceWindower", "window"): (_length,),
+    ("MinMaxScaler", "feature_range"): (_pair,),
+    ("RobustScaler", "quantile_range"): (_pair,),
+    ("Normalizer", "norm"): (plain.text,),
+}
+"""How their parameters are checked; all others are true or false."""
+
+
+def feature_names(described: Any, count: int | None) -> Array:
+    """Return the names of `count` features that `values_to_json` described, as scikit-learn keeps them."""
+    names = values_from_json(described)
+    if len(names) != count or not all(isinstance(name, str) for name in names):
+        raise GatewiseValueError(f"it has {len(names)} names of features; need {count}, all of them text.")
+    return names.astype(object)
 
 
 def _plain_params(params: Mapping[str, Any]) -> dict[str, Any]:

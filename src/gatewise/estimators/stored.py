@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
+from collections.abc import Mapping
 from typing import Any, Self
 
-from gatewise import descriptions
+from gatewise import descriptions, plain
 from gatewise.arrays import LARGEST
 from gatewise.convolutions.path import RidgePath
-from gatewise.errors import Array, GatewiseValueError, check_number
+from gatewise.errors import Array, GatewiseValueError
 from gatewise.estimators import builder
 from gatewise.estimators.mixing import Ridge
 from gatewise.estimators.parameters import CheckedParameters
 from gatewise.estimators.sequences import Inputs
+from gatewise.estimators.steps import feature_names
 from gatewise.layers.layer import prefixed
 from gatewise.layers.registry import cell_name
+from gatewise.limits import Limits
 
 _SEEN = ("n_channels_in_", "n_features_in_", "n_steps_in_")
 _TRAINING = ("loss_curve_", "loss_", "n_iter_", "validation_scores_", "best_validation_score_")
@@ -25,6 +28,8 @@ class StoredEstimator(CheckedParameters, metaclass=ABCMeta):
 
     model_: builder.Network
     n_channels_in_: int
+    n_features_in_: int
+    n_steps_in_: int
     cell: Any
     _inputs: Inputs
     _ridge: Ridge | None
@@ -52,38 +57,45 @@ class StoredEstimator(CheckedParameters, metaclass=ABCMeta):
         return description, arrays | prefixed("network", self.model_.params)
 
     @classmethod
-    def _from_parts(cls, description: dict[str, Any], arrays: dict[str, Array]) -> Self:
-        model = descriptions.rebuild(description["network"], descriptions.under("network.", arrays))
+    def _from_parts(cls, description: dict[str, Any], arrays: dict[str, Array], limits: Limits) -> Self:
+        parts = descriptions.by_head(arrays)
+        model = descriptions.rebuild(description["network"], parts.get("network", {}), limits)
         self = cls(**descriptions.params_from_json(cls._with_new_names(description["params"]), cls))
         self._check_parameters()
-        self._inputs = Inputs.checked(descriptions.under("inputs.", arrays))
-        self._restore_targets(description["targets"], descriptions.under("targets.", arrays))
+        self._inputs = Inputs.checked(parts.get("inputs", {}))
+        self._restore_targets(plain.mapping("targets", description["targets"]), parts.get("targets", {}))
         self.model_ = builder.checked(model, self._inputs.size, self._output_count(), self._per_step)
         self._optimizer = None
-        self._restore_beside(description, descriptions.under("ridge.", arrays))
-        for name in _SEEN:
-            if name in description["seen"]:
-                check_number(name, description["seen"][name], 1, integer=True)
-                setattr(self, name, description["seen"][name])
+        self._restore_beside(description, parts.get("ridge", {}))
+        self._restore_seen(plain.known_keys("seen", description["seen"], _SEEN), description["names"])
+        training = plain.known_keys("training", description["training"], _TRAINING)
+        for name in _TRAINING:
+            setattr(self, name, plain.scalars(name, training[name]))
+        return self
+
+    def _restore_seen(self, seen: Mapping[str, Any], names: Any) -> None:
+        """Take back what the fit has seen of X."""
+        for name, value in seen.items():
+            setattr(self, name, plain.whole(name, value, 1))
         if self.n_channels_in_ != len(self._inputs.mean):
             raise GatewiseValueError(f"it has {self.n_channels_in_} channels and means of {len(self._inputs.mean)}.")
-        if description["names"] is not None:
-            self.feature_names_in_ = descriptions.values_from_json(description["names"])
-        for name in _TRAINING:
-            setattr(self, name, description["training"][name])
-        return self
+        table = hasattr(self, "n_steps_in_")
+        if self.n_features_in_ != (self.n_steps_in_ if table else self.n_channels_in_) or (
+            table and self.n_channels_in_ > 1
+        ):
+            raise GatewiseValueError(f"what it has seen does not fit together: {dict(seen)}.")
+        if names is not None:
+            self.feature_names_in_ = feature_names(names, self.n_features_in_)
 
     def _restore_beside(self, description: dict[str, Any], arrays: dict[str, Array]) -> None:
         """Take back the ridge and the downsampling, which files of older versions do not have."""
-        self._downsampling, self._ridge = description.get("downsampling", 1), None
-        check_number("downsampling", self._downsampling, 1, integer=True)
-        described = description.get("ridge")
-        if described is None:
+        self._downsampling, self._ridge = plain.whole("downsampling", description.get("downsampling", 1), 1), None
+        if description.get("ridge") is None:
             return
-        for name, most in (("share", 1), ("scale", LARGEST)):
-            check_number(name, described[name], 0, most)
+        described = plain.known_keys("ridge", description["ridge"], ("share", "scale"))
+        share, scale = (plain.real(name, described[name], 0, most) for name, most in (("share", 1), ("scale", LARGEST)))
         sizes = (len(self._inputs.mean), self._inputs.size, self._output_count())
-        self._ridge = Ridge(RidgePath.from_arrays(arrays, *sizes), float(described["share"]), float(described["scale"]))
+        self._ridge = Ridge(RidgePath.from_arrays(arrays, *sizes), share, scale)
 
     @abstractmethod
     def _target_parts(self) -> tuple[dict[str, Any], dict[str, Array]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from abc import abstractmethod
 from typing import Any, ClassVar
 
@@ -127,8 +128,8 @@ class TrainedEstimator(StoredEstimator):
 
     def _train_once(self, samples: Samples, rng: np.random.Generator) -> None:
         """One pass at a constant rate with the optimizer of the pass before."""
-        if self._optimizer is None:
-            self._optimizer = fitting.optimizer(self, None)
+        known = self._optimizer
+        self._optimizer = fitting.optimizer(self, None) if known is None else copy.deepcopy(known)
         batch_size = self._plan(samples, 1).batch_size
         history = self._learn(
             self.model_,

@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from gatewise.arrays import unmasked
 from gatewise.errors import Array, GatewiseValueError, check_choice, check_number
 from gatewise.estimators.sequences import Inputs, Sequences, like, read_sequences
+from gatewise.estimators.whole import whole_or_unchanged
 
 
 def _fitted_on_table(self: Any) -> bool:
@@ -62,6 +63,7 @@ class SequenceScaler(_SequenceTransformer):
         self.with_mean = with_mean
         self.with_std = with_std
 
+    @whole_or_unchanged
     def fit(self, X: Any, y: Any = None) -> Self:
         """Take mean and standard deviation of each channel of X, sequences as the estimators take them."""
         statistics = Inputs.of(read_sequences(self, X, reset=True))
@@ -112,6 +114,7 @@ class SequencePadder(_SequenceTransformer):
         self.length = length
         self.value = value
 
+    @whole_or_unchanged
     def fit(self, X: Any, y: Any = None) -> Self:
         """Check X and note its channels."""
         if self.length is not None:
@@ -176,6 +179,7 @@ class SequenceWindower(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.window = window
         self.flatten = flatten
 
+    @whole_or_unchanged
     def fit(self, X: Any, y: Any = None) -> Self:
         """Check X (steps, channels) and note its channels."""
         check_number("window", self.window, 1, integer=True)
@@ -191,6 +195,7 @@ class SequenceWindower(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         windows = _windows(np.concatenate([first, series]), self.window)
         return windows.reshape(len(windows), -1) if self.flatten else windows
 
+    @whole_or_unchanged
     def windows(self, X: Any, y: Any = None, *, horizon: int = 1, step: int = 1) -> tuple[Array, Array]:
         """Return the whole windows of a series alone, and the targets that come after each: a set to fit on.
 

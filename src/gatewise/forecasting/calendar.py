@@ -12,6 +12,9 @@ from gatewise.forecasting.frequency import YEAR_SECONDS as YEAR
 
 MINUTE, HOUR = 60.0, 3600.0
 
+DATED = ("hour", "day", "weekday", "year", "month")  # features that need a date
+CYCLES = 3  # sines and cosines of a season at most
+COUNTED = ("phase", "cycle")  # and those that count steps
 Part = tuple[str, int]
 
 
@@ -39,13 +42,13 @@ def features(parts: list[Part], stamps: Any, position: Array) -> Array:
 
 def width(parts: list[Part]) -> int:
     """Number of columns that `features` gives."""
-    return int(features(parts, _no_stamps(), np.zeros(0)).shape[1])
+    return sum(_width(name, size) for name, size in parts)
 
 
-def _no_stamps() -> Any:
-    import pandas as pd
-
-    return pd.DatetimeIndex([])
+def _width(name: str, size: int) -> int:
+    if name == "cycle":
+        return 2 * min(CYCLES, size // 2)
+    return 2 * size if name in ("day", "year") else size
 
 
 def _phase(season: int, length: int) -> list[Part]:
@@ -57,7 +60,7 @@ def _columns(name: str, size: int, stamps: Any, position: Array) -> Array:
     if name == "phase":
         return _one_hot(position % size, size)
     if name == "cycle":
-        return _waves(position / size, min(3, size // 2))
+        return _waves(position / size, min(CYCLES, size // 2))
     if name == "hour":
         return _one_hot(stamps.hour.to_numpy(), size)
     if name == "weekday":

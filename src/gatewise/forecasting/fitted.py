@@ -18,6 +18,7 @@ from gatewise.forecasting.plan import Plan
 from gatewise.forecasting.settings import LEARNED
 from gatewise.forecasting.windows import Windows
 from gatewise.layers import Sequential
+from gatewise.threads import single_threaded_blas
 
 LEAST_SPREAD = 0.1  # of the spread of both sides, which each has at least; chosen on generated series
 
@@ -61,6 +62,7 @@ class Fitted:
         """The reference of a plan as it is, without intervals."""
         return cls(plan, levels, Calibration.none(plan))
 
+    @single_threaded_blas()
     def base(self, windows: Windows) -> Array:
         """Reference, linear path and simple methods (n, horizon), in the unit of the data."""
         path = self.path(windows)
@@ -80,11 +82,13 @@ class Fitted:
         path = f"{self.plan.reference}{' with a linear path' if self.linear_share else ''}"
         return self.combination.words(path)
 
+    @single_threaded_blas()
     def advanced(self, panel: Panel, rows: Array) -> Fitted:
         """The same for a panel that begins at the flat rows `rows` (series,) of this one."""
         combination = self.combination
         return self if combination is None else replace(self, combination=combination.advanced(panel, rows))
 
+    @single_threaded_blas()
     def distribution(self, panel: Panel, origins: Origins) -> Distribution:
         """The distribution of each step after each origin, in the unit of the data.
 

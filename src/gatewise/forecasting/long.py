@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -9,11 +10,18 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from gatewise.errors import Array, GatewiseTypeError, GatewiseValueError, check_choice
+from gatewise import plain
+from gatewise.errors import Array, GatewiseError, GatewiseTypeError, GatewiseValueError
 from gatewise.forecasting import frames, times
+from gatewise.forecasting.axes import Axis
+from gatewise.forecasting.stored_axes import check_zone
 from gatewise.printing import listed
 
 USUAL = {"id": "unique_id", "time": "ds", "target": "y"}  # the names that need not be given
+
+DTYPE = re.compile(
+    r"([A-Za-z]{1,20}_?[a-z]{0,20}\d{0,2}(\[[\w,/+: -]{1,60}\])?)?(\[pyarrow\])?"
+)  # such as int64, datetime64[ns, UTC]
 
 
 class Names(NamedTuple):
@@ -209,16 +217,38 @@ def form_to_plain(form: LongForm) -> dict[str, Any]:
     return {**form._asdict(), "indexed": list(form.indexed)}
 
 
-def form_from_plain(plain: dict[str, Any]) -> LongForm:
-    """Return the form that `form_to_plain` described; raise if it cannot be one."""
-    form = LongForm(**{**plain, "indexed": tuple(plain["indexed"])})
-    check_choice("library", form.library, frames.LIBRARIES)
-    for dtype in (form.ids, form.times):
-        if not isinstance(dtype, str):
-            raise GatewiseTypeError(f"it describes a column as {dtype!r}; need a dtype.")
-    if not set(form.indexed) <= {form.id, form.time}:
+def form_from_plain(described: Any, names: Sequence[Any], axis: Axis) -> LongForm:
+    """Return the form that `form_to_plain` described; raise unless it can write these names and times."""
+    form = LongForm(**plain.known_keys("its long frame", described, LongForm._fields))
+    form = form._replace(indexed=tuple(plain.entries("indexed", form.indexed)))
+    plain.one_of("library", form.library, frames.LIBRARIES)
+    plain.flag("is_series", form.is_series)
+    for name in (form.id, form.time, form.target, *form.indexed):
+        plain.scalar("a column", name)
+    if len({form.id, form.time, form.target}) < 3 or None in (form.time, form.target):
+        raise GatewiseValueError("its columns of ids, times and values are not three: the file is damaged.")
+    if not set(form.indexed) <= set(form.keys) or len(set(form.indexed)) < len(form.indexed):
         raise GatewiseValueError(f"its index is {form.indexed!r}; need the columns of ids and times.")
+    _check_dtypes(form, names, axis)
     return form
+
+
+def _check_dtypes(form: LongForm, names: Sequence[Any], axis: Axis) -> None:
+    """Raise unless the ids, and times such as the last one, can be written as the form says."""
+    dtypes = (plain.text("ids", form.ids), plain.text("times", form.times))
+    if not all(DTYPE.fullmatch(one) for one in dtypes if one not in (times.DAYS, *times.ISO.values())):
+        raise GatewiseValueError(f"it describes ids and times as {dtypes}; need dtypes of pandas.")
+    for one in dtypes:
+        if "," in one:
+            check_zone(one.partition(",")[2].strip(" ]"))
+    try:
+        if form.id is not None and form.ids:
+            pd.Series(_objects(names)).infer_objects().astype(form.ids)
+        times.written(axis.past(1), form.times)
+    except GatewiseError:
+        raise
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, NotImplementedError) as error:
+        raise GatewiseValueError(f"its ids or times cannot be written as {dtypes} ({error}).") from error
 
 
 def _constant(table: pd.DataFrame, columns: Sequence[str], name: Any) -> pd.DataFrame:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from gatewise import descriptions
-from gatewise.errors import Array, GatewiseValueError, check_choice, check_number
-from gatewise.forecasting import calendar, design, recurrent
+from gatewise import descriptions, plain
+from gatewise.errors import Array, GatewiseValueError
+from gatewise.forecasting import calendar, recurrent, stored_arrays
 from gatewise.forecasting.axes import Axis
 from gatewise.forecasting.calibration import Calibration
 from gatewise.forecasting.combination import Combination, Method, Methods
@@ -17,7 +17,7 @@ from gatewise.forecasting.covariates import Covariates
 from gatewise.forecasting.dependence import Dependence
 from gatewise.forecasting.distribution import GRID
 from gatewise.forecasting.fitted import Fitted
-from gatewise.forecasting.linear import Linear
+from gatewise.forecasting.levels import channels
 from gatewise.forecasting.long import form_from_plain, form_to_plain
 from gatewise.forecasting.panel import Panel
 from gatewise.forecasting.plan import Plan, spread
@@ -27,10 +27,10 @@ from gatewise.forecasting.references import Reference
 from gatewise.forecasting.smoothing.forms import FORMS
 from gatewise.forecasting.smoothing.smoothed import Smoothed
 from gatewise.forecasting.state import State
+from gatewise.forecasting.stored_axes import axes_from_plain, axis_to_plain
 from gatewise.layers import Sequential
 from gatewise.layers.layer import prefixed
-
-LONGEST = 100_000
+from gatewise.limits import Limits
 
 
 def to_parts(state: State) -> tuple[dict[str, Any], dict[str, Array]]:
@@ -48,7 +48,7 @@ def to_parts(state: State) -> tuple[dict[str, Any], dict[str, Array]]:
         "recent": fitted.calibration.recent,
         "common": fitted.calibration.dependence.common,
         "networks": [descriptions.describe(one) for one in fitted.networks],
-        "axes": [_axis_to_plain(axis) for axis in state.axes],
+        "axes": [axis_to_plain(axis) for axis in state.axes],
         "container": [state.container.kind, descriptions.values_to_json(_objects(state.container.names))],
         "long": None if state.container.form is None else form_to_plain(state.container.form),
         "levels_of_text": {name: list(levels) for name, levels in state.covariates.levels.items()},
@@ -76,49 +76,86 @@ def to_parts(state: State) -> tuple[dict[str, Any], dict[str, Array]]:
     return description, arrays
 
 
-def from_parts(description: dict[str, Any], arrays: dict[str, Array]) -> State:
-    """Rebuild the state; raise if its parts do not fit one another."""
-    panel = Panel(**descriptions.under("panel.", arrays))
-    _check_panel(panel)
-    plan = _plan(description["plan"], arrays)
-    container = _container(description)
-    of_text = {str(name): tuple(map(str, levels)) for name, levels in description.get("levels_of_text", {}).items()}
-    columns, known = (tuple(description[name]) for name in ("columns", "known"))
-    covariates = Covariates(columns, known, arrays["mean"], arrays["scale"], of_text)
-    networks = tuple(
-        descriptions.rebuild(one, descriptions.under(f"network{k}.", arrays))
-        for k, one in enumerate(description["networks"])
-    )
-    shares = [float(share) for share in description["shares"]]
-    levels = tuple(map(float, description["levels"]))
+def from_parts(description: dict[str, Any], arrays: dict[str, Array], limits: Limits | None = None) -> State:
+    """Rebuild the state; raise if its parts do not fit one another, or are beyond the limits (the usual ones if None).
+
+    Raises
+    ------
+    GatewiseError
+        If anything cannot be what `to_parts` returns.
+    """
+    limits = limits or Limits.usual()
+    parts = descriptions.by_head(arrays)
+    panel = stored_arrays.panel(parts.get("panel", {}))
+    plan = _plan(plain.mapping("plan", description["plan"]), arrays, limits)
+    linear = stored_arrays.linear(parts.get("linear", {}), plan, panel)
+    shares = [plain.real("share", share, 0, 1) for share in plain.entries("shares", description["shares"], 2)]
+    levels = _levels("levels", description["levels"], limits)
     fitted = Fitted(
         plan=plan,
         levels=levels,
-        calibration=_calibration(description, arrays, plan),
-        linear=Linear(**path) if (path := descriptions.under("linear.", arrays)) else None,
+        calibration=_calibration(description, arrays, plan, levels, limits),
+        linear=linear,
         linear_share=shares[0],
-        networks=networks,  # type: ignore[arg-type]
+        networks=_networks(description["networks"], parts, limits),
         network_share=shares[1],
-        own_spread=bool(description["own_spread"]),
-        learned=tuple(map(float, description.get("learned", levels))),
-        combination=_combination(description.get("methods", []), arrays, len(panel.stop)),
+        own_spread=plain.flag("own_spread", description["own_spread"]),
+        learned=_levels("learned", description.get("learned", list(levels)), limits),
+        combination=_combination(description.get("methods", []), parts, arrays, len(panel.stop), limits),
     )
-    axes = tuple(_axis_from_plain(axis) for axis in description["axes"])
-    parts = [(str(name), int(size)) for name, size in description["features"]]
+    axes = axes_from_plain(description["axes"], plan.horizon, limits)
     change = arrays["change"] if "change" in arrays else spread(panel, 1)  # files of version 0.1.0 have none
-    seasons = tuple(map(int, description["seasons"]))
-    state = State(fitted, panel, axes, container, covariates, parts, seasons, change)
+    seasons = _seasons(description["seasons"], limits.steps, limits)
+    covariates, features = _covariates(description, arrays), _features(description["features"], panel, axes)
+    state = State(fitted, panel, axes, _container(description, axes), covariates, features, seasons, change)
     _check_sizes(state)
+    _check_work(state, limits)
     return state
 
 
-def _container(description: dict[str, Any]) -> Container:
-    kind, names = description["container"]
-    check_choice("container", kind, KINDS)
-    form = description.get("long")
-    if (kind == "long") != (form is not None):
+def _networks(described: Any, parts: dict[str, dict[str, Array]], limits: Limits) -> tuple[Sequential, ...]:
+    many = plain.entries("networks", described)
+    limits.check("layers", len(many), "the number of its networks")
+    built = (descriptions.rebuild(one, parts.get(f"network{k}", {}), limits) for k, one in enumerate(many))
+    networks = tuple(one for one in built if isinstance(one, Sequential) and one.keeps_time and one.dtype == np.float32)
+    if len(networks) < len(many):
+        raise GatewiseValueError("it has networks that do not give float32 for each step: the file is damaged.")
+    return networks
+
+
+def _covariates(description: dict[str, Any], arrays: dict[str, Array]) -> Covariates:
+    described = plain.mapping("levels_of_text", description.get("levels_of_text", {}))
+    of_text = {plain.text("a column", name): plain.texts("levels", some) for name, some in described.items()}
+    columns, known = (plain.texts(name, description[name]) for name in ("columns", "known"))
+    if not set(known) <= set(columns) or not set(channels(of_text, of_text)) <= set(columns):
+        raise GatewiseValueError("its covariates do not fit one another: the file is damaged.")
+    mean = plain.array("mean", arrays["mean"], (len(columns),), np.float64)
+    scale = plain.array("scale", arrays["scale"], (len(columns),), np.float64, above=0)
+    return Covariates(columns, known, mean, scale, of_text)
+
+
+def _features(described: Any, panel: Panel, axes: tuple[Axis, ...]) -> list[calendar.Part]:
+    """What the time stamps tell; the columns of the panel say how many there can be."""
+    most, parts = panel.known.shape[1], []
+    dated = all(axis.kind != "numbers" for axis in axes)
+    for feature in plain.entries("features", described):
+        name, size = plain.entries("a feature", feature, 2)
+        plain.one_of("a feature", name, calendar.DATED + calendar.COUNTED if dated else calendar.COUNTED)
+        parts.append((name, plain.whole(f"the size of {name}", size, 1, most if name != "cycle" else Limits.steps)))
+        if calendar.width(parts) > most:
+            raise GatewiseValueError(f"its features have more columns than {most}: the file is damaged.")
+    return parts
+
+
+def _container(description: dict[str, Any], axes: tuple[Axis, ...]) -> Container:
+    kind, described = plain.entries("container", description["container"], 2)
+    plain.one_of("container", kind, KINDS)
+    names, form = tuple(descriptions.values_from_json(described).tolist()), description.get("long")
+    if (kind == "long") != (form is not None) or len(names) != len(axes):
         raise GatewiseValueError("it holds the columns of a long frame, or lacks them: the file is damaged.")
-    return Container(kind, tuple(descriptions.values_from_json(names).tolist()), form and form_from_plain(form))
+    if (kind in ("series", "array") and len(names) > 1) or (kind in ("frame", "long") and len(set(names)) < len(names)):
+        raise GatewiseValueError(f"it holds {len(names)} series in a {kind}: the file is damaged.")
+    return Container(kind, names, None if form is None else form_from_plain(form, names, axes[0]))
 
 
 def _objects(values: tuple[Any, ...]) -> Array:
@@ -127,140 +164,127 @@ def _objects(values: tuple[Any, ...]) -> Array:
     return objects
 
 
-def _plan(described: dict[str, Any], arrays: dict[str, Array]) -> Plan:
+def _plan(described: dict[str, Any], arrays: dict[str, Array], limits: Limits) -> Plan:
     for name in ("horizon", "context", "memory", "lags"):
-        check_number(name, described[name], 1, LONGEST, integer=True)
-    kind, season, count = described["reference"]
-    check_choice("reference", kind, REFERENCES)
-    for number in (season, count, *described["seasons"]):
-        check_number("season", number, 1, described["memory"], integer=True)
-    reference = Reference(kind, season, count)
-    rest = {"seasons": tuple(described["seasons"]), "reference": reference}
-    return Plan(**{**described, **rest}, size=arrays["size"], noise=arrays["noise"])
+        limits.check("steps", plain.whole(name, described[name], 1), f"its {name}")
+    drivers = plain.whole("drivers", described["drivers"], 0)
+    seasons = _seasons(described["seasons"], described["memory"], limits)
+    reference = _reference(plain.entries("reference", described["reference"], 3), described["memory"], limits)
+    sizes = [plain.array(name, arrays[name], ("series",), np.float64, above=0) for name in ("size", "noise")]
+    numbers = (described[name] for name in ("horizon", "context", "memory", "lags"))
+    return Plan(*numbers, seasons, reference, drivers, *sizes)
 
 
-def _calibration(described: dict[str, Any], arrays: dict[str, Array], plan: Plan) -> Calibration:
+def _seasons(described: Any, longest: int, limits: Limits) -> tuple[int, ...]:
+    seasons = plain.entries("seasons", described)
+    limits.check("seasons", len(seasons), "the number of its seasons")
+    return tuple(plain.whole("season", season, 1, longest) for season in seasons)
+
+
+def _reference(described: list[Any], longest: int, limits: Limits) -> Reference:
+    kind, season, count = described
+    plain.one_of("reference", kind, REFERENCES)
+    limits.check("seasons", plain.whole("seasons", count, 1), "the number of seasons that it reads")
+    return Reference(kind, plain.whole("season", season, 1, longest), count)
+
+
+def _levels(name: str, described: Any, limits: Limits) -> tuple[float, ...]:
+    """Levels in order, the median among them."""
+    levels = tuple(plain.real(name, level, 0, 1) for level in plain.entries(name, described))
+    limits.check("layers", len(levels), f"the number of its {name}")
+    if 0.5 not in levels or any(low >= high for low, high in pairwise((0.0, *levels, 1.0))):
+        raise GatewiseValueError(f"{name} are {list(levels)}; need levels between 0 and 1 in order, 0.5 among them.")
+    return levels
+
+
+def _calibration(
+    described: dict[str, Any], arrays: dict[str, Array], plan: Plan, levels: tuple[float, ...], limits: Limits
+) -> Calibration:
     """What makes the intervals; files of before hold the offsets of their own levels alone."""
+    offsets = plain.array("offsets", arrays["offsets"], (plan.horizon, "levels"), np.float64)
     if "calibrated" not in described:
-        bare = Calibration.none(plan)
-        return bare._replace(levels=tuple(map(float, described["levels"])), offsets=arrays["offsets"], has_tails=False)
-    for name in ("common", "recent"):
-        check_number(name, described[name], 0, 1)
+        return Calibration.none(plan)._replace(levels=levels, offsets=offsets, has_tails=False)
+    common, recent = (plain.real(name, described[name], 0, 1) for name in ("common", "recent"))
+    lowest = plain.array("lowest", arrays["lowest"], plan.size.shape, np.float64, finite=False)
+    if not (lowest < np.inf).all():
+        raise GatewiseValueError("lowest holds NaN or infinity; need the lowest value of each series.")
     return Calibration(
-        levels=tuple(map(float, described["calibrated"])),
-        offsets=arrays["offsets"],
-        scale=arrays["spread"],
-        lowest=arrays["lowest"],
-        dependence=Dependence(float(described["common"]), arrays["ties"]),
-        recent=float(described["recent"]),
-        has_tails=bool(described["has_tails"]),
+        levels=_levels("calibrated", described["calibrated"], limits),
+        offsets=offsets,
+        scale=plain.array("spread", arrays["spread"], plan.size.shape, np.float64, above=0),
+        lowest=lowest,
+        dependence=Dependence(common, plain.array("ties", arrays["ties"], (plan.horizon - 1,), np.float64)),
+        recent=recent,
+        has_tails=plain.flag("has_tails", described["has_tails"]),
     )
 
 
-def _combination(described: list[Any], arrays: dict[str, Array], count: int) -> Combination | None:
+def _combination(
+    described: Any, parts: dict[str, dict[str, Array]], arrays: dict[str, Array], count: int, limits: Limits
+) -> Combination | None:
     """The methods beside the path; none in files that were saved before there were any."""
-    if not described:
+    many = plain.entries("methods", described)
+    if not many:
         return None
-    members = tuple(_method(*one) for one in described)
+    limits.check("layers", len(many), "the number of its methods")
+    members = tuple(_method(plain.entries("a method", one, 3), limits) for one in many)
+    if len(set(members)) < len(members):
+        raise GatewiseValueError("its methods are not all different: the file is damaged.")
     smoothed = {
-        method: Smoothed.from_arrays(descriptions.under(f"smoothed{k}.", arrays))
+        method: Smoothed.from_arrays(parts.get(f"smoothed{k}", {}))
         for k, method in enumerate(members)
         if method.reference is None
     }
-    weights = arrays["weights"]
-    fits = weights.shape == (count, 1 + len(members)) and all(len(one.alpha) == count for one in smoothed.values())
-    if not fits:
+    weights = plain.array("weights", arrays["weights"], (count, 1 + len(members)), np.float64)
+    if any(len(one.alpha) != count for one in smoothed.values()):
         raise GatewiseValueError("its simple methods do not fit its series: the file is damaged.")
     return Combination(Methods(members, smoothed), weights)
 
 
-def _method(name: str, season: int, count: int) -> Method:
-    check_choice("method", name, (*REFERENCES, *FORMS))
-    check_number("season", season, 1, LONGEST, integer=True)
-    check_number("season", count, 1, LONGEST, integer=True)
+def _method(described: list[Any], limits: Limits) -> Method:
+    name, season, count = described
+    plain.one_of("method", name, (*REFERENCES, *FORMS))
+    limits.check("steps", plain.whole("season", season, 1), "the season of a method")
+    limits.check("seasons", plain.whole("seasons", count, 1), "the number of seasons that a method reads")
     return Method(name, season, count)
-
-
-def _check_panel(panel: Panel) -> None:
-    rows = len(panel.y)
-    fits = (
-        rows > 0
-        and all(len(a) == rows and a.ndim == 2 for a in (panel.known, panel.past))
-        and panel.start.dtype.kind == panel.stop.dtype.kind == "i"
-        and panel.start.ndim == 1
-        and len(panel.start) > 0
-        and panel.start[0] == 0
-        and np.array_equal(panel.start[1:], panel.stop[:-1])
-        and panel.stop[-1] == rows - 1
-        and (panel.stop > panel.start).all()
-        and panel.static.ndim == 2
-        and panel.first.dtype.kind == "i"
-        and panel.first.shape == panel.start.shape
-    )
-    if not fits:
-        raise GatewiseValueError("its series do not fit one another: the file is damaged.")
 
 
 def _check_sizes(state: State) -> None:
     plan, panel, fitted, covariates = state.fitted.plan, state.panel, state.fitted, state.covariates
     count, calibration = len(panel.stop), fitted.calibration
-    shapes = [
-        (plan.size, (count,)),
-        (plan.noise, (count,)),
-        (panel.static, (count, panel.static.shape[1])),
-        (calibration.offsets, (plan.horizon, len(calibration.levels))),
-        (calibration.scale, (count,)),
-        (calibration.lowest, (count,)),
-        (calibration.dependence.ties, (plan.horizon - 1,)),
-        (state.change, (count,)),
-        (covariates.mean, (len(covariates.columns),)),
-        (covariates.scale, (len(covariates.columns),)),
-    ]
+    plain.array("change", state.change, (count,), np.float64)
     features = recurrent.feature_count(panel)
-    sizes = {(one.input_size, one.output_size) for one in fitted.networks if isinstance(one, Sequential)}
+    sizes = {(one.input_size, one.output_size) for one in fitted.networks}
     fits = (
-        all(array.shape == shape for array, shape in shapes)
-        and (plan.size > 0).all()
-        and (plan.noise > 0).all()
+        plan.size.shape == plan.noise.shape == calibration.scale.shape == calibration.lowest.shape == (count,)
+        and calibration.offsets.shape[1] == len(calibration.levels)
         and sizes <= {(features, len(fitted.learned))}
-        and len(state.axes) == len(state.container.names) == count
-        and all(0.5 in some for some in (fitted.levels, fitted.learned, calibration.levels))
+        and len(state.axes) == count
         and (calibration.levels == GRID if calibration.has_tails else calibration.levels == fitted.levels)
         and (abs(calibration.dependence.ties) <= 1).all()
         and plan.drivers == len(covariates.known)
+        and panel.past.shape[1] == len(covariates.columns) - len(covariates.known)
         and calendar.width(state.calendar) + plan.drivers == panel.known.shape[1]
-        and (fitted.linear is None or _linear_fits(fitted.linear, panel, plan))
+        and (plan.reference.kind not in ("seasonal", "rising") or plan.reference.season <= plan.memory)
+        and all(axis.length >= 1 for axis in state.axes)
     )
     if not fits:
         raise GatewiseValueError("its parts have sizes that do not fit one another: the file is damaged.")
 
 
-def _linear_fits(path: Linear, panel: Panel, plan: Plan) -> bool:
-    need = (plan.horizon, design.column_count(panel, plan))
-    many = path.weight.shape[0] if path.weight.ndim else 0
-    return many in (1, plan.phases) and path.weight.shape == (many, *need) and path.bias.shape == (many, need[0])
-
-
-def _axis_to_plain(axis: Axis) -> list[Any]:
-    last, zone = axis.last, None
-    if axis.kind == "dates":
-        zone = None if last.tz is None else str(last.tz)
-        last = last.isoformat()
-    elif axis.kind == "periods":
-        last = str(last)
-    return [axis.kind, axis.frequency, last, axis.length, axis.name if axis.name is None else str(axis.name), zone]
-
-
-def _axis_from_plain(plain: list[Any]) -> Axis:
-    kind, frequency, last, length, name, zone = plain
-    check_choice("index", kind, ("dates", "periods", "numbers"))
-    check_number("length", length, 1, integer=True)
-    if kind == "dates":
-        last = pd.Timestamp(last)
-        last = last if zone is None else last.tz_convert(zone)
-    elif kind == "periods":
-        last = pd.Period(last, freq=frequency)
-    else:
-        check_number("last", last, -np.inf, integer=True)
-        check_number("step", int(frequency), 1, integer=True)
-    return Axis(kind, str(frequency), last, length, name)
+def _check_work(state: State, limits: Limits) -> None:
+    """Raise if a forecast would make far more numbers than the file holds."""
+    plan, panel, fitted = state.fitted.plan, state.panel, state.fitted
+    count, horizon = len(panel.stop), plan.horizon
+    held = panel.y.size + panel.known.size + panel.past.size + panel.static.size
+    features = recurrent.feature_count(panel) if fitted.networks else 1
+    longest = int((panel.stop - panel.start).max())
+    ends = len({axis.last for axis in state.axes}) if state.container.kind == "frame" else 1
+    work = {
+        "what its networks read": count * (plan.context + horizon) * features if fitted.networks else 0,
+        "what its reference reads": count * horizon * plan.reference.seasons,
+        "what its methods read": count * longest if fitted.combination is not None else 0,
+        "a frame of its forecasts": count * horizon * ends,
+    }
+    for what, asked in work.items():
+        limits.check_unpacked(asked, held + fitted.calibration.offsets.size, what, "numbers")

@@ -19,6 +19,7 @@ from gatewise.forecasting.smoothing.fitting import ets, fit
 from gatewise.forecasting.smoothing.forms import ETS, RELATIVE
 from gatewise.forecasting.smoothing.grid import most_rows
 from gatewise.forecasting.smoothing.smoothed import Filtered, Smoothed
+from gatewise.threads import single_threaded_blas
 
 MOST_FITS = 1500  # series times windows that smoothing is fitted to; of more, to those of the first window alone
 
@@ -104,6 +105,7 @@ LABELS = {
 }
 
 
+@single_threaded_blas()
 def quantiles(past: Callable[[int], Panel], windows: int, season: int, horizon: int, levels: Sequence[float]) -> Array:
     """Return quantiles (windows, series, methods, horizon, levels) after the end of every series.
 

@@ -2,11 +2,20 @@
 
 Letters: `sizes.py`; arrays as in `forward.py`, and
 
-    dh (B, T, H)    dfinal, dinitial (S, B, H)    dW, dU, db, dc like W, U, b, c
+    dh (B, T, H)    dfinal, dinitial (S, B, H)
+    dW, dU, db, dc like W, U, b, c: for each piece, one below the other, or their sums if one group has all pieces
     dx (B, T, D), or (0, T, D) if nobody asks for it
     dstates (S, B, T, H), or (S, B, 0, H): what reached each state, if that is asked for
 
-Rows of a chunk are steps outside, sequences inside: row i = (t − t0)·M + m. P = G·H_p, PQ = Q·H_p.
+Rows of a chunk are sequences outside, steps inside: row r = m·span + t − t0. P = G·H_p, PQ = Q·H_p.
+
+Gradients of weights are sums over the batch, which differ in the last bits with the order of their terms. So a batch is
+cut into pieces (`pieces.py`) that depend on nothing but sizes, and each piece has sums of its own, first over the steps
+of a chunk. A share has some pieces; a group, as many of them as are done together, shares the products that need no sum
+over the batch.
+
+share = (part, plan, team). part = (k0, k1, u0, u1): pieces k0 to k1 and units u0 to u1 are done. plan = (pieces,
+together, steps): piece k has the rows from k·B // pieces on; a group has `together` pieces, and a chunk `steps`.
 
 A chunk of steps at a time, from the last: `recall` what the forward pass had made, `retreat` step by step, which gives
 dp and dq, then `accumulate` all products that need not wait for a step.
@@ -42,13 +51,17 @@ from gatewise.kernels.equations import (
 from gatewise.kernels.forward import prepare, views
 from gatewise.kernels.marks import stage
 from gatewise.kernels.meeting import meet_team
-from gatewise.kernels.memory import carried_memory, own_inputs, panel_memory, row_memory, sum_memory
-from gatewise.kernels.multiply import add_product, matmul
+from gatewise.kernels.memory import (
+    carried_memory,
+    panel_memory,
+    row_memory,
+    sum_memory,
+)
+from gatewise.kernels.multiply import matmul
 from gatewise.kernels.prefetch import ask
 from gatewise.kernels.products import (
     ONE,
     ZERO,
-    add_columns,
     clear,
     copy,
     fits,
@@ -59,16 +72,15 @@ from gatewise.kernels.products import (
     scratch,
     take_rows,
     take_steps,
-    unpad,
-    unpad_transposed,
 )
 from gatewise.kernels.sizes import places, sizes
+from gatewise.kernels.sums import accumulate_pieces, clear_sums, give_sums, sum_pieces
 from gatewise.kernels.vectors import BYTES, load, store
 
 
 @stage
 def run_backward(cell, workspace, weights, inputs, kept, incoming, results, share):
-    """Fill dx and dinitial for the rows of a share, and dW, dU, db, dc with what these rows contribute; return 0.
+    """Fill dx, dinitial and the gradients of the weights for the pieces of a share; return 0.
 
     Where the scratch memory is too small, nothing is done, and the number of elements that are needed is returned.
     """
@@ -76,41 +88,63 @@ def run_backward(cell, workspace, weights, inputs, kept, incoming, results, shar
     states, record = kept  # (S, B, T, H), (R, B, T, H) or (0, B, T, H): then it is computed again
     dh, dfinal = incoming  # (B, T, H), (S, B, H)
     dx, dinitial, dstates, gradients = results  # (B or 0, T, D), (S, B, H), (S, B, T or 0, H), (dW, dU, db, dc)
-    part, team = share[0], views(share[1])
-    n, again = sizes(cell, x, initial, part), len(record) < record_count(cell)
-    packed, panels, rows, carried, sums, block = memory(cell, workspace, team, n, len(initial), again)
+    (first, end, u0, u1), (pieces, together, steps), team = share[0], share[1], views(share[2])
+    B, again = len(x), len(record) < record_count(cell)
+    together = min(together, end - first)
+    n = sizes(cell, x, initial, (ZERO, (together * B + pieces - 1) // pieces, u0, u1), steps)  # of a group, at the most
+    packed, panels, rows, carried, sums, block = memory(cell, workspace, team, n, len(initial), again, together)
     if not fits(workspace):
         return workspace[1][0]
     if again:
         prepare(packed, weights, n)
     pack_transposed(panels, weights, n, len(dx) > 0)
-    clear_sums(carried, sums)
-    whole, lengths = (flat(initial), flat(states), flat(record), flat(dh), flat(dstates)), flat(lengths)
-    take_rows(carried.dstate, dfinal, n.b0, n.M, n.u0, n.own)
+    space = (packed, panels, rows, carried, sums)
+    whole = (flat(initial), flat(states), flat(record), flat(dh), flat(dstates))
+    arrays = (x, initial, states, record, dx, flat(lengths))
     meetings = ZERO
-    for t1 in range(n.T, 0, -n.steps):
-        t0 = max(0, t1 - n.steps)
-        take_steps(rows.x, rows.h, (x, initial, states), n.b0, n.M, t0, t1)  # (rows, D), (rows, H)
-        if again:
-            project_again(rows, packed, n, (t1 - t0) * n.M)  # p (rows, O), q (rows, OQ) of the first product
-        meetings = recall(cell, meetings, rows, record, packed, n, (t0, t1), team)  # s (rows, H_p), q of the second
-        for t in range(t1 - 1, t0 - 1, -1):
-            i = (t - t0) * n.M  # the first row of the step
-            retreat(cell, rows, carried, whole, lengths, n, (t, i), again)  # dp, dq of the last phase; direct dstate
-            meetings = meet_team(team, meetings)
-            meetings = retreat_lead(cell, meetings, rows, carried, panels, n, (t, i, lengths), team)  # …; dh through s
-            retreat_state(rows, carried, panels, lengths, n, t, i)  # dstate through h_{t-1}
-        accumulate(cell, rows, sums, n, (t1 - t0) * n.M)
-        if len(dx):
-            give_inputs(dx, rows, panels, carried.zero, n, t0, t1)
-        meetings = meet_team(team, meetings)
-    give_rows(dinitial, n.b0, n.M, n.u0, n.own, carried.dstate)
-    give_sums(block, gradients, sums, n)
+    for piece in range(first, end, together):
+        last = min(end, piece + together)
+        group = sizes(cell, x, initial, (piece * B // pieces, last * B // pieces, u0, u1), steps)
+        clear_sums(carried, sums)
+        take_rows(carried.dstate, dfinal, group.b0, group.M, u0, group.own)
+        meetings = retreat_group(cell, meetings, space, whole, arrays, group, (piece, last, pieces), team)
+        give_rows(dinitial, group.b0, group.M, u0, group.own, carried.dstate)
+        given = last
+        if last - piece == pieces:
+            sum_pieces(cell, sums, group, pieces)
+            given = piece + 1
+        give_sums(block, gradients, sums, group, piece, given)
     return 0
 
 
 @stage
-def memory(cell, workspace, team, n, S, again):
+def retreat_group(cell, meetings, space, whole, arrays, n, some, team):
+    """Fill dx and the sums of a group, that is of some pieces = (from, to, all), a chunk at a time from the last."""
+    packed, panels, rows, carried, sums = space
+    x, initial, states, record, dx, lengths = arrays
+    again = packed.size > 0
+    for t1 in range(n.T, 0, -n.steps):
+        t0 = max(0, t1 - n.steps)
+        span = t1 - t0
+        take_steps(rows.x, rows.h, (x, initial, states), n.b0, n.M, t0, t1)  # (rows, D), (rows, H)
+        if again:
+            project_again(rows, packed, n, span * n.M)  # p (rows, O), q (rows, OQ) of the first product
+        meetings = recall(cell, meetings, rows, record, packed, n, (t0, t1), team)  # s (rows, H_p), q of the second
+        for t in range(t1 - 1, t0 - 1, -1):
+            step = (t, t - t0, span)
+            retreat(cell, rows, carried, whole, lengths, n, step, again)  # dp, dq of the last phase; direct dstate
+            meetings = meet_team(team, meetings)
+            meetings = retreat_lead(cell, meetings, rows, carried, panels, n, (step, lengths), team)  # …; dh through s
+            retreat_state(rows, carried, panels, lengths, n, step)  # dstate through h_{t-1}
+        accumulate_pieces(cell, rows, sums, n, some, span)
+        if len(dx):
+            give_inputs(dx, rows, panels, carried.zero, n, t0, t1)
+        meetings = meet_team(team, meetings)
+    return meetings
+
+
+@stage
+def memory(cell, workspace, team, n, S, again, together):
     """Scratch memory: packed weights, panels, rows of a chunk, what is carried, sums, and a block (L·L,)."""
     L = BYTES // workspace[0].itemsize
     workspace[1][0] = 0
@@ -118,7 +152,8 @@ def memory(cell, workspace, team, n, S, again):
     packed = scratch(workspace, places(n).end + ONE if again else ZERO)
     panels = panel_memory(workspace, n)
     rows = row_memory(workspace, team, n, again, lead_recorded(cell), one_gradient(cell))
-    carried, sums = carried_memory(workspace, n, S), sum_memory(workspace, n, one_gradient(cell))
+    carried = carried_memory(workspace, n, S)
+    sums = sum_memory(workspace, n, one_gradient(cell), together)
     return packed, panels, rows, carried, sums, scratch(workspace, L * L)
 
 
@@ -130,16 +165,6 @@ def pack_transposed(panels, weights, n, for_dx):
         pack_columns(panels.W, W, ZERO, n.G, n.H, ZERO, n.D)
     pack_columns(panels.U, U, ZERO, n.Q1, n.H, n.u0, n.own)
     pack_columns(panels.V, U, n.Q1 * n.H, n.Q2, n.H, n.u0, n.own)
-
-
-@stage
-def clear_sums(carried, sums):
-    """Let the sums start at 0, and 0 be 0."""
-    clear(carried.zero, ZERO, carried.zero.size)
-    clear(sums.DW, ZERO, sums.DW.size)
-    clear(sums.DU, ZERO, sums.DU.size)
-    clear(sums.Db, ZERO, sums.Db.size)
-    clear(sums.Dc, ZERO, sums.Dc.size)
 
 
 @stage
@@ -159,7 +184,7 @@ def recall_units(cell, rows, record, n, span, again):
     record, (t0, t1) = flat(record), span
     L, O, OQ = BYTES // record.itemsize, n.G * n.own_p, (n.Q1 + n.Q2) * n.own_p
     for i in range((t1 - t0) * n.M):
-        row = ((n.b0 + i % n.M) * n.T + t0 + i // n.M) * n.H + n.u0
+        row = ((n.b0 + i // (t1 - t0)) * n.T + t0 + i % (t1 - t0)) * n.H + n.u0
         for j in range(0, n.own, L):
             count = min(L, n.own - j)
             h_prev = load(rows.h, i * n.H + n.u0 + j, count)
@@ -192,13 +217,13 @@ recall = only_with_two_phases(recall_phase)
 
 @stage
 def retreat(cell, rows, carried, whole, lengths, n, step, again):
-    """The last phase of step = (t, its first row i): dp, dq of its gates, dstate but for the products, of own units."""
+    """The last phase of step = (t, t − t0, span): dp, dq of its gates, dstate but for the products, of own units."""
     initial, states, record, dh, dstates = whole
-    t, i = step
+    t, i, span = step
     L, P, PQ = BYTES // record.itemsize, n.G * n.H_p, (n.Q1 + n.Q2) * n.H_p
     first, stride, size = lead_gates(cell) * n.H_p, n.B * n.T * n.H, n.M * n.own_p
     for m in range(n.M):
-        r, row = i + m, ((n.b0 + m) * n.T + t) * n.H + n.u0
+        r, row = m * span + i, ((n.b0 + m) * n.T + t) * n.H + n.u0
         if lengths.size and t >= lengths[n.b0 + m]:
             clear_gates(rows, n, r)
             copy(carried.ended, m * n.own_p, carried.dstate, m * n.own_p, n.own_p)
@@ -257,13 +282,13 @@ def last_record(cell, rows, record, state_prev, n, where, again):
 
 @stage
 def retreat_lead_units(cell, rows, carried, n, step):
-    """The first phase at step = (t, its first row, lengths): dp, dq of its gates, and dh through s, of own units."""
-    t, i, lengths = step
+    """The first phase at step = ((t, t − t0, span), lengths): dp, dq of its gates, and dh through s, of own units."""
+    (t, i, span), lengths = step
     L, P, PQ = BYTES // rows.dp.itemsize, n.G * n.H_p, (n.Q1 + n.Q2) * n.H_p
     for m in range(n.M):
         if lengths.size and t >= lengths[n.b0 + m]:
             continue
-        r = i + m
+        r = m * span + i
         for j in range(0, n.own, L):
             here = m * n.own_p + j
             count = min(L, n.own - j)
@@ -280,7 +305,8 @@ def retreat_lead_units(cell, rows, carried, n, step):
 def retreat_lead_phase(cell, meetings, rows, carried, panels, n, step, team):
     """ds = dq U of the second product's gates, and the first of two phases with it."""
     PQ, L = (n.Q1 + n.Q2) * n.H_p, BYTES // rows.dq.itemsize
-    dq = (rows.dq, step[1] * PQ + n.Q1 * n.H_p, PQ, ONE)  # (M, Q2·H_p)
+    (_, i, span), _ = step
+    dq = (rows.dq, i * PQ + n.Q1 * n.H_p, span * PQ, ONE)  # (M, Q2·H_p)
     zero, ds = (carried.zero, ZERO, ZERO), (carried.ds, ZERO, n.own_p)  # (own_p,), (M, own_p)
     matmul(dq, n.M, n.Q2 * n.H_p, (panels.V, ZERO, ZERO), n.own_p // L, zero, ds)
     retreat_lead_units(cell, rows, carried, n, step)
@@ -299,33 +325,13 @@ def restore_ended(carried, lengths, n, t):
 
 
 @stage
-def retreat_state(rows, carried, panels, lengths, n, t, i):
-    """dh_{t-1} += dq U for the first product's gates of step t, first row i, where a sequence has not ended."""
+def retreat_state(rows, carried, panels, lengths, n, step):
+    """dh_{t-1} += dq U for the first product's gates of step = (t, t − t0, span), where a sequence has not ended."""
+    t, i, span = step
     L, PQ = BYTES // rows.dq.itemsize, (n.Q1 + n.Q2) * n.H_p
-    dq, dh_prev = (rows.dq, i * PQ, PQ, ONE), (carried.dstate, ZERO, n.own_p)  # (M, Q1·H_p), (M, own_p)
+    dq, dh_prev = (rows.dq, i * PQ, span * PQ, ONE), (carried.dstate, ZERO, n.own_p)  # (M, Q1·H_p), (M, own_p)
     matmul(dq, n.M, n.Q1 * n.H_p, (panels.U, ZERO, ZERO), n.own_p // L, dh_prev, dh_prev)
     restore_ended(carried, lengths, n, t)
-
-
-@stage
-def accumulate(cell, rows, sums, n, count):
-    """Add what `count` rows give: DW += xᵀ dp, DU += h_{t-1}ᵀ dq, or sᵀ dq, Db += Σ dp, Dc += Σ dq."""
-    L, P, PQ, (d0, d1) = BYTES // rows.dp.itemsize, n.G * n.H_p, (n.Q1 + n.Q2) * n.H_p, own_inputs(n)
-    left, right = sums.left, sums.right
-    DW = (sums.DW, ZERO, P)  # (own D, P)
-    add_product((rows.x, d0, n.D), d1 - d0, count, (rows.dp, ZERO, P), P // L, DW, left, right)
-    first = n.Q1 * n.H_p
-    DU = (sums.DU, ZERO, PQ)  # (own, Q1·H_p)
-    add_product((rows.h, n.u0, n.H), n.own, count, (rows.dq, ZERO, PQ), first // L, DU, left, right)
-    if n.Q2:
-        DV = (sums.DU, first, PQ)  # (own, Q2·H_p)
-        add_product((rows.s, n.u0, n.H_p), n.own, count, (rows.dq, first, PQ), (PQ - first) // L, DV, left, right)
-    for g in range(n.G):
-        at = g * n.H_p + n.u0
-        add_columns(sums.Db, rows.dp, count, P, at, at + n.own_p)
-    for g in range(0 if one_gradient(cell) else n.Q1 + n.Q2):
-        at = g * n.H_p + n.u0
-        add_columns(sums.Dc, rows.dq, count, PQ, at, at + n.own_p)
 
 
 @stage
@@ -335,15 +341,4 @@ def give_inputs(dx, rows, panels, zero, n, t0, t1):
     r0, r1 = count * n.u0 // n.H, count * (n.u0 + n.own) // n.H
     to = (rows.dx, r0 * n.D_p, n.D_p)  # (r1 − r0, D_p)
     matmul((rows.dp, r0 * P, P, ONE), r1 - r0, P, (panels.W, ZERO, ZERO), n.D_p // L, (zero, ZERO, ZERO), to)
-    give_steps(dx, rows.dx, n.b0, n.M, t0, r0, r1)
-
-
-@stage
-def give_sums(block, gradients, sums, n):
-    """Write the sums of own columns to dW (G·H, D) and dU (Q·H, H), those of own units to db (G·H,) and dc (Q·H,)."""
-    dW, dU, db, dc = gradients
-    d0, d1 = own_inputs(n)
-    unpad_transposed(block, sums.DW, dW, n.G, d0, d1 - d0)
-    unpad_transposed(block, sums.DU, dU, n.Q1 + n.Q2, n.u0, n.own)
-    unpad(sums.Db, db, n.G, n.u0, n.own)
-    unpad(sums.Dc, dc, n.Q1 + n.Q2, n.u0, n.own)
+    give_steps(dx, rows.dx, n.b0, t1 - t0, t0, r0, r1)

@@ -17,7 +17,8 @@ from gatewise.kernels.backward import run_backward
 from gatewise.kernels.crew import Memory, Worker, engage, no_memory, release
 from gatewise.kernels.entries import INTEGER, Entry, entry, flat_array
 from gatewise.kernels.forward import run_forward
-from gatewise.kernels.sizes import chunk, padded
+from gatewise.kernels.pieces import Plan, plan
+from gatewise.kernels.sizes import padded
 from gatewise.kernels.vectors import BYTES
 from gatewise.threads import get_num_threads, run_as_team
 
@@ -35,10 +36,10 @@ KEPT = 2**26
 
 
 class Part(NamedTuple):
-    """Rows b0 to b1 of the batch, units u0 to u1."""
+    """Rows from `first` to `last` of the batch, in the backward pass pieces of it, and units u0 to u1."""
 
-    b0: int
-    b1: int
+    first: int
+    last: int
     u0: int
     u1: int
 
@@ -54,7 +55,7 @@ class Team(NamedTuple):
 class Share(NamedTuple):
     """What one thread does, and with whom."""
 
-    numbers: Array  # (5,): the numbers of its part, and the size of its team
+    numbers: Array  # (5,) or (8,): its part, in the backward pass the plan too, and the size of its team
     team: Team
 
 
@@ -76,7 +77,7 @@ class Entries:
         """`run_forward`, called with all its arrays in their order and, at last, the numbers of a Share."""
         _, a1, a2, a3, a4 = self._arrays
         arrays = (a2, a2, a1, a1), (a3, a3, _INTEGERS), (a4, a4, a3)
-        return entry(run_forward, (self._cell, (a1, _INTEGERS), *arrays, self._share))
+        return entry(run_forward, (self._cell, (a1, _INTEGERS), *arrays, (_PART, self._team)))
 
     @cached_property
     def backward(self) -> Entry:
@@ -84,14 +85,14 @@ class Entries:
         _, a1, a2, a3, a4 = self._arrays
         weights, inputs, results = (a2, a2, a1, a1), (a3, a3, _INTEGERS), (a3, a3, a4, (a2, a2, a1, a1))
         arrays = weights, inputs, (a4, a4), (a3, a3), results
-        return entry(run_backward, (self._cell, (a1, _INTEGERS), *arrays, self._share))
+        return entry(run_backward, (self._cell, (a1, _INTEGERS), *arrays, (_PART, _PLAN, self._team)))
 
     @property
-    def _share(self) -> tuple[Any, ...]:
-        return (INTEGER,) * 4, (_INTEGERS, INTEGER, self._arrays[1])
+    def _team(self) -> tuple[Any, ...]:
+        return _INTEGERS, INTEGER, self._arrays[1]
 
 
-_INTEGERS = flat_array(np.int64)
+_INTEGERS, _PART, _PLAN = flat_array(np.int64), (INTEGER,) * 4, (INTEGER,) * 3
 
 
 class Kernel:
@@ -121,8 +122,8 @@ class Kernel:
         threads = _threads(operations)
         if threads < 2:
             _call(run, arrays, *_rows(B, H, dtype, 1))
-        elif _share_units(B, weights[1], threads, operations):
-            team = _units(B, H, dtype, threads, (2 * S + 1) * B * padded_size(H, dtype))
+        elif members := _members(B, weights[1], threads, operations, B):
+            team = _units(B, H, dtype, members, (2 * S + 1) * B * padded_size(H, dtype))
             run_as_team([partial(_call, run, arrays, share) for share in team])
         else:
             workers = engage(min(threads, B) - 1, operations / threads < BRIEF)
@@ -144,28 +145,25 @@ class Kernel:
         dx, dstart = buffers.array((B if needs_dx else 0, T, D), dtype), np.empty((S, B, H), dtype)
         dstates = np.zeros((S, B, T if watched else 0, H), dtype)
         inputs = (x, start, _NONE if lengths is None else lengths)
-        arrays = (*weights, *inputs, stacked(states), stacked(record), dh, dend, dx, dstart, dstates)
         run, operations = self._entries[dtype].backward, 4 * len(weights[0]) * (D + H) * B * T
-        threads = _threads(operations)
-        if threads < 2:
-            gradients = _like(weights)
-            _call(run, (*arrays, *gradients), *_rows(B, H, dtype, 1))
-            return dx, dstart, gradients, dstates
-        if _share_units(B, weights[1], threads, operations):
-            room = B * chunk.py_func(T, B) * (2 * len(self.cell.gates) + 1) * padded_size(H, dtype)
-            gradients = _like(weights)
-            team = _units(B, H, dtype, threads, room)
-            run_as_team([partial(_call, run, (*arrays, *gradients), share) for share in team])
-            return dx, dstart, gradients, dstates
-        # Cut alike with and without workers: in the last bits, sums differ with the pieces that they are made of.
-        shares = _rows(B, H, dtype, min(threads, B))
-        sums = [_like(weights) for _ in shares]
-        workers = engage(len(shares) - 1, operations / threads < BRIEF)
-        _run(run, [((*arrays, *own), share) for own, share in zip(sums, shares, strict=True)], workers)
-        for other in sums[1:]:
-            for total, part in zip(sums[0], other, strict=True):
-                total += part
-        return dx, dstart, sums[0], dstates
+        cut = plan(B, T, int(operations / OPERATIONS_A_THREAD), weights[1].nbytes >= FAR)
+        threads, apart = _threads(operations), cut.pieces > cut.together  # or one group has all pieces, and adds them
+        members = _members(B, weights[1], threads, operations, cut.pieces)
+        helpers = 0 if members else min(threads, cut.pieces) - 1
+        gradients = _like(weights, cut.pieces if helpers or apart else 1)
+        arrays = (*weights, *inputs, stacked(states), stacked(record), dh, dend, dx, dstart, dstates, *gradients)
+        if members:
+            rows = min(B, cut.together * -(-B // cut.pieces))
+            room = rows * cut.steps * (2 * len(self.cell.gates) + 1) * padded_size(H, dtype)
+            team = _units(cut.pieces, H, dtype, members, room, cut)
+            run_as_team([partial(_call, run, arrays, share) for share in team])
+        elif helpers:
+            workers = engage(helpers, operations / threads < BRIEF)
+            apart = apart or len(workers) > 0
+            _run(run, [(arrays, share) for share in _pieces(cut, H, dtype, len(workers) + 1)], workers)
+        else:
+            _call(run, arrays, *_pieces(cut, H, dtype, 1))
+        return dx, dstart, _totals(gradients, cut.pieces if apart else 1, weights), dstates
 
 
 def _run(run: Entry, calls: list[Call], workers: Sequence[Worker]) -> None:
@@ -234,23 +232,28 @@ def _threads(operations: float) -> int:
     return min(get_num_threads(), int(operations / OPERATIONS_A_THREAD))
 
 
-def _share(part: Part, team: Team) -> Share:
-    return Share(np.array((*part, team.size), np.int64), team)
+def _share(part: Part, team: Team, cut: Plan | None = None) -> Share:
+    return Share(np.array((*part, *(cut or ()), team.size), np.int64), team)
 
 
-def _share_units(B: int, U: Array, threads: int, operations: float) -> bool:
-    """Whether threads do better to share the units than the batch: if it is small and the layer wide.
+def _members(B: int, U: Array, threads: int, operations: float, pieces: int) -> int:
+    """How many threads should share the units: 0 if they do better to share the `pieces` of the batch.
 
-    Their work has to outlast that they are woken for it.
+    They share units if the batch is small and the layer wide, or if there are more of them than pieces, and their work
+    outlasts that they are woken for it.
     """
+    if threads == 1 or operations < 3 * threads * OPERATIONS_A_THREAD:
+        return 0
     few, many = (ROWS_IF_FAR, UNITS_IF_FAR) if U.nbytes >= FAR else (ROWS_A_THREAD, UNITS_A_THREAD)
-    return B / threads < few and U.shape[1] / threads >= many and operations >= 3 * threads * OPERATIONS_A_THREAD
+    members = min(threads, U.shape[1] // many)
+    small = B / threads < few and members >= min(threads, pieces)
+    return members if members > 1 and (small or members > pieces) else 0
 
 
-def _units(B: int, H: int, dtype: np.dtype[Any], threads: int, room: int) -> list[Share]:
-    """Shares of some units each and all rows; `room` is how many elements their team shares."""
+def _units(pieces: int, H: int, dtype: np.dtype[Any], threads: int, room: int, cut: Plan | None = None) -> list[Share]:
+    """Shares of some units each and all rows or pieces; `room` is how many elements their team shares."""
     team = Team(np.zeros(1, np.int64), threads, np.empty(room, dtype))
-    return [_share(Part(0, B, u0, u1), team) for u0, u1 in _cut(H, threads, _lanes(dtype))]
+    return [_share(Part(0, pieces, u0, u1), team, cut) for u0, u1 in _cut(H, threads, _lanes(dtype))]
 
 
 @lru_cache(256)
@@ -259,9 +262,36 @@ def _rows(B: int, H: int, dtype: np.dtype[Any], pieces: int) -> tuple[Share, ...
     return tuple(_share(Part(b0, b1, 0, H), _ALONE[dtype]) for b0, b1 in _cut(B, pieces, 1))
 
 
-def _like(weights: tuple[Array, ...]) -> tuple[Array, ...]:
+@lru_cache(256)
+def _pieces(cut: Plan, H: int, dtype: np.dtype[Any], calls: int) -> tuple[Share, ...]:
+    """Shares of some pieces each and all units."""
+    return tuple(_share(Part(k0, k1, 0, H), _ALONE[dtype], cut) for k0, k1 in _cut(cut.pieces, calls, 1))
+
+
+def _like(weights: tuple[Array, ...], apart: int) -> tuple[Array, ...]:
+    """Memory for `apart` gradients of each weight, one below the other."""
     W, U, b, c = weights
-    return buffers.array(W.shape, W.dtype), buffers.array(U.shape, U.dtype), np.empty_like(b), np.empty_like(c)
+    if apart == 1:
+        return buffers.array(W.shape, W.dtype), buffers.array(U.shape, U.dtype), np.empty_like(b), np.empty_like(c)
+    return tuple(buffers.array((apart * len(a), *a.shape[1:]), a.dtype) for a in weights)
+
+
+def _totals(gradients: tuple[Array, ...], count: int, weights: tuple[Array, ...]) -> tuple[Array, ...]:
+    """The sums of the first `count` gradients of each weight."""
+    if count == 1 and len(gradients[0]) == len(weights[0]):
+        return gradients
+    if count == 1:
+        return tuple(a[: len(weight)] for a, weight in zip(gradients, weights, strict=True))
+    return tuple(_total(a.reshape(count, *weight.shape)) for a, weight in zip(gradients, weights, strict=True))
+
+
+def _total(each: Array) -> Array:
+    """The sum over the first axis, added as `sum_pieces` adds: the first half and the last, and so on."""
+    count = len(each)
+    while count > 2:
+        count //= 2
+        each[:count] += each[count : 2 * count]
+    return np.add(each[0], each[1], out=buffers.array(each.shape[1:], each.dtype))
 
 
 def aligned(size: int, dtype: Any) -> Array:

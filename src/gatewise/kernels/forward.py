@@ -49,7 +49,7 @@ from gatewise.kernels.products import (
     scratch,
     take_rows,
 )
-from gatewise.kernels.sizes import places, sizes
+from gatewise.kernels.sizes import chunk, places, sizes
 from gatewise.kernels.vectors import BYTES, load, store, view
 
 
@@ -74,7 +74,8 @@ def run_forward(cell, workspace, weights, inputs, outputs, share):
     x, initial, lengths = inputs  # (B, T, D), (S, B, H), (B,) or (0,)
     states, record, final = outputs  # (S or 1, B, T, H), (R or 0, B, T, H), (S, B, H)
     part, team = share[0], views(share[1])
-    n, S, L = sizes(cell, x, initial, part), len(initial), BYTES // x.itemsize
+    n = sizes(cell, x, initial, part, chunk(x.shape[1], part[1] - part[0]))
+    S, L = len(initial), BYTES // x.itemsize
     at, OU, OQ = places(n), n.Q1 * n.own_p, (n.Q1 + n.Q2) * n.own_p
     workspace[1][0] = 0
     packed = scratch(workspace, at.end)

@@ -36,12 +36,12 @@ class Carried(NamedTuple):
 
 
 class Sums(NamedTuple):
-    """Gradients of the weights, transposed and padded: those of own columns of W, U, flat."""
+    """Gradients of the weights of each piece of a group, transposed and padded: those of own columns of W, U, flat."""
 
-    DW: Array  # (own D, P)
-    DU: Array  # (own, PQ)
-    Db: Array  # (P,)
-    Dc: Array  # (PQ,)
+    DW: Array  # (pieces, own D, P)
+    DU: Array  # (pieces, own, PQ)
+    Db: Array  # (pieces, P)
+    Dc: Array  # (pieces, PQ)
     left: Array  # memory of `add_product`
     right: Array
 
@@ -114,16 +114,48 @@ def carried_memory(workspace, n, S):
 
 
 @stage
-def sum_memory(workspace, n, one):
+def sum_memory(workspace, n, one, pieces):
     """Memory for the gradients of the weights. If `one`, Dc is Db."""
     P, PQ, (d0, d1) = n.G * n.H_p, (n.Q1 + n.Q2) * n.H_p, own_inputs(n)
     left, right = packing_size(max(d1 - d0, n.own), n.M * n.steps, BYTES // workspace[0].itemsize)
-    Db = scratch(workspace, P)
+    Db = scratch(workspace, pieces * P)
     return Sums(
-        scratch(workspace, (d1 - d0) * P),
-        scratch(workspace, n.own * PQ),
+        scratch(workspace, pieces * (d1 - d0) * P),
+        scratch(workspace, pieces * n.own * PQ),
         Db,
-        Db if one else scratch(workspace, PQ),
+        Db if one else scratch(workspace, pieces * PQ),
         scratch(workspace, left),
         scratch(workspace, right),
+    )
+
+
+@stage
+def sums_of_piece(sums, n, k):
+    """The sums of piece k of a group."""
+    P, PQ, (d0, d1) = n.G * n.H_p, (n.Q1 + n.Q2) * n.H_p, own_inputs(n)
+    DW, DU = (d1 - d0) * P, n.own * PQ
+    return Sums(
+        view(sums.DW, k * DW, DW),
+        view(sums.DU, k * DU, DU),
+        view(sums.Db, k * P, P),
+        view(sums.Dc, k * PQ, PQ),
+        sums.left,
+        sums.right,
+    )
+
+
+@stage
+def rows_between(rows, n, start, end):
+    """What the gradients of the weights take of some rows of a chunk."""
+    P, PQ, count = n.G * n.H_p, (n.Q1 + n.Q2) * n.H_p, end - start
+    return Rows(
+        view(rows.x, start * n.D, count * n.D),
+        view(rows.h, start * n.H, count * n.H),
+        rows.p,
+        rows.q,
+        rows.early,
+        view(rows.s, start * n.H_p, count * n.H_p if n.Q2 else ZERO),
+        view(rows.dp, start * P, count * P),
+        view(rows.dq, start * PQ, count * PQ),
+        rows.dx,
     )

@@ -129,19 +129,17 @@ def pad(out, start, v, row, apart, G, H):
 
 
 @routine
-def unpad_transposed(block, a, out, G, first, rows):
+def unpad_transposed(block, a, out, N, G, first, rows):
     """Write a (rows, G·Hp), gates padded, to the columns of out (G·H, N) from `first` on, by way of block (L·L,)."""
-    N = out.shape[1]
-    H = out.shape[0] // max(1, G)
+    H = out.size // max(1, G * N)
     L = BYTES // a.itemsize
     Hp = (H + L - 1) // L * L
-    to = flat(out)
     for g in range(G):
         for u in range(0, H, L):
             for n in range(0, rows, L):
                 transpose(a, n * G * Hp + g * Hp + u, G * Hp, min(L, rows - n), min(L, H - u), block, 0, L)
                 for k in range(min(L, H - u)):
-                    store(to, (g * H + u + k) * N + first + n, load(block, k * L, None), min(L, rows - n))
+                    store(out, (g * H + u + k) * N + first + n, load(block, k * L, None), min(L, rows - n))
 
 
 @routine
@@ -152,6 +150,13 @@ def unpad(a, out, G, first, count):
     Hp = (H + L - 1) // L * L
     for g in range(G):
         copy(out, g * H + first, a, g * Hp + first, count)
+
+
+@routine
+def add_second(a, count):
+    """a[:count] += a[count : 2·count], whole vectors."""
+    for n in range(0, count, BYTES // a.itemsize):
+        store(a, n, load(a, n, None) + load(a, count + n, None), None)
 
 
 AT_ONCE = 8  # columns of vectors that are summed at once, because each sum waits for its last addition
@@ -210,30 +215,28 @@ def give_rows(to, b0, M, first, count, s):
 
 @routine
 def take_steps(xs, hs, arrays, b0, M, t0, t1):
-    """Copy x and h before each step, for the steps t0 to t1, to xs (steps, M, D) and hs (steps, M, H).
+    """Copy x and h before each step, for the steps t0 to t1, to xs (M, steps, D) and hs (M, steps, H).
 
     arrays = (x, initial, states).
     """
     x, initial, states = arrays  # (B, T, D), (S, B, H), (S, B, T, H)
     _, T, D = x.shape
-    H = initial.shape[2]
+    H, span, late = initial.shape[2], t1 - t0, max(t0, 1)
     x, initial, states = flat(x), flat(initial), flat(states)
-    for m in range(M):  # outside: so memory is read in order
-        for t in range(t0, t1):
-            r, row = (t - t0) * M + m, (b0 + m) * T + t
-            copy(xs, r * D, x, row * D, D)
-            if t > 0:
-                copy(hs, r * H, states, (row - 1) * H, H)
-            else:
-                copy(hs, r * H, initial, (b0 + m) * H, H)
+    for m in range(M):
+        row = (b0 + m) * T
+        copy(xs, m * span * D, x, (row + t0) * D, span * D)
+        if t0 == 0:
+            copy(hs, m * span * H, initial, (b0 + m) * H, H)
+        copy(hs, (m * span + late - t0) * H, states, (row + late - 1) * H, (t1 - late) * H)
 
 
 @routine
-def give_steps(dx, dxs, b0, M, t0, first, last):
-    """Write rows `first` to `last` of dxs (steps, M, Dp), whose steps start at t0, to rows b0 on of dx (B, T, D)."""
+def give_steps(dx, dxs, b0, span, t0, first, last):
+    """Write rows `first` to `last` of dxs (M, span, Dp), whose steps start at t0, to rows b0 on of dx (B, T, D)."""
     _, T, D = dx.shape
     L = BYTES // dx.itemsize
     Dp = (D + L - 1) // L * L
     dx = flat(dx)
     for r in range(first, last):
-        copy(dx, ((b0 + r % M) * T + t0 + r // M) * D, dxs, r * Dp, D)
+        copy(dx, ((b0 + r // span) * T + t0 + r % span) * D, dxs, r * Dp, D)

@@ -62,15 +62,15 @@ def padded(count, L):
 
 
 @stage
-def sizes(cell, x, initial, part):
-    """Sizes of a call for x (B, T, D), initial (S, B, H) and part = (b0, b1, u0, u1)."""
+def sizes(cell, x, initial, part, steps):
+    """Sizes of a call for x (B, T, D), initial (S, B, H), part = (b0, b1, u0, u1) and the steps of a chunk."""
     B, T, D = x.shape
     H = initial.shape[2]
     b0, b1, u0, u1 = part
     L, M, own = BYTES // x.itemsize, b1 - b0, u1 - u0
     # Not literals, each of which would be a type of its own and every helper compiled for it.
     G, Q1, Q2 = np.int64(gate_count(cell)), np.int64(first_products(cell)), np.int64(last_products(cell))
-    return Sizes(B, T, D, H, G, Q1, Q2, b0, M, u0, own, padded(D, L), padded(H, L), padded(own, L), chunk(T, M))
+    return Sizes(B, T, D, H, G, Q1, Q2, b0, M, u0, own, padded(D, L), padded(H, L), padded(own, L), steps)
 
 
 class Places(NamedTuple):

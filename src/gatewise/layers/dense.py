@@ -13,6 +13,7 @@ from gatewise.errors import Array, check_array, check_choice, check_dtype, check
 from gatewise.layers import initializers
 from gatewise.layers.layer import Layer, Params, Rng, check_tape, generator
 from gatewise.layers.padding import blank, checked_steps
+from gatewise.threads import product
 
 
 class DenseTape(NamedTuple):
@@ -98,7 +99,7 @@ class Dense(Layer):
         check_array("x", x, (*_axes(max(1, getattr(x, "ndim", 2) - 1)), self.input_size), self.dtype)
         lengths = checked_steps(x, lengths)
         x, W = blank(x, lengths), self.params["weight"].copy()
-        a = x @ W.T
+        a = product(x, W.T)
         if self.bias:
             a += self.params["bias"]
         y = blank(self._function.value(a), lengths)
@@ -108,7 +109,7 @@ class Dense(Layer):
     def learning_forward(  # noqa: D102
         self, x: Array, lengths: Array | None, rng: np.random.Generator
     ) -> tuple[Array, tuple[Array, Array, Array | None]]:
-        a = x @ self.params["weight"].T
+        a = product(x, self.params["weight"].T)
         if self.bias:
             a += self.params["bias"]
         y = blank(self._function.value(a), lengths)
@@ -120,10 +121,10 @@ class Dense(Layer):
         x, y, _ = tape
         da = dy if self.activation is None else dy * self._function.slope(y)
         rows = da.reshape(-1, self.output_size)
-        grads = {"weight": rows.T @ x.reshape(-1, self.input_size)}
+        grads = {"weight": product(rows.T, x.reshape(-1, self.input_size))}
         if self.bias:
             grads["bias"] = rows.sum(axis=0)
-        return da @ self.params["weight"] if needs_dx else None, grads
+        return product(da, self.params["weight"]) if needs_dx else None, grads
 
     def backward(self, tape: DenseTape, dy: Array, dstate: Any = None) -> tuple[Array, None, dict[str, Array]]:
         """Return dx, None (no state) and the gradients of `params`; dy has the shape of y."""
@@ -132,10 +133,10 @@ class Dense(Layer):
         dy = blank(check_array("dy", dy, y.shape, self.dtype), lengths)
         da = dy if self.activation is None else dy * self._function.slope(y)
         rows = da.reshape(-1, self.output_size)
-        grads = {"weight": rows.T @ x.reshape(-1, self.input_size)}
+        grads = {"weight": product(rows.T, x.reshape(-1, self.input_size))}
         if self.bias:
             grads["bias"] = rows.sum(axis=0)
-        return da @ W, None, grads
+        return product(da, W), None, grads
 
     @property
     def _function(self) -> Activation:

@@ -32,6 +32,7 @@ from gatewise.layers.several import Several
 from gatewise.layers.softmax import Softmax
 from gatewise.layers.stack import Recurrent
 from gatewise.layers.stepper import StatelessStepper, Stepper
+from gatewise.threads import product
 
 
 def stepper_of(layer: Layer, batch: int | None) -> Stepper:
@@ -139,7 +140,7 @@ class DenseStepper(StatelessStepper):
         layer = self.layer
         shape = (layer.input_size,) if self.batch is None else (self._rows, layer.input_size)
         check_finite("x", check_array("x", x, shape, layer.dtype))
-        a = x @ layer.params["weight"].T
+        a = product(x, layer.params["weight"].T)
         if layer.bias:
             a += layer.params["bias"]
         return self._handed_over(layer._function.value(a), out)

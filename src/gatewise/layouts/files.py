@@ -19,6 +19,7 @@ from typing import IO
 import numpy as np
 
 from gatewise.errors import Array, GatewiseError, GatewiseValueError
+from gatewise.storage import read_tensors
 
 DEFLATE = 1032  # how often at most Deflate can make what it packs smaller (zlib's technical details)
 PACKED = 50  # how often at most a member that is unpacked whole may be larger than the file; Keras packs nothing
@@ -53,11 +54,11 @@ def read_arrays(path: str | os.PathLike[str]) -> dict[str, Array]:
     ending = path.suffix.lower()
     if ending not in ENDINGS:
         raise GatewiseValueError(f"{path} ends in {ending!r}; need one of {', '.join(ENDINGS)}.")
+    if ending == ".safetensors":
+        return _of_safetensors(path)
     with readable(path):
         if ending == ".npz":
             return dict(_of_npz(path))
-        if ending == ".safetensors":
-            return _of_safetensors(path)
         from gatewise.layouts import hdf
 
         with hdf.opened(path) as file:
@@ -115,18 +116,13 @@ def _of_npy(name: str, member: IO[bytes], size: int) -> Array:
 
 
 def _of_safetensors(path: Path) -> dict[str, Array]:
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(os.fspath(path), framework="numpy") as file:
-            names = list(file.keys())
-            for name in names:
-                kind = file.get_slice(name).get_dtype()
-                if kind in ("F16", "BF16") or kind.startswith("F8"):
-                    raise GatewiseValueError(f"{name} has dtype {kind}; need F32 or F64: convert the file before.")
-            return {name: file.get_tensor(name) for name in names}
-    except SafetensorError as error:
-        raise GatewiseValueError(f"{error}.") from error
+    arrays = read_tensors(path).arrays
+    for name, array in arrays.items():
+        if array.dtype == np.float16:
+            raise GatewiseValueError(
+                f"cannot read {path}: {name} has dtype F16; need F32 or F64: convert the file before."
+            )
+    return arrays
 
 
 def member_bytes(archive: zipfile.ZipFile, name: str, size: int) -> io.BytesIO:

@@ -7,7 +7,7 @@ import os
 import re
 from pathlib import Path
 
-from gatewise.files import write_whole
+from gatewise.storage import write_whole
 
 TITLE = re.compile(r"<title>(.*?)</title>", re.DOTALL)
 HEIGHT = 800  # pixels of the frame in a notebook

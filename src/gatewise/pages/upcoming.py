@@ -14,6 +14,7 @@ from gatewise.pages.forecasts import Drawn, drawn, forecast_figure, has_interval
 from gatewise.pages.outlook import Outlook
 from gatewise.pages.words import count, shortened, time_texts
 from gatewise.printing import aligned
+from gatewise.spreadsheets import to_csv
 
 VALUES = 25_000  # of all series that can be picked
 ROWS = 2_000  # of the table; the file has all
@@ -113,8 +114,8 @@ def _download(outlook: Outlook) -> Download | None:
     """Return the whole table as a file, its numbers to seven digits where it is large; None where it is too large."""
     frame = outlook.frame
     assert frame is not None
-    text = frame.to_csv(index=False)
-    text = frame.to_csv(index=False, float_format="%.7g") if len(text) > LARGEST else text
+    text = to_csv(frame)
+    text = to_csv(frame, float_format="%.7g") if len(text) > LARGEST else text
     several = f" (all {len(outlook.names):,} series)" if outlook.several else ""
     return Download("forecast.csv", text, f"Download as CSV{several}") if len(text) <= LARGEST else None
 

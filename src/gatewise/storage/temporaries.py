@@ -152,7 +152,7 @@ def _is_at(path: str, handle: int) -> bool:
 
 
 def _keep_permissions(handle: int, before: os.stat_result) -> None:
-    """Give a file the owner, group and mode of another; where the group cannot be given, it gets what all others get."""
+    """Give a file the owner, group and mode of another; a group that cannot be kept may do what all others may."""
     if sys.platform == "win32":
         return
     mode, new = stat.S_IMODE(before.st_mode), os.fstat(handle)

@@ -9,6 +9,7 @@ import numpy as np
 
 from gatewise.comparison import Comparison
 from gatewise.errors import Array, GatewiseValueError
+from gatewise.printing import listed, shown
 from gatewise.tables.learning import Outcome, SequenceResult, read_sequence_task
 from gatewise.tables.sequences import SequenceRoles, Sequences, drop_unanswered, read_sequences, with_labels
 
@@ -92,11 +93,11 @@ def _read(table: Table, roles: SequenceRoles, training: Sequences | None) -> Seq
     if training is None:
         labels = _classes(sequences)
         if len(labels) < 2:
-            table.refuse(roles.outcome, f"every sequence is {labels[0]!r}; need at least two labels.")
+            table.refuse(roles.outcome, f"every sequence is {shown(labels[0])}; need at least two labels.")
         return sequences
     unseen = sorted({*_classes(sequences)} - {*_classes(training)})
     if unseen:
-        table.notes.append(f"labels that training never saw, and so never right: {', '.join(unseen)}")
+        table.notes.append(f"labels that training never saw, and so never right: {listed(unseen)}")
     return sequences
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from gatewise.errors import Array, GatewiseError, GatewiseValueError
-from gatewise.printing import listed
+from gatewise.printing import listed, shown
 from gatewise.tables.table import counted
 from gatewise.tables.times import parse_times
 
@@ -226,7 +226,7 @@ def _encode_yes_no(table: Table, column: Column) -> Array:
     odd = np.flatnonzero(np.isnan(values) & ~table.missing(column.name))
     if odd.size:
         row = int(odd[0])
-        table.refuse(column.name, f"{cells[row]!r} is neither yes nor no, as the model was trained on.", row)
+        table.refuse(column.name, f"{shown(cells[row])} is neither yes nor no, as the model was trained on.", row)
     return values[:, None]
 
 
@@ -234,13 +234,14 @@ def _encode_levels(table: Table, column: Column) -> Array:
     import pandas as pd
 
     cells = pd.Categorical(texts(table, column.name))
-    place = np.array([column.levels.index(c) if c in column.levels else -1 for c in cells.categories], int)
+    places = {level: k for k, level in enumerate(column.levels)}
+    place = np.array([places.get(c, -1) for c in cells.categories], int)
     unknown = [str(level) for level, where in zip(cells.categories, place, strict=True) if where < 0]
     if unknown and len(unknown) == len(cells.categories):
-        levels = listed(map(repr, column.levels), 6)
-        table.refuse(column.name, f"holds {listed(map(repr, unknown), 3)}; the model was trained on {levels}.")
+        levels = listed(map(shown, column.levels), 6)
+        table.refuse(column.name, f"holds {listed(map(shown, unknown), 3)}; the model was trained on {levels}.")
     if unknown:
-        note = f"{column.name}: {listed(map(repr, unknown), 3)} unknown to the model: read as none of its levels"
+        note = f"{column.name}: {listed(map(shown, unknown), 3)} unknown to the model: read as none of its levels"
         table.notes.append(note)
     codes = np.append(place, -1)[cells.codes]
     values: Array = (codes[:, None] == np.arange(len(column.levels))).astype(float)

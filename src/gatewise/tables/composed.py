@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gatewise.errors import Array
+from gatewise.printing import shown
 from gatewise.tables import named_months, writing
 from gatewise.tables.columns import identities
 from gatewise.tables.times import Times, parse_times
@@ -103,7 +104,7 @@ def kind_of(table: Table, name: str) -> str:
 
 def _may_be(table: Table, name: str, kind: str) -> bool:
     """Return whether the first cell can be this part of a time."""
-    first = next((str(cell) for cell in table.text(name).to_pylist() if cell is not None), "")
+    first = next((cell.as_py() for cell in table.text(name) if cell.is_valid), "")
     if kind == "clock":
         return re.match(_CLOCK, first) is not None
     if kind == "date":
@@ -135,7 +136,7 @@ def _one_value(cell: str, kind: str) -> int | None:
         return named_months.MONTHS[text.rstrip(".")]
     text = text.removeprefix("q") if kind == "quarter" else text.removeprefix("w") if kind == "week" else text
     low, high = _RANGES[kind]
-    return int(text) if text.isdigit() and low <= int(text) <= high else None
+    return int(text) if text.isdecimal() and len(text) < 10 and low <= int(text) <= high else None
 
 
 def _values(table: Table, name: str, kind: str) -> Array:
@@ -145,7 +146,7 @@ def _values(table: Table, name: str, kind: str) -> Array:
     bad = next((row for row, value in enumerate(values) if value is None), None)
     if bad is not None:
         low, high = _RANGES[kind]
-        table.refuse(name, f"{cells[bad] or ''!r} is no {kind}; need {low} to {high}: correct it.", bad)
+        table.refuse(name, f"{shown(cells[bad] or '')} is no {kind}; need {low} to {high}: correct it.", bad)
     return np.array(values, np.int64)
 
 
@@ -172,7 +173,7 @@ def _valid(table: Table, name: str, stamps: Series[Any], what: str) -> DatetimeI
 
     bad = np.flatnonzero(stamps.isna())
     if bad.size:
-        table.refuse(name, f"{table.text(name)[int(bad[0])].as_py()!r} is no {what}; correct it.", int(bad[0]))
+        table.refuse(name, f"{shown(table.text(name)[int(bad[0])].as_py())} is no {what}; correct it.", int(bad[0]))
     return pd.DatetimeIndex(stamps)
 
 
@@ -181,7 +182,7 @@ def _clock(table: Table, name: str) -> Any:
     since = named_months.time_of_day(text.str.extract(_CLOCK))
     bad = np.flatnonzero(~text.str.match(_CLOCK) | since.isna())
     if bad.size:
-        table.refuse(name, f"{text.iloc[bad[0]]!r} is no time of day; correct it.", int(bad[0]))
+        table.refuse(name, f"{shown(text.iloc[bad[0]])} is no time of day; correct it.", int(bad[0]))
     return since
 
 
@@ -191,9 +192,9 @@ def _writer(table: Table, name: str, kind: str, stamps: Any, by_weeks: bool) -> 
 
     if pa.types.is_temporal(table.data[name].type):
         return _normalized
-    rows = slice(None, None, max(1, len(stamps) // writing.SAMPLE))
-    cells = table.text(name).to_pylist()[rows]
-    numbered = kind in _RANGES and all(cell.isdigit() and cell == str(int(cell)) for cell in cells)
+    rows = np.arange(0, len(stamps), max(1, len(stamps) // writing.SAMPLE))
+    cells = table.text(name).take(rows).to_pylist()
+    numbered = kind in _RANGES and all(cell.isdecimal() and cell == str(int(cell)) for cell in cells)
     tokens = None if numbered or by_weeks else writing.tokens_of(cells, stamps[rows])
     return partial(_part, kind, by_weeks) if tokens is None else partial(writing.by_tokens, tokens)
 

@@ -5,15 +5,21 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+from collections import deque
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+import numpy as np
+
+from gatewise import spreadsheets
 from gatewise.errors import GatewiseValueError
+from gatewise.limits import Limits
 
 SAMPLE = 1 << 16  # bytes looked at to guess the separator
 # On a tie the later ones lose: a comma also stands inside numbers.
 SEPARATORS = {"\t": "tabs", ";": "semicolons", "|": "bars", ",": "commas"}
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_BLOCK = 1 << 20  # bytes decoded at a time
 _CONTROLS = bytes(set(range(32)) - set(b"\t\n\r\f"))
 
 
@@ -25,9 +31,12 @@ class Delimited(NamedTuple):
     separator: str
     notes: tuple[str, ...]
     header: bool = True
+    limits: Limits = Limits()
 
     def records(self) -> Iterator[tuple[int, list[str]]]:
         """Yield the line on which each record starts, and its fields; blank lines are no records."""
+        if self.limits.field > csv.field_size_limit():
+            csv.field_size_limit(self.limits.field)
         text = io.TextIOWrapper(io.BytesIO(self.content), "utf-8", newline="")
         reader, start = csv.reader(text, delimiter=self.separator), 1
         try:
@@ -36,14 +45,23 @@ class Delimited(NamedTuple):
                     yield start, fields
                 start = reader.line_num + 1
         except csv.Error as error:
-            raise GatewiseValueError(f"{self.source}, line {start} cannot be read as CSV ({error}).") from error
+            bad = f"{self.source}, line {start} cannot be read as CSV ({error})"
+            if "field larger" in str(error):
+                self.limits.check("field", self.limits.field + 1, f'{bad}: is a " never closed? It')
+            raise GatewiseValueError(f"{bad}.") from error
 
     def line_of(self, row: int) -> int:
         """Return the line on which a row starts, the first row after the header being 0."""
-        return next(line for number, (line, _) in enumerate(self.records()) if number == row + self.header)
+        wanted = row + self.header
+        if b'"' in self.content or self.content.count(b"\r") != self.content.count(b"\r\n"):
+            return next(line for number, (line, _) in enumerate(self.records()) if number == wanted)
+        ends = np.append(np.flatnonzero(np.frombuffer(self.content, np.uint8) == ord("\n")), len(self.content))
+        lengths = np.diff(ends, prepend=-1) - 1
+        blank = (lengths == 0) | ((lengths == 1) & (np.frombuffer(self.content, np.uint8)[ends - 1] == ord("\r")))
+        return int(np.flatnonzero(~blank)[wanted]) + 1
 
 
-def parse(source: str, content: bytes) -> tuple[Any, Delimited]:
+def parse(source: str, content: bytes, limits: Limits | None = None) -> tuple[Any, Delimited]:
     r"""Read a CSV file as an Arrow table of text.
 
     Parameters
@@ -53,6 +71,8 @@ def parse(source: str, content: bytes) -> tuple[Any, Delimited]:
     content : bytes
         The file: UTF-8 (with or without a byte order mark), UTF-16 with one, or Windows-1252; fields separated by
         commas, semicolons, tabs or bars, or by single spaces.
+    limits : Limits, optional
+        Of columns and cells; the usual ones if None.
 
     Returns
     -------
@@ -64,7 +84,8 @@ def parse(source: str, content: bytes) -> tuple[Any, Delimited]:
     Raises
     ------
     GatewiseError
-        If the file is empty, binary or ragged, or a quote is never closed; the message names the line.
+        If the file is empty, binary or ragged, a quote is never closed, or a limit is passed; the message names the
+        line.
 
     Examples
     --------
@@ -75,9 +96,11 @@ def parse(source: str, content: bytes) -> tuple[Any, Delimited]:
     import pyarrow as pa
     from pyarrow import csv as arrow
 
+    limits = limits or Limits.usual()
     content, notes = _decoded(source, content)
-    file = Delimited(source, content, _separator(content), notes)
+    file = Delimited(source, content, _separator(content), notes, limits=limits)
     width = len(_header(file))
+    limits.check("columns", width, source)
     _check_quotes(file)
     names = [str(number) for number in range(width)]
     convert = arrow.ConvertOptions(
@@ -93,7 +116,37 @@ def parse(source: str, content: bytes) -> tuple[Any, Delimited]:
     except pa.ArrowInvalid as error:
         _refuse_ragged(file, width)
         raise GatewiseValueError(f"{source} cannot be read as CSV ({error}).") from error
-    return pa.table({name: stripped(column) for name, column in zip(names, data.columns, strict=True)}), file
+    for column in data.columns:
+        _check_cells(file, column)
+    columns = [stripped(column) for column in data.columns]
+    if b"'" in content:
+        columns = [_originals(column) for column in columns]
+    return pa.table(columns, names), file
+
+
+def _check_cells(file: Delimited, column: Any) -> None:
+    """Raise for a cell that is longer than the limit."""
+    import pyarrow.compute as pc
+
+    if (pc.max(pc.binary_length(column)).as_py() or 0) <= file.limits.field:
+        return
+    lengths = pc.utf8_length(column).fill_null(0)
+    longest = pc.max(lengths).as_py()
+    line = file._replace(header=False).line_of(pc.index(lengths, longest).as_py())
+    file.limits.check("field", longest, f"{file.source}, line {line}")
+
+
+def _originals(column: Any) -> Any:
+    """Return an Arrow column of text as it was before its formulas were written so that a spreadsheet runs none."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    quoted = pc.match_substring_regex(column, f"^'+{spreadsheets.FORMULA}")
+    if not pc.any(quoted).as_py():
+        return column
+    original = pc.utf8_slice_codeunits(column, 1)
+    number = pc.match_substring_regex(original, spreadsheets.NUMBER)
+    return pc.if_else(pc.and_(quoted, pc.invert(number)), original, column).cast(pa.string())
 
 
 def stripped(column: Any) -> Any:
@@ -118,11 +171,21 @@ def _decoded(source: str, content: bytes) -> tuple[bytes, tuple[str, ...]]:
     head = content[:SAMPLE]
     if len(head.translate(None, _CONTROLS)) < len(head):
         raise GatewiseValueError(f"{source} is a binary file, neither CSV nor Parquet; export it as CSV in UTF-8.")
-    try:
-        content.decode()
-    except UnicodeDecodeError:
+    if not _is_utf8(content):
         return content.decode("cp1252", errors="replace").encode(), ("not UTF-8: read as Windows-1252",)
     return content, ()
+
+
+def _is_utf8(content: bytes) -> bool:
+    """Return whether all is UTF-8, without a copy of it."""
+    decoder, view = codecs.getincrementaldecoder("utf-8")(), memoryview(content)
+    try:
+        for place in range(0, len(content), _BLOCK):
+            decoder.decode(view[place : place + _BLOCK])
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _separator(content: bytes) -> str:
@@ -154,7 +217,7 @@ def _check_quotes(file: Delimited) -> None:
     """Raise if a quoted value is never closed: all that follows it would be swallowed."""
     if file.content.count(b'"') % 2 == 0:
         return
-    *_, (line, fields) = file.records()
+    line, fields = deque(file.records(), maxlen=1)[0]
     if {"\n", "\r"} & set(fields[-1]):
         raise GatewiseValueError(
             f'{file.source}, line {line}: a value opened with " is never closed; close it, or double the ".'

@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 SAMPLE = 100  # rows looked at below the first
+LONGEST = 18  # digits of a number that is the name of a column
 _NUMBER = re.compile(r"[+-]?(?:\d[\d.,]*|[.,]\d+)(?:[eE][+-]?\d+)?")
 _DATE = re.compile(
     r"\d{4}-\d{1,2}(?:-\d{1,2})?(?:[T ].*)?|\d{1,2}([./-])\d{1,2}\1\d{2,4}(?: .*)?|\d{4}/\d{1,2}/\d{1,2}(?: .*)?"
@@ -61,7 +62,7 @@ def _kind_of_all(cells: list[str | None]) -> str | None:
 
 def _count_up(numbers: list[str], others: bool) -> bool:
     """Return whether numbers in a first line are likely names: 0, or whole ones in equal steps; one beside text too."""
-    if not all(number.isdigit() for number in numbers):
+    if not all(number.isdecimal() and len(number) <= LONGEST for number in numbers):
         return False
     values = [int(number) for number in numbers]
     if len(values) == 1:

@@ -6,14 +6,18 @@ import csv
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from gatewise.errors import GatewiseValueError
+from gatewise.limits import Limits
+from gatewise.printing import shown
+from gatewise.spreadsheets import original
 from gatewise.tables.numerals import INFINITE, MISSING
 
 DELIMITERS = (",", ";", "\t", "|")
-_PLAIN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+_PLAIN = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 
 
 class Row(NamedTuple):
@@ -34,10 +38,11 @@ class Row(NamedTuple):
             if len(self.cells) != len(wanted):
                 raise GatewiseValueError(f"has {len(self.cells)} cells; need {len(wanted)}: {', '.join(wanted)}.")
             return self.cells
-        lacking = [name for name in wanted if name not in self.names]
+        places = dict(zip(self.names, self.cells, strict=True))
+        lacking = [name for name in wanted if name not in places]
         if lacking:
             raise GatewiseValueError(f"has no {lacking[0]!r}; need the columns {', '.join(wanted)}.")
-        return [self.cells[self.names.index(name)] for name in wanted]
+        return [places[name] for name in wanted]
 
 
 class Lines:
@@ -50,11 +55,14 @@ class Lines:
         None.
     names : sequence of str, optional
         Names of the columns, for CSV that goes on without its header.
+    limits : Limits, optional
+        Of the columns and cells of a row; the usual ones if None.
 
     Attributes
     ----------
     names : tuple of str or None
         The header of CSV.
+    limits : Limits
 
     Examples
     --------
@@ -65,7 +73,10 @@ class Lines:
     Row(cells=[1, None], names=('a', 'b'))
     """
 
-    def __init__(self, header: bool | None = None, names: Sequence[str] | None = None) -> None:
+    def __init__(
+        self, header: bool | None = None, names: Sequence[str] | None = None, limits: Limits | None = None
+    ) -> None:
+        self.limits = limits or Limits.usual()
         self.names = None if names is None else tuple(names)
         self._header = header
         self._delimiter: str | None = None  # "" of JSON lines
@@ -76,7 +87,7 @@ class Lines:
         Raises
         ------
         GatewiseError
-            If it is no such line, or has more or fewer cells than the header.
+            If it is no such line, has more or fewer cells than the header, or passes a limit.
         """
         text = line.strip("\ufeff\r\n")
         if not text.strip():
@@ -85,15 +96,27 @@ class Lines:
         if first:
             is_json = text.lstrip()[0] in "{["
             self._delimiter = "" if is_json else max(DELIMITERS, key=text.count)
+        row = self._csv_row(text) if self._delimiter else _json_row(text)
+        self.limits.check("columns", len(row.cells), "it")
         if not self._delimiter:
-            return _json_row(text)
-        cells = next(csv.reader([text], delimiter=self._delimiter, strict=False))
+            return row
+        cells = row.cells
         if first and self._is_header(cells):
             self._take_header(cells)
             return None
         if self.names is not None and len(cells) != len(self.names):
             raise GatewiseValueError(f"has {len(cells)} cell(s); the header has {len(self.names)}.")
         return Row(cells, self.names)
+
+    def _csv_row(self, text: str) -> Row:
+        if self.limits.field > csv.field_size_limit():
+            csv.field_size_limit(self.limits.field)
+        try:
+            row = Row(next(csv.reader([text], delimiter=self._delimiter or ",", strict=False)))
+        except csv.Error as error:
+            raise GatewiseValueError(f"is no CSV ({error}).") from error
+        self.limits.check("field", max(map(len, row.cells)), "it")
+        return Row([original(cell) for cell in row.cells]) if "'" in text else row
 
     def _is_header(self, cells: list[str]) -> bool:
         if self._header is not None:
@@ -103,9 +126,7 @@ class Lines:
 
     def _take_header(self, cells: list[str]) -> None:
         names = tuple(cell.strip() for cell in cells)
-        twice = [name for name in names if names.count(name) > 1]
-        if twice:
-            raise GatewiseValueError(f"the header has {twice[0]!r} twice; need a name of its own for each column.")
+        _check_once(names, "the header has")
         self.names = names
 
 
@@ -128,17 +149,17 @@ def number(cell: Any, name: str) -> float:
     if cell is None:
         return math.nan
     if isinstance(cell, bool) or not isinstance(cell, int | float | str):
-        raise GatewiseValueError(f"{name} is {_shown(cell)}; need a number.")
+        raise GatewiseValueError(f"{name} is {shown(cell)}; need a number.")
     if isinstance(cell, str):
         text = cell.strip()
         if not text or text.lower() in MISSING:
             return math.nan
         if not _PLAIN.fullmatch(text):
-            raise GatewiseValueError(f"{name} is {_shown(cell)}; need a number such as -1234.5, or nothing.")
+            raise GatewiseValueError(f"{name} is {shown(cell)}; need a number such as -1234.5, or nothing.")
         cell = float(text)
     value = _as_float(cell)
     if math.isinf(value):
-        raise GatewiseValueError(f"{name} is {_shown(cell)}, which is not finite; need a number, or nothing.")
+        raise GatewiseValueError(f"{name} is {shown(cell)}, which is not finite; need a number, or nothing.")
     return value
 
 
@@ -156,16 +177,29 @@ def _is_value(cell: str) -> bool:
 
 def _json_row(text: str) -> Row:
     try:
-        parsed = json.loads(text)
+        parsed = json.loads(text, object_pairs_hook=_object)
+        if "\\u" in text:  # of escapes, halves of characters make text that cannot be written
+            json.dumps(parsed, ensure_ascii=False).encode()
+    except GatewiseValueError:
+        raise
     except (ValueError, RecursionError) as error:
         raise GatewiseValueError(f"is no JSON ({error}).") from error
     if isinstance(parsed, Mapping):
         return Row(list(parsed.values()), tuple(parsed))
     if isinstance(parsed, list):
         return Row(parsed)
-    raise GatewiseValueError(f"is {_shown(parsed)}; need a JSON object or list.")
+    raise GatewiseValueError(f"is {shown(parsed)}; need a JSON object or list.")
 
 
-def _shown(cell: Any) -> str:
-    text = repr(cell)
-    return text if len(text) <= 40 else text[:39] + "…"
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of JSON, which must not have a name twice."""
+    mapping = dict(pairs)
+    if len(mapping) < len(pairs):
+        _check_once([name for name, _ in pairs], "has")
+    return mapping
+
+
+def _check_once(names: Sequence[str], begin: str) -> None:
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise GatewiseValueError(f"{begin} {shown(twice[0])} twice; need a name of its own for each column.")

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gatewise.errors import Array
+from gatewise.printing import shown
 
 MISSING = ("na", "n/a", "n.a.", "nan", "null", "none", "nil", "-", "--", "?", ".", "missing", "#n/a", "#value!", "<na>")
 INFINITE = tuple(sign + word for sign in ("", "+", "-") for word in ("inf", "infinity", "∞"))
@@ -225,9 +226,7 @@ class _Cells:
 
     def described(self, code: int) -> str:
         """Return what is wrong with a cell."""
-        text = self.cells[int(code)].as_py()
-        shown = text if len(text) <= 40 else text[:39] + "…"
-        return f"{shown!r} {self.problem[code]}"
+        return f"{shown(self.cells[int(code)].as_py())} {self.problem[code]}"
 
 
 def blank_note(words: list[str], count: int) -> str:

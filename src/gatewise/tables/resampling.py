@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from gatewise.tables.table import Table
 
 PERIODS = {"minute": "min", "hour": "h", "day": "D", "week": "W-SUN", "month": "M", "quarter": "Q-DEC", "year": "Y-DEC"}
+SPARSEST = 1000  # periods for each row: with fewer rows, a time must be wrong
+MOST_PERIODS = 10_000_000
 AGGREGATES = ("sum", "mean")
 _TOKENS = {"month": ("%Y", "'-", "%m"), "quarter": ("%Y", "'Q", "%q")}
 
@@ -141,8 +143,14 @@ def _with_empty_periods(table: Table, roles: SeriesRoles, values: Any) -> Any:
 
     last = values.index.get_level_values("period").max()
     first = values.reset_index().groupby("series", sort=False)["period"].min()
-    places = [(name, period) for name, start in first.items() for period in pd.period_range(start, last)]
-    full = values.reindex(pd.MultiIndex.from_tuples(places, names=["series", "period"]))
+    starts = pd.PeriodIndex(first)
+    counts = last.ordinal - starts.asi8 + 1
+    if counts.sum() > min(MOST_PERIODS, SPARSEST * (len(table) + 1)):
+        advice = "correct the time, or pass --every with a longer period"
+        table.refuse(roles.time, f"{len(table):,} rows span {counts.sum():,} {roles.every}s; {advice}.")
+    ordinals = np.concatenate([np.arange(start, last.ordinal + 1) for start in starts.asi8])
+    names, periods = np.repeat(first.index.to_numpy(), counts), pd.PeriodIndex.from_ordinals(ordinals, freq=starts.freq)
+    full = values.reindex(pd.MultiIndex.from_arrays([names, periods], names=["series", "period"]))
     empty = ~full.index.isin(values.index)
     if empty.any() and roles.aggregate == "sum":
         full.loc[empty] = 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from gatewise.errors import Array, GatewiseValueError
-from gatewise.printing import listed
+from gatewise.printing import listed, shown
 from gatewise.tables.columns import Column, choose_columns, encode, identities, number_column
 from gatewise.tables.table import as_names, counted, with_tuples
 from gatewise.tables.times import parse_times
@@ -140,7 +141,8 @@ def read_sequences(table: Table, roles: SequenceRoles, columns: list[Column] | N
 
     named = [name for name in (roles.sequence, roles.time, roles.outcome) if name is not None]
     table.require([*named, *roles.features], of_model=columns is not None)
-    repeated = next((name for name in (*named, *roles.features) if (*named, *roles.features).count(name) > 1), None)
+    counts = Counter([*named, *roles.features])
+    repeated = next((name for name, count in counts.items() if count > 1), None)
     if repeated is not None:
         raise GatewiseValueError(f"column {repeated!r} has two roles; name it once.")
     empty = np.flatnonzero(table.missing(roles.sequence))
@@ -169,7 +171,8 @@ def with_labels(table: Table, roles: SequenceRoles, sequences: Sequences) -> Seq
         if other is not None:
             table.refuse(
                 roles.outcome,
-                f"sequence {sequences.names[k]!r} is {cells[other]!r} here and {cells[labeled[0]]!r} before; "
+                f"sequence {shown(sequences.names[k])} is {shown(cells[other])} here and {shown(cells[labeled[0]])} "
+                f"before; "
                 f"need one label per sequence.",
                 other,
             )
@@ -196,7 +199,9 @@ def with_targets(
     if varying and not sequences.per_step:
         rows = sequences.rows[min(varying)]
         row = next(int(r) for r in rows if values[r] != first[min(varying)])
-        table.refuse(roles.outcome, f"changes within sequence {sequences.names[min(varying)]!r}; need one value.", row)
+        table.refuse(
+            roles.outcome, f"changes within sequence {shown(sequences.names[min(varying)])}; need one value.", row
+        )
     sequences.targets = steps if sequences.per_step else first
     return sequences
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -11,7 +12,7 @@ import numpy as np
 
 from gatewise.errors import Array, GatewiseValueError
 from gatewise.forecasting.frequency import Step, dominant_step
-from gatewise.printing import listed
+from gatewise.printing import listed, shown
 from gatewise.tables import resampling
 from gatewise.tables.columns import Column, choose_columns, encode, identities, number_column
 from gatewise.tables.composed import read_times
@@ -164,7 +165,7 @@ class _Rows(NamedTuple):
 
 def _check_roles(table: Table, roles: SeriesRoles, of_model: bool) -> None:
     table.require(roles.named, of_model)
-    repeated = next((name for name in roles.named if roles.named.count(name) > 1), None)
+    repeated = next((name for name, count in Counter(roles.named).items() if count > 1), None)
     if repeated is not None:
         raise GatewiseValueError(f"column {repeated!r} has two roles; name it once.")
     if roles.series is not None and len(roles.targets) > 1:
@@ -295,7 +296,7 @@ def _static(table: Table, roles: SeriesRoles, codes: Array, names: list[str], co
     if differs.any():
         row, k = (int(place[0]) for place in np.nonzero(differs))
         table.refuse(
-            channels[k].partition("=")[0], f"changes within series {names[codes[row]]!r}; need one value.", row
+            channels[k].partition("=")[0], f"changes within series {shown(names[codes[row]])}; need one value.", row
         )
     return first.set_axis(names[: len(first)])
 

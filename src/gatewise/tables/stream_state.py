@@ -6,9 +6,8 @@ import json
 import os
 from typing import NamedTuple
 
-import numpy as np
-
 from gatewise.errors import GatewiseError, GatewiseValueError
+from gatewise.storage import read_tensors, tensor_bytes
 from gatewise.tables.streams import Stream
 
 STATE_FORMAT = "gatewise-stream-1"
@@ -23,12 +22,9 @@ class Place(NamedTuple):
 
 def state_bytes(stream: Stream, place: Place, fingerprint: str) -> bytes:
     """Return what a state file holds; `fingerprint` tells which model it belongs to."""
-    from safetensors.numpy import save
-
     numbers = {"rows": place.rows, "names": place.names, "model": fingerprint, "stream": stream.numbers()}
-    arrays = {name: np.ascontiguousarray(array) for name, array in stream.arrays().items()}
     header = {"format": STATE_FORMAT, "kind": stream.kind, "numbers": json.dumps(numbers)}
-    return save(arrays, metadata=header)
+    return tensor_bytes(stream.arrays(), header)
 
 
 def load_state(stream: Stream, path: str | os.PathLike[str], fingerprint: str) -> Place:
@@ -39,12 +35,8 @@ def load_state(stream: Stream, path: str | os.PathLike[str], fingerprint: str) -
     GatewiseError
         If the file cannot be read, or is of another model or option.
     """
-    from safetensors import SafetensorError, safe_open
-
     try:
-        with safe_open(os.fspath(path), framework="numpy") as file:
-            header = file.metadata() or {}
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        arrays, header, _ = read_tensors(path)
         if header.get("format") != STATE_FORMAT:
             raise GatewiseValueError(f"{path} has format {header.get('format')!r}; need {STATE_FORMAT!r}.")
         numbers = json.loads(header["numbers"])
@@ -55,5 +47,5 @@ def load_state(stream: Stream, path: str | os.PathLike[str], fingerprint: str) -
         return Place(int(numbers["rows"]), None if names is None else tuple(names))
     except GatewiseError:
         raise
-    except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise GatewiseValueError(f"cannot go on from {path}: {error}.") from error

@@ -19,6 +19,7 @@ from gatewise.errors import Array, GatewiseError, GatewiseValueError
 from gatewise.files import load, read_info
 from gatewise.layers import Layer
 from gatewise.layers.parts import example_input
+from gatewise.printing import shown
 from gatewise.tables.columns import YES_OR_NO, Column, columns_from_json
 from gatewise.tables.lines import Row, number
 from gatewise.tables.roles import SeriesRoles
@@ -213,15 +214,15 @@ class SeriesRows:
         assert self._roles is not None
         if axis.kind == "numbers":
             value = number(cell, self._roles.time)
-            if not value.is_integer():
-                raise GatewiseValueError(f"{self._roles.time} is {cell!r}; need a whole number.")
+            if not value.is_integer() or abs(value) > 2**53:
+                raise GatewiseValueError(f"{self._roles.time} is {shown(cell)}; need a whole number.")
             return pd.Index([int(value)])
         form = self._roles.time_format or "ISO8601"
         try:
             stamps = pd.DatetimeIndex([pd.to_datetime(str(cell), format=form)])
         except (ValueError, TypeError, OverflowError) as error:
             need = form if self._roles.time_format else "an ISO time such as 2024-05-31 14:00"
-            raise GatewiseValueError(f"{self._roles.time} is {cell!r}; need {need}.") from error
+            raise GatewiseValueError(f"{self._roles.time} is {shown(cell)}; need {need}.") from error
         if stamps.hasnans:
             raise GatewiseValueError(f"{self._roles.time} is empty; need the time of the row.")
         return stamps.to_period(axis.frequency) if axis.kind == "periods" else stamps
@@ -315,6 +316,8 @@ def encoded(cell: Any, column: Column) -> list[float]:
     >>> encoded("3.5 km/h", Column("speed", "number", unit="km/h"))
     [3.5]
     """
+    if isinstance(cell, list | dict):
+        raise GatewiseValueError(f"{column.name} is {shown(cell)}; need text or a number.")
     if column.kind == "number":
         if column.unit and isinstance(cell, str):
             cell = cell.strip().removesuffix(column.unit)
@@ -325,7 +328,7 @@ def encoded(cell: Any, column: Column) -> list[float]:
     if column.kind == "levels":
         return [float(word == level) for level in column.levels]
     if word.casefold() not in YES_OR_NO:
-        raise GatewiseValueError(f"{column.name} is {cell!r}; need yes or no, as the model was trained on.")
+        raise GatewiseValueError(f"{column.name} is {shown(cell)}; need yes or no, as the model was trained on.")
     return [YES_OR_NO[word.casefold()]]
 
 

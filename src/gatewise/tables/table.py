@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import difflib
 import os
-import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 import numpy as np
 
 from gatewise.errors import Array, GatewiseTypeError, GatewiseValueError
-from gatewise.printing import is_number, listed
-from gatewise.tables import delimited, headers, numerals
+from gatewise.limits import Limits
+from gatewise.printing import LONGEST_NAME, is_number, listed, shown
+from gatewise.tables import columnar, contents, delimited, headers, numerals
 from gatewise.tables.numerals import Numbers
 
 if TYPE_CHECKING:
@@ -24,8 +23,9 @@ if TYPE_CHECKING:
 
     Source: TypeAlias = "str | os.PathLike[str] | DataFrame | Table"
 
-_CODECS = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zstd"}
-_ARCHIVES = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # .xlsx, .ods and other zips; .xls
+
+MOST_COMPARED = 2000  # names that a missing one is compared with, to see which is alike
+MOST_NAMED = 5  # missing names for which it is
 
 
 class Table:
@@ -46,7 +46,7 @@ class Table:
         self.shape: tuple[int, int] | None = None  # of the table that this one was made of
         self.notes: list[str] = list(csv.notes) if csv else []
         self._csv = csv
-        self._rows = np.arange(len(data)) if rows is None else rows
+        self._rows = rows  # of the file, where not all of them are here in their order
         self._numbers: dict[str, Numbers] = {}
 
     def __len__(self) -> int:
@@ -61,28 +61,34 @@ class Table:
         """Return "file" or "file, line 17" (of Parquet: "file, row 16")."""
         if row is None:
             return self.source
-        place = int(self._rows[row])
+        place = int(row if self._rows is None else self._rows[row])
         return f"{self.source}, " + (f"line {self._csv.line_of(place)}" if self._csv else f"row {place + 1}")
 
     def refuse(self, name: str | None, problem: str, row: int | None = None) -> NoReturn:
         """Raise an error that says file, line and column."""
-        column = "" if name is None else f", column {name!r}"
+        column = "" if name is None else f", column {shown(name)}"
         raise GatewiseValueError(f"{self.where(row)}{column}: {problem}")
 
     def require(self, names: Iterable[str], of_model: bool = False) -> None:
         """Raise, by name, for columns that are not there, and say if a model needs them."""
-        missing = [name for name in dict.fromkeys(names) if name not in self.names]
+        known = set(self.names)
+        missing = [name for name in dict.fromkeys(names) if name not in known]
         if not missing:
             return
-        near = [difflib.get_close_matches(name, self.names, 1, 0.75) for name in missing]
+        near = [difflib.get_close_matches(name, self._near(name), 1, 0.75) for name in missing[:MOST_NAMED]]
         alike = [f"{match[0]!r}" for match in near if match]
         hint = f" Did you mean {', '.join(alike)}?" if alike else ""
         headless = " Is the line of names missing?" if any(is_number(name) for name in self.names) else ""
         why = ", which the model was trained on" if of_model else ""
         raise GatewiseValueError(
-            f"{self.source} has no column {', '.join(map(repr, missing))}{why}; "
+            f"{self.source} has no column {listed(map(shown, missing))}{why}; "
             f"its columns are {listed(self.names)}.{hint}{headless}"
         )
+
+    def _near(self, name: str) -> list[str]:
+        """Return the names that may be alike, which are neither far longer nor shorter; of many the first."""
+        most = min(2 * len(name), LONGEST_NAME)
+        return [one for one in self.names if len(name) <= 2 * len(one) and len(one) <= most][:MOST_COMPARED]
 
     def summary(self, parts: Sequence[str]) -> list[str]:
         """Return what was read, with `parts`, as one line, and what was done to it, if anything, as another."""
@@ -93,7 +99,7 @@ class Table:
 
     def rearranged(self, data: Any, rows: Array) -> Table:
         """Return a table made of this one's cells; `rows` (new rows,) says which row of this one each comes from."""
-        table = Table(self.source, data, self._csv, self._rows[rows])
+        table = Table(self.source, data, self._csv, rows if self._rows is None else self._rows[rows])
         table.notes, table.shape = self.notes, self.shape or (len(self), len(self.names))
         return table
 
@@ -101,7 +107,8 @@ class Table:
         """Return the table without the rows marked in `dropped`."""
         import pyarrow as pa
 
-        remaining = Table(self.source, self.data.filter(pa.array(~dropped)), self._csv, self._rows[~dropped])
+        rows = np.flatnonzero(~dropped) if self._rows is None else self._rows[~dropped]
+        remaining = Table(self.source, self.data.filter(pa.array(~dropped)), self._csv, rows)
         remaining.notes = self.notes
         return remaining
 
@@ -144,7 +151,7 @@ class Table:
         self._numbers[name] = numbers
 
 
-def read_table(path: str | os.PathLike[str], header: bool | None = None) -> Table:
+def read_table(path: str | os.PathLike[str], header: bool | None = None, *, limits: Limits | None = None) -> Table:
     r"""Read a CSV or Parquet file, told apart by content, as columns that know where they stand.
 
     Parameters
@@ -153,6 +160,8 @@ def read_table(path: str | os.PathLike[str], header: bool | None = None) -> Tabl
         The file, plain or compressed (gzip, bz2, zstd); "-" for standard input.
     header : bool, optional
         Whether the first line of a CSV file holds the names of the columns; detected if None.
+    limits : Limits, optional
+        How large the table may be, unpacked, and how wide; the usual ones if None.
 
     Returns
     -------
@@ -162,7 +171,8 @@ def read_table(path: str | os.PathLike[str], header: bool | None = None) -> Tabl
     Raises
     ------
     GatewiseError
-        If there is no such file, or it is no table: empty, binary, ragged, a name twice in the header.
+        If there is no such file, it is no table (empty, binary, ragged, a name twice in the header), or it passes a
+        limit.
 
     Examples
     --------
@@ -174,13 +184,16 @@ def read_table(path: str | os.PathLike[str], header: bool | None = None) -> Tabl
     (['time', 'x'], 2, array([ 1., nan]))
     """
     source = "standard input" if os.fspath(path) == "-" else os.fspath(path)
-    content = _expanded(source, _content(path))
-    parquet = content.startswith(b"PAR1")
-    table = Table(source, _parquet(source, content)) if parquet else _from_csv(source, content, header)
-    return _checked(table)
+    limits = limits or Limits.usual()
+    content = contents.content_of(path, source, limits)
+    if content.startswith(columnar.ENCRYPTED):
+        raise GatewiseValueError(f"{source} is an encrypted Parquet file; write it without encryption.")
+    if content.startswith(contents.PARQUET):
+        return _checked(Table(source, columnar.read(source, content, limits)), limits)
+    return _checked(_from_csv(source, content, header, limits), limits)
 
 
-def as_table(source: Source) -> Table:
+def as_table(source: Source, limits: Limits | None = None) -> Table:
     """Return a table as it is, a file as `read_table` reads it, or a DataFrame after the same checks.
 
     Parameters
@@ -189,6 +202,8 @@ def as_table(source: Source) -> Table:
         A DataFrame may be of pandas, polars or another library that narwhals reads. The index of one of pandas becomes
         a column if it has a name or holds dates (then called "index"). Text cells are stripped, and empty ones are
         missing. Messages count its rows from 1.
+    limits : Limits, optional
+        As of `read_table`; of a DataFrame only the number of columns is limited.
 
     Raises
     ------
@@ -206,13 +221,14 @@ def as_table(source: Source) -> Table:
     if isinstance(source, Table):
         return source
     if isinstance(source, str | os.PathLike):
-        return read_table(source)
+        return read_table(source, limits=limits)
     from gatewise.tables import frames
 
-    return _checked(Table(frames.SOURCE, frames.to_arrow(source)))
+    return _checked(Table(frames.SOURCE, frames.to_arrow(source)), limits or Limits.usual())
 
 
-def _checked(table: Table) -> Table:
+def _checked(table: Table, limits: Limits) -> Table:
+    limits.check("columns", len(table.names), table.source)
     _check_names(table)
     if not len(table):
         table.refuse(None, "holds no row below its column names; need at least one.")
@@ -229,44 +245,8 @@ def with_tuples(described: Mapping[str, Any]) -> dict[str, Any]:
     return {name: tuple(value) if isinstance(value, list) else value for name, value in described.items()}
 
 
-def _content(path: str | os.PathLike[str]) -> bytes:
-    if os.fspath(path) == "-":
-        return sys.stdin.buffer.read()
-    try:
-        return Path(path).read_bytes()
-    except IsADirectoryError as error:
-        raise GatewiseValueError(f"{path} is a directory; need a CSV or Parquet file.") from error
-    except FileNotFoundError as error:
-        raise GatewiseValueError(f"{path}: there is no such file; need a CSV or Parquet file.") from error
-    except OSError as error:
-        raise GatewiseValueError(f"cannot read {path} ({error.strerror}).") from error
-
-
-def _expanded(source: str, content: bytes) -> bytes:
-    import pyarrow as pa
-
-    codec = next((name for magic, name in _CODECS.items() if content.startswith(magic)), None)
-    try:
-        expanded: bytes = pa.CompressedInputStream(pa.BufferReader(content), codec).read() if codec else content
-    except (OSError, pa.ArrowInvalid) as error:
-        raise GatewiseValueError(f"{source} is a damaged {codec} file ({error}).") from error
-    if expanded.startswith(_ARCHIVES):
-        raise GatewiseValueError(f"{source} is a workbook or an archive; save the sheet as CSV in UTF-8.")
-    return expanded
-
-
-def _parquet(source: str, content: bytes) -> Any:
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    try:
-        return parquet.read_table(pa.BufferReader(content))
-    except (OSError, pa.ArrowException) as error:
-        raise GatewiseValueError(f"{source} is a damaged Parquet file ({error}).") from error
-
-
-def _from_csv(source: str, content: bytes, header: bool | None) -> Table:
-    data, csv = delimited.parse(source, content)
+def _from_csv(source: str, content: bytes, header: bool | None, limits: Limits) -> Table:
+    data, csv = delimited.parse(source, content, limits)
     names = [cell or "" for cell in (column[0].as_py() for column in data.columns)]
     if header is False or (header is None and headers.is_row(data)):
         names = [f"column {place + 1}" for place in range(len(names))]
@@ -287,6 +267,8 @@ def _check_names(table: Table) -> None:
 
 
 def _without_empty_rows(table: Table) -> Table:
+    if any(not column.null_count for column in table.data.columns):
+        return table
     empty = np.logical_and.reduce([table.missing(name) for name in table.names])
     if not empty.any():
         return table

@@ -143,9 +143,17 @@ def _is_named_time(name: str) -> bool:
 
 def _tells_apart(table: Table, roles: SeriesRoles) -> bool:
     """Return whether no time is there twice (in a series)."""
-    names = [roles.time, *([roles.series] if roles.series else [])]
-    keys = list(zip(*(table.text(name).to_pylist() for name in names), strict=True))
-    return len(set(keys)) == len(keys)
+    keys = _codes(table, roles.time)
+    if roles.series:
+        keys = keys * (len(table) + 1) + _codes(table, roles.series)
+    return len(np.unique(keys)) == len(table)
+
+
+def _codes(table: Table, name: str) -> Array:
+    """Return a number for each cell of a column, int64 (rows,), alike where cells are; empty ones are alike too."""
+    coded = table.text(name).dictionary_encode(null_encoding="encode").combine_chunks()
+    codes: Array = coded.indices.to_numpy().astype(np.int64)
+    return codes
 
 
 def _parts(table: Table, free: list[str]) -> tuple[str, ...]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from gatewise.errors import Array
+from gatewise.errors import Array, GatewiseError
+from gatewise.printing import shown
 from gatewise.tables import decimal_years, named_months, writing
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     Parsed = tuple[DatetimeIndex, str]
 
 SAMPLE = 200  # cells tried to find out the format
+LONGEST = 80  # characters of a time
 _ZONED = r"[Zz]$|[+-]\d\d:?\d\d$|[:T]\d\d *[+-]\d\d$|UTC$|GMT$"
 _OFFSET = r"(?i)\s*(?P<offset>Z|UTC|GMT|(?<=\d\d)[+-]\d\d(?::?\d\d)?|(?<=\s)[+-]\d\d(?::?\d\d)?)$"
 _FOUR_DIGITS = r"\d{4}"
@@ -124,11 +127,24 @@ def _parsed(table: Table, name: str, pattern: str | None) -> Times:
 def _from_stamps(table: Table, name: str) -> Times:
     import pandas as pd
 
+    _check_zone(table, name, getattr(table.data[name].type, "tz", None))
     _check_years(table, name, _years(table.data[name]))
     stamps = pd.DatetimeIndex(pd.to_datetime(table.data[name].to_pandas()))
     if stamps.tz is None:
         return Times(stamps, "")
     return _of_one_zone(stamps.tz_localize(None), stamps.tz_convert(None), f"given in {stamps.tz}, ")
+
+
+def _check_zone(table: Table, name: str, zone: str | None) -> None:
+    """Raise for what is no zone of the tz database; pandas would open the files that some of it names."""
+    from gatewise.forecasting.stored_axes import check_zone
+
+    if zone is None or re.fullmatch(r"[+-]\d\d:\d\d", zone):
+        return
+    try:
+        check_zone(zone)
+    except GatewiseError as error:
+        table.refuse(name, str(error))
 
 
 def _years(column: Any) -> Array:
@@ -251,11 +267,16 @@ def _weeks(table: Table, name: str, numbers: Series[Any]) -> Times:
 def _from_text(table: Table, name: str) -> Times:
     """Take the way of reading that fits most of a sample, and insist on it."""
     text = table.text(name).to_pandas().astype("str")
+    text = text.mask(text.str.len() > LONGEST, "")  # what is longer is no time, and some rules would take long over it
     sample = text.iloc[:: max(1, len(text) // SAMPLE)]
     ways: tuple[Callable[[Series[str]], Parsed], ...] = (_iso, _day_first, _month_first, _quarters, _named)
     fits = [int(np.count_nonzero(way(sample)[0].notna())) for way in ways]
     if not any(fits):
-        table.refuse(name, f"{text.iloc[0]!r} is no time known here; pass --time-format, as in '%d.%m.%Y %H:%M'.", 0)
+        table.refuse(
+            name,
+            f"{shown(table.text(name)[0].as_py())} is no time known; pass --time-format, as in '%d.%m.%Y %H:%M'.",
+            0,
+        )
     way = ways[int(np.argmax(fits))]
     if way in (_day_first, _month_first):
         way = _which_is_day(table, name, text)
@@ -288,7 +309,7 @@ def _refuse_unread(table: Table, name: str, stamps: DatetimeIndex, like: str) ->
     bad = np.flatnonzero(stamps.isna())
     if bad.size:
         cell = table.text(name)[int(bad[0])].as_py()
-        table.refuse(name, f"{cell!r} is no time {like}; correct it or pass --time-format.", int(bad[0]))
+        table.refuse(name, f"{shown(cell)} is no time {like}; correct it or pass --time-format.", int(bad[0]))
 
 
 def _iso(text: Series[str]) -> Parsed:
@@ -300,7 +321,9 @@ def _with_offsets(table: Table, name: str, text: Series[str]) -> Times:
     bare = np.flatnonzero(~text.str.contains(_ZONED))
     if bare.size:
         cell = text.iloc[int(bare[0])]
-        table.refuse(name, f"{cell!r} has no offset from UTC where others have; give it to all or none.", int(bare[0]))
+        table.refuse(
+            name, f"{shown(cell)} has no offset from UTC where others have; give it to all or none.", int(bare[0])
+        )
     utc, wall = _iso(text)[0], _iso(text.str.replace(_OFFSET, "", regex=True))[0]
     _refuse_unread(table, name, utc, "with an offset from UTC as others are")
     return _of_one_zone(wall, utc)

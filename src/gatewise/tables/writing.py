@@ -55,9 +55,9 @@ def writer(table: Table, name: str, times: Any) -> Writer | None:
 
     if times.dtype.kind != "M" or pa.types.is_temporal(table.data[name].type):
         return None
-    rows = slice(None, None, max(1, len(times) // SAMPLE))
-    cells, times = np.asarray(table.text(name).to_pylist(), object)[rows], times[rows]
-    if all(cell.isdigit() for cell in cells):
+    rows = np.arange(0, len(times), max(1, len(times) // SAMPLE))
+    cells, times = np.asarray(table.text(name).take(rows).to_pylist(), object), times[rows]
+    if all(cell.isdecimal() for cell in cells):
         return _number_writer(cells, times)
     tokens = tokens_of(cells, times)
     return None if tokens is None or tokens[:5] == _ISO else partial(by_tokens, tokens)

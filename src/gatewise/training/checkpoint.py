@@ -10,37 +10,25 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, NoReturn, Self
+from typing import Any, NoReturn, Self
 
-import numpy as np
-
-from gatewise.errors import Array, GatewiseError, GatewiseTypeError, GatewiseValueError, TrainingInterrupted, check_number
-from gatewise.training.container import pack, unpack, write_whole
+from gatewise.errors import (
+    GatewiseValueError,
+    TrainingInterrupted,
+    check_number,
+)
+from gatewise.storage import check_places, write_whole
+from gatewise.training.checkpoint_file import Content, Kept, read, to_bytes
 from gatewise.training.identity import as_json, differences, enumeration
 from gatewise.training.signals import Watch
 
-FORMAT = "gatewise-checkpoint-1"
 SHARE = 20
 """A write that took some time is followed by at least so many times as much work: 5 % of a training at the most."""
 UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0}
-UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
-
-
-class Kept(NamedTuple):
-    """What a file has of one training."""
-
-    run: Mapping[str, Any]
-    """What tells the training from others, as it began."""
-    now: Mapping[str, Any]
-    """Entries of `run` that have changed since, and what else goes with the state."""
-    state: Mapping[str, Any]
-    """Numbers and arrays, as a loop's `state_dict` has them."""
-    done: bool
-    """Whether the training ended itself, so that nothing is to follow."""
 
 
 class Checkpoint:
-    """The checkpoint of a run, which comes to one or several trainings, its stages, in an order that is always the same.
+    """The checkpoint of a run, which comes to one or several trainings, its stages, always in the same order.
 
     Parameters
     ----------
@@ -68,18 +56,18 @@ class Checkpoint:
 
     Examples
     --------
-    >>> import tempfile, pathlib, gatewise as gw
+    >>> import tempfile, pathlib, numpy as np, gatewise as gw
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "run.checkpoint"
     >>> x = np.random.default_rng(0).normal(size=(32, 5, 1)).astype(np.float32)
-    >>> for resume in (False, True):
+    >>> options = {"loss": "mse", "optimizer": "adam", "epochs": 2, "rng": 0}
+    >>> def fit(resume):
     ...     model = gw.Sequential(gw.GRU(1, 4, rng=0), gw.Last(), gw.Dense(4, 1, rng=1))
     ...     with Checkpoint(path, resume=resume, run={"task": "two trainings"}) as checkpoint:
-    ...         for _ in range(2):
-    ...             options = {"loss": "mse", "optimizer": "adam", "epochs": 2, "rng": 0}
-    ...             history = gw.train(model, x, x.sum(axis=1), **options, checkpoint=checkpoint.stage())
-    ...     print(len(history), model.params["1.weight"].shape if "1.weight" in model.params else "")
-    2 
-    2 
+    ...         for target in (x.sum(axis=1), x.max(axis=1)):
+    ...             gw.train(model, x, target, **options, checkpoint=checkpoint.stage())
+    ...     return model.params["2.bias"][0]
+    >>> bool(fit(resume=False) == fit(resume=True))  # the second has nothing left to train
+    True
     """
 
     def __init__(
@@ -100,7 +88,7 @@ class Checkpoint:
         self._changed, self._took = False, 0.0
         self._watch = Watch(self._stop_at_once)
         self._hurried = False
-        _check_folder(self.path)
+        check_places([self.path])
         if self.path.exists():
             self._take(read(self.path), resume)
 
@@ -145,7 +133,9 @@ class Checkpoint:
         self._watch.__enter__()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         try:
             if self._changed and not self._hurried and (error is None or isinstance(error, TrainingInterrupted)):
                 self.write()
@@ -233,48 +223,6 @@ class Stage:
         self._noted = time.perf_counter()
 
 
-class Content(NamedTuple):
-    """What the file of a checkpoint holds."""
-
-    run: Mapping[str, Any]
-    remembered: Mapping[str, Any]
-    stages: Mapping[int, Kept]
-
-
-def to_bytes(content: Content) -> bytes:
-    """Return the content of a checkpoint's file: the arrays, named `stage/entry`, and all else as JSON."""
-    arrays: dict[str, Array] = {}
-    stages = {}
-    for number, kept in content.stages.items():
-        arrays |= {f"{number}/{key}": a for key, a in kept.state.items() if isinstance(a, np.ndarray)}
-        numbers = {key: value for key, value in kept.state.items() if not isinstance(value, np.ndarray)}
-        stages[number] = {**kept._asdict(), "state": numbers}
-    header = {"run": content.run, "remembered": content.remembered, "stages": stages}
-    return pack(arrays, {"format": FORMAT, "checkpoint": as_json(header, "the state of the training")})
-
-
-def read(path: Path) -> Content:
-    """Return what the file of a checkpoint holds.
-
-    Raises
-    ------
-    GatewiseError
-        If it cannot be read, or is no checkpoint.
-    """
-    arrays, header = unpack(path, FORMAT)
-    try:
-        content = json.loads(header["checkpoint"])
-        stages = {int(number): _stage(number, entry, arrays) for number, entry in content["stages"].items()}
-        return Content(dict(content["run"]), dict(content["remembered"]), stages)
-    except UNREADABLE as error:
-        raise GatewiseValueError(f"{path}: it is no whole checkpoint ({error!r}); need one that was not changed.") from error
-
-
-def _stage(number: str, entry: Mapping[str, Any], arrays: Mapping[str, Array]) -> Kept:
-    own = {name.partition("/")[2]: array for name, array in arrays.items() if name.partition("/")[0] == number}
-    return Kept(dict(entry["run"]), dict(entry["now"]), {**entry["state"], **own}, bool(entry["done"]))
-
-
 def raise_different(path: Path, different: list[str]) -> NoReturn:
     """Raise the error that says how this training is not the one of a file."""
     raise GatewiseValueError(
@@ -292,11 +240,3 @@ def _interval(every: int | str) -> tuple[int | None, float]:
     if match is None:
         raise GatewiseValueError(f'every is {every!r}; need a number of epochs, or a time such as "30 s" or "5 min".')
     return None, float(match[1]) * UNITS[match[2]]
-
-
-def _check_folder(path: Path) -> None:
-    """Raise unless a file can be written beside `path`."""
-    folder = path.parent
-    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
-        state = "cannot be written to" if folder.is_dir() else "is no folder"
-        raise GatewiseValueError(f"checkpoint is {path}, and {folder} {state}; need a folder that can: create it first.")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gatewise.batches import ClassWeight, Samples
-from gatewise.errors import GatewiseTypeError, check_number
+from gatewise.errors import GatewiseTypeError, GatewiseValueError, check_number
 from gatewise.layers import Layer
 from gatewise.layers.layer import Rng
 from gatewise.losses import Loss
@@ -151,12 +151,14 @@ def train(
     with stage_of(checkpoint, every, resume, "gatewise.train") as stage, single_threaded_blas():
         keeper = Keeper(loop, stage)
         keeper.resume(rng, partial(facts, loop, whole=not isinstance(checkpoint, Stage)))
+        if loop.epoch > epochs:
+            raise GatewiseValueError(f"epochs is {epochs}, and the checkpoint has {loop.epoch}; need at least as many.")
         run(loop, keeper, epochs, callbacks, progress)
     return loop.history
 
 
 def facts(loop: TrainingLoop, whole: bool) -> dict[str, Any]:
-    """What tells a training over arrays from others; with `whole`, the numbers in them count as well as their shapes."""
+    """What tells a training over arrays from others: their shapes, and with `whole` the numbers in them too."""
     told = digest if whole else shape
     samples = dict(loop.samples._asdict())
     held_out = {} if loop.held_out is None else {f"held out {name}": a for name, a in loop.held_out._asdict().items()}

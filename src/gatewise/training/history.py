@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, SupportsIndex, overload
+from typing import Any, Self, SupportsIndex, overload
 
 import numpy as np
 
-from gatewise.errors import Array
+from gatewise import plain
+from gatewise.errors import Array, GatewiseValueError
 from gatewise.printing import html_table
 
 SHOWN = 5  # epochs at the beginning and at the end that a notebook shows of a long history
@@ -37,6 +38,17 @@ class History(list[dict[str, Any]]):
     def __getitem__(self, key: slice) -> list[dict[str, Any]]: ...
     def __getitem__(self, key: Any) -> Any:
         return [record[key] for record in self] if isinstance(key, str) else super().__getitem__(key)
+
+    @classmethod
+    def checked(cls, described: Any) -> Self:
+        """Return a history that a file describes; raise unless its records hold numbers, the loss among them."""
+        records = plain.entries("history", described)
+        for record in records:
+            if "loss" not in plain.mapping("a record", record):
+                raise GatewiseValueError("a record of its history has no loss: the file is damaged.")
+            for name, value in record.items():
+                plain.any_number(name, value)
+        return cls(records)
 
     @property
     def best_epoch(self) -> int:

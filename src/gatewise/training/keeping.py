@@ -15,7 +15,8 @@ from gatewise.layers.layer import Rng
 from gatewise.losses import Loss
 from gatewise.optimizers import Optimizer
 from gatewise.optimizers.stored import settings, values_of
-from gatewise.training.checkpoint import UNREADABLE, Checkpoint, Kept, Stage
+from gatewise.training.checkpoint import Checkpoint, Stage
+from gatewise.training.checkpoint_file import UNREADABLE, Kept
 from gatewise.training.identity import described, described_model, random_state
 from gatewise.training.signals import Watch
 

@@ -27,6 +27,7 @@ from gatewise.layers.stack import Recurrent
 from gatewise.losses import Loss, named_loss
 from gatewise.optimizers import Optimizer, named_optimizer
 from gatewise.recurrence import Weights
+from gatewise.threads import single_threaded_blas
 from gatewise.training.gradients import BatchGradients, clipped_step
 from gatewise.training.stream_loop import check_streams
 from gatewise.training.windows import Window, checked_block
@@ -196,6 +197,7 @@ class RealTimeLoop:
         """Take the next step of the stream: input x (1, 1, D), target y (1, 1, …), and its weight (1, 1)."""
         self._next = checked_block(None, x, y, None, weights)
 
+    @single_threaded_blas()
     def step(self) -> dict[str, Any]:
         """Make the update for the step added; return its `loss`, before the update, and `gradient_norm`.
 

@@ -48,7 +48,9 @@ class Watch:
             self._outer, _current = _current, self
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         global _current
         if _current is self:
             _current = self._outer

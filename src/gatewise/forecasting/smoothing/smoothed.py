@@ -7,12 +7,15 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from gatewise.errors import Array, GatewiseValueError
+from gatewise import plain
+from gatewise.errors import Array, GatewiseValueError, check_names
 from gatewise.forecasting.panel import Origins, Panel
 from gatewise.forecasting.smoothing import recursion
 from gatewise.forecasting.smoothing.grid import Grid, View, first_seen
 from gatewise.forecasting.smoothing.optimizing import parameters
 from gatewise.forecasting.smoothing.recursion import Parameters
+
+FARTHEST = 2000  # of an exponent: float64 reaches from −1074 to 1024
 
 
 @dataclass(frozen=True)
@@ -53,11 +56,13 @@ class Smoothed:
     def from_arrays(cls, arrays: Mapping[str, Array]) -> Smoothed:
         """Rebuild from `arrays()`; raise if they do not fit one another."""
         names = [field.name for field in fields(cls)]
-        if set(arrays) != set(names) or arrays["season"].ndim != 2 or not arrays["season"].shape[1]:
-            raise GatewiseValueError("its exponential smoothing lacks arrays: the file is damaged.")
-        count = len(arrays["season"])
-        shapes = {arrays[name].shape for name in names if name != "season"}
-        if shapes != {(count,)} or any(arrays[name].dtype != np.float64 for name in names):
+        check_names("its exponential smoothing", arrays, names)
+        count = len(arrays["season"]) if arrays["season"].ndim else 0
+        plain.array("season", arrays["season"], (count, "steps"), np.float64)
+        for name in names:
+            if name != "season":
+                plain.array(name, arrays[name], (count,), np.float64, finite=name not in ("level", "criterion"))
+        if not arrays["season"].size or (np.abs(arrays["exponent"]) > FARTHEST).any():
             raise GatewiseValueError("the arrays of its exponential smoothing do not fit one another.")
         return cls(**{name: arrays[name] for name in names})
 

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gatewise.errors import GatewiseValueError, check_choice, check_number
-from gatewise.files import write_whole
 from gatewise.interop.c.expressions import RESERVED
 from gatewise.interop.c.fitted import add_estimator, check_kind, described, is_fitted_estimator, labels_of
 from gatewise.interop.c.layers import add_layer
@@ -21,6 +20,7 @@ from gatewise.layers import Layer
 from gatewise.layers.cell import RecurrentCell
 from gatewise.layers.embedding import Embedding
 from gatewise.layers.parts import first_layers
+from gatewise.storage import write_whole
 
 WEIGHTS = ("float32", "float64", "int8")
 

@@ -15,12 +15,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gatewise.errors import check_choice, check_number
-from gatewise.files import write_whole
 from gatewise.interop.c import templates
 from gatewise.interop.c.compilers import compile_c, wasm_compiler
 from gatewise.interop.c.export import WEIGHTS, source_of
 from gatewise.interop.c.fitted import described, is_fitted_estimator
 from gatewise.interop.c.source import Source
+from gatewise.storage import write_whole
 
 WASM_FLAGS = ("--target=wasm32", "-std=c99", "-O2", "-ffreestanding", "-nostdlib", "-Wl,--no-entry", "-Wl,--strip-all")
 DRAWN = 100
@@ -101,7 +101,7 @@ def _wasm(source: Source, compiler: str) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         c, wasm = Path(folder, "model.c"), Path(folder, "model.wasm")
         words = {"x": source.input_kind, "real": source.program.real}
-        c.write_text(source.text() + Template(templates.WASM).substitute(words), encoding="utf-8")
+        write_whole(c, (source.text() + Template(templates.WASM).substitute(words)).encode())
         compile_c([compiler, *WASM_FLAGS, str(c), "-o", str(wasm)])
         return wasm.read_bytes()
 

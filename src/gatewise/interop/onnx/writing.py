@@ -10,12 +10,12 @@ from numpy.typing import DTypeLike
 
 from gatewise.descriptions import describe
 from gatewise.errors import GatewiseTypeError, check_dtype
-from gatewise.files import write_whole
 from gatewise.interop.onnx.layers import States, write_layer
 from gatewise.interop.onnx.package import onnx_package
 from gatewise.interop.onnx.writer import Shape, Writer, steps_of
 from gatewise.layers import Dense, Dropout, Embedding, Layer, Noise, Parallel, Softmax
 from gatewise.layers.several import Several
+from gatewise.storage import write_whole
 
 
 def to_onnx(
