@@ -184,7 +184,7 @@ def writes_of(monkeypatch, seconds, **options):
     return count
 
 
-def test_writing_takes_a_twentieth_of_the_time_at_the_most(path, monkeypatch):
+def test_writes_that_pay_come_every_epoch(path, monkeypatch):
     monkeypatch.setattr(checkpoints, "SHARE", 20)
     assert len(writes_of(monkeypatch, 0.01, checkpoint=path)) == 40
 

@@ -104,6 +104,18 @@ def test_another_stream_or_training_is_refused(path, batches, changes, message):
     assert path.read_bytes() == before
 
 
+CONTENT = {}
+
+
+def kept_after_7(path):
+    """The content of a checkpoint after 7 updates, made once."""
+    if not CONTENT:
+        with pytest.raises(gw.TrainingInterrupted):
+            train(path, 7)
+        CONTENT["one"] = read(path)
+    return CONTENT["one"]
+
+
 NAMES = ("k1", "updates", "steps", "seen", "rng", "history", "recent_norms")
 WRONG = [{name: value} for name in NAMES for value in (None, "text", -1, [[1]], {}, True, 1e999)]
 WRONG += [{"seen": 10**9}, {"k1": 6}]
@@ -117,9 +129,7 @@ WRONG += [
 
 @pytest.mark.parametrize("wrong", WRONG, ids=[str(wrong)[:50] for wrong in WRONG])
 def test_a_state_that_does_not_fit_is_refused(path, wrong):
-    with pytest.raises(gw.TrainingInterrupted):
-        train(path, 7)
-    kept = read(path)
+    kept = kept_after_7(path)
     changed = kept.stages[0]._replace(state={**kept.stages[0].state, **wrong})
     path.write_bytes(to_bytes(Content(kept.run, kept.remembered, {0: changed})))
     with pytest.raises(gw.GatewiseError, match=r"stream\.checkpoint"):
