@@ -99,7 +99,8 @@ def fit(
         needed = data.is_distributed or client is not None
         connection = stack.enter_context(connected(client)) if needed else None
         raw = raw_partitions(data, connection, partitions)
-        rng = np.random.default_rng(check_random_state(estimator.random_state).randint(2**31))
+        drawn = int(check_random_state(estimator.random_state).randint(2**31))
+        rng = np.random.default_rng(drawn if stage is None else stage.checkpoint.remember("seed", lambda: drawn))
         parts, about = _prepare(work, raw, rng)
         loop = _loop(work, parts, about, rng, sync_every)
         keeper = Keeper(loop, stage)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from gatewise.estimators import RecurrentRegressor
     from gatewise.tables.table import Source, Table
+    from gatewise.training.runs import Keeping
 
 
 def regress(
@@ -102,12 +103,12 @@ def _described(sequences: Sequences, roles: SequenceRoles) -> str:
     return f"{roles.outcome} {kind}"
 
 
-def _fit(sequences: Sequences, seed: int, progress: bool) -> RecurrentRegressor:
+def _fit(sequences: Sequences, seed: int, progress: bool, keeping: Keeping) -> RecurrentRegressor:
     from gatewise.estimators import RecurrentRegressor
 
     output = "all" if sequences.per_step else "last"
     regressor = RecurrentRegressor(output=output, random_state=seed, verbose=progress)
-    return regressor.fit(sequences.X, sequences.outcomes)
+    return regressor.fit(sequences.X, sequences.outcomes, **keeping._asdict())
 
 
 def _predicted(model: RecurrentRegressor, sequences: Sequences) -> DataFrame:

@@ -111,6 +111,8 @@ class Keeper:
         """Note the last state of a training; with `done` it has ended itself, and nothing will continue it."""
         if self.stage is not None:
             self._note(beside, done)
+            if self.stage.pays:
+                self.stage.write()
 
     def _note(self, beside: Mapping[str, Any], done: bool = False) -> None:
         assert self.stage is not None
