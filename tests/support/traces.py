@@ -11,8 +11,9 @@ import numpy as np
 from gatewise import layers, threads
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM]
-# Threads that the library and pyarrow keep for later, on purpose.
-KEPT_THREADS = ("gatewise", "ThreadPoolExecutor")
+# Threads that the library, pyarrow and Dask keep for later, on purpose, and those of a cluster that several tests use.
+OF_DASK = ("AsyncProcess", "Dask", "IO loop", "Profile", "QueueFeederThread", "TCP-Executor", "asyncio")
+KEPT_THREADS = ("gatewise", "ThreadPoolExecutor", *OF_DASK)
 CHANGED_BY_PYTEST = ("PYTEST_CURRENT_TEST",)
 
 
@@ -36,7 +37,7 @@ def differences(before, after):
 
 
 def children(process="self"):
-    """Processes that this one started and that still run: number to command."""
+    """Processes that this one started and that still run: number to command; without Python's own, which stays."""
     found = {}
     for task in Path(f"/proc/{process}/task").glob("*/children"):
         for number in task.read_text().split():
@@ -44,7 +45,7 @@ def children(process="self"):
                 found[number] = Path(f"/proc/{number}/cmdline").read_text().replace("\0", " ").strip()
             except FileNotFoundError:
                 continue
-    return found
+    return {number: command for number, command in found.items() if "multiprocessing.resource_tracker" not in command}
 
 
 def files(*folders):
