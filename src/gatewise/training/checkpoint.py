@@ -12,11 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
-from gatewise.errors import (
-    GatewiseValueError,
-    TrainingInterrupted,
-    check_number,
-)
+from gatewise.errors import GatewiseTypeError, GatewiseValueError, TrainingInterrupted, check_number
 from gatewise.storage import check_places, write_whole
 from gatewise.training.checkpoint_file import Content, Kept, read, to_bytes
 from gatewise.training.identity import as_json, differences, enumeration
@@ -80,6 +76,8 @@ class Checkpoint:
         resume: bool = False,
         run: Mapping[str, Any] | None = None,
     ) -> None:
+        if not isinstance(path, str | os.PathLike):
+            raise GatewiseTypeError(f"checkpoint is {path!r}; need the path of a file.")
         self.path = Path(path)
         self.every, self.seconds = _interval(every)
         self._run = json.loads(as_json(dict(run or {}), "run"))

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from gatewise.errors import GatewiseTypeError, GatewiseValueError, check_number
+from gatewise.errors import GatewiseTypeError, GatewiseValueError, check_names, check_number
 from gatewise.layers import Layer
 from gatewise.layers.layer import Rng
 from gatewise.losses import Loss
@@ -76,7 +76,8 @@ def train_stream(
         writing.
     resume : bool
         As in `train`. Give the same `batches` from the beginning: the blocks that were read before are read again and
-        passed over, and it is checked that they are the same. `max_updates` may be more.
+        passed over, and it is checked that they are the same. `max_updates` may be more. While a block is waited for,
+        the first signal waits too.
 
     Returns
     -------
@@ -129,7 +130,8 @@ def train_stream(
             if keeper.done or loop.updates >= limit:
                 return loop.records()
             if place:
-                blocks.pass_over(int(place["blocks"]), str(place["digest"]))
+                check_names("the place in the stream", place, blocks.place())
+                blocks.pass_over(**place)
             _run(loop, blocks, limit, callbacks, advance, keeper)
     return loop.records()
 
@@ -200,6 +202,7 @@ class Blocks:
 
     def pass_over(self, blocks: int, digest: str) -> None:
         """Pass over as many blocks; raise unless they are those of this digest."""
+        check_number("blocks", blocks, 0, integer=True)
         for _ in range(blocks):
             if next(self, None) is None:
                 raise GatewiseValueError(
