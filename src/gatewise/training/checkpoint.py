@@ -7,7 +7,9 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn, Self
@@ -125,6 +127,16 @@ class Checkpoint:
         """Raise `TrainingInterrupted` if a signal has come."""
         if self.interrupted:
             raise TrainingInterrupted(self._watch.received, str(self.path), where)
+
+    @contextmanager
+    def waiting(self, where: str) -> Iterator[None]:
+        """Let a signal raise `TrainingInterrupted` within, where the run waits for something outside."""
+        self._watch.at_first = partial(self.pause, where)
+        try:
+            self.pause(where)
+            yield
+        finally:
+            self._watch.at_first = None
 
     def _stop_at_once(self, number: int) -> NoReturn:
         self._hurried = True

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from gatewise.errors import GatewiseError, GatewiseValueError
+from gatewise.errors import GatewiseError, GatewiseValueError, TrainingInterrupted
 from gatewise.layers import Layer
 from gatewise.layers.layer import Rng
 from gatewise.losses import Loss
@@ -107,6 +107,19 @@ class Keeper:
             if interrupted:
                 self.stage.checkpoint.pause(self.loop.place)
             self.stage.write()
+
+    @contextmanager
+    def waiting(self, **beside: Any) -> Iterator[None]:
+        """Note the state and end the training if a signal comes while the next data are waited for."""
+        if self.stage is None:
+            yield
+            return
+        try:
+            with self.stage.checkpoint.waiting(self.loop.place):
+                yield
+        except TrainingInterrupted:
+            self._note(beside)
+            raise
 
     def finish(self, *, done: bool, **beside: Any) -> None:
         """Note the last state of a training; with `done` it has ended itself, and nothing will continue it."""

@@ -76,8 +76,7 @@ def train_stream(
         writing.
     resume : bool
         As in `train`. Give the same `batches` from the beginning: the blocks that were read before are read again and
-        passed over, and it is checked that they are the same. `max_updates` may be more. While a block is waited for,
-        the first signal waits too.
+        passed over, and it is checked that they are the same. `max_updates` may be more.
 
     Returns
     -------
@@ -159,12 +158,15 @@ def _run(
     while not done and loop.updates < limit:
         if loop.ready:
             update()
-        elif (block := next(blocks, None)) is not None:
+            continue
+        with keeper.waiting(**blocks.place()):
+            block = next(blocks, None)
+        if block is not None:
             loop.add(*block)
-        else:
-            if loop.waiting:
-                update()
-            break
+            continue
+        if loop.waiting:
+            update()
+        break
     keeper.finish(done=done, **blocks.place())
 
 
