@@ -94,11 +94,16 @@ def _separated(state: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Arra
     arrays = {key: value for key, value in state.items() if isinstance(value, np.ndarray)}
     plain = {key: value for key, value in state.items() if not isinstance(value, np.ndarray)}
     records = plain.get(HISTORY)
-    if isinstance(records, list) and records and all(list(record) == list(records[0]) for record in records):
+    if isinstance(records, list) and records and all(_alike(record, records[0]) for record in records):
         columns = {name: _column([record[name] for record in records]) for name in records[0]}
         plain[HISTORY] = {name: None if isinstance(part, np.ndarray) else part for name, part in columns.items()}
         arrays |= {f"{HISTORY}/{name}": part for name, part in columns.items() if isinstance(part, np.ndarray)}
     return plain, arrays
+
+
+def _alike(record: Any, other: Any) -> bool:
+    """Whether both are dicts with the same names in the same order."""
+    return isinstance(record, dict) and isinstance(other, dict) and list(record) == list(other)
 
 
 def _column(values: list[Any]) -> Array | list[Any]:

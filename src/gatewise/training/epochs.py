@@ -93,7 +93,7 @@ def train(
         finished, write, and raise `gatewise.TrainingInterrupted`.
     every : int or str
         Epochs between two writes, or a time such as "30 s", "5 min" or "1 h", after which an epoch is not waited for.
-        Never does more than about a twentieth of the time go into writing.
+        Never does more than about 2 % of the time go into writing.
     resume : bool
         Whether to go on from what the checkpoint holds, with the bits of a training that was never interrupted; all
         other arguments are those that it was begun with, `epochs` may be more. Without a file, the training begins. If
@@ -151,8 +151,6 @@ def train(
     with stage_of(checkpoint, every, resume, "gatewise.train") as stage, single_threaded_blas():
         keeper = Keeper(loop, stage)
         keeper.resume(rng, partial(facts, loop, whole=not isinstance(checkpoint, Stage)))
-        if loop.epoch > epochs:
-            raise GatewiseValueError(f"epochs is {epochs}, and the checkpoint has {loop.epoch}; need at least as many.")
         run(loop, keeper, epochs, callbacks, progress)
     return loop.history
 
@@ -172,10 +170,13 @@ def facts_but_data(loop: TrainingLoop) -> dict[str, Any]:
 
 def run(loop: TrainingLoop, keeper: Keeper, epochs: int, callbacks: Sequence[Callback], progress: bool) -> None:
     """Go on until `epochs` are over, a callback returns True, or patience is at its end; then restore the best."""
-    left = max(0, epochs - loop.epoch) * loop.batches - loop.position
+    if loop.epoch > epochs:
+        raise GatewiseValueError(f"epochs is {epochs}, and the checkpoint has {loop.epoch}; need at least as many.")
+    left = (epochs - loop.epoch) * loop.batches - loop.position
     with progress_bar(left, progress) as advance:
         try:
-            _run(loop, epochs, callbacks, advance, keeper)
+            if not keeper.done and loop.epoch < epochs:
+                _run(loop, epochs, callbacks, advance, keeper)
         finally:
             loop.restore_best()
 
@@ -183,8 +184,9 @@ def run(loop: TrainingLoop, keeper: Keeper, epochs: int, callbacks: Sequence[Cal
 def _run(
     loop: TrainingLoop, epochs: int, callbacks: Sequence[Callback], advance: Callable[[str], None], keeper: Keeper
 ) -> None:
-    done = keeper.done
-    while loop.epoch < epochs and not done:
+    """Go on until `epochs` are over, a callback returns True, or patience is at its end."""
+    done = False
+    while not done and loop.epoch < epochs:
         while not loop.epoch_is_over:
             loop.step()
             advance(f"epoch {loop.epoch + 1}, loss {loop.mean_loss:.4g}")

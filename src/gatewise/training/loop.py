@@ -309,6 +309,10 @@ class TrainingLoop:
         check_optimizer(parts["optimizer"], self.model.params)
         norms, recent = (floats(key, numbers[key]) for key in ("norms", "recent_norms"))
         history = records(numbers["history"])
+        if len(history) != numbers["epoch"]:
+            raise GatewiseValueError(
+                f"state has {len(history)} records for {numbers['epoch']} epochs; need one for each."
+            )
         self.optimizer.load_state_dict(parts["optimizer"])
         self.model.params.update(parts["model"])
         self._best.load(numbers["best"], parts["best"])
@@ -333,7 +337,7 @@ class TrainingLoop:
         for key, highest in {"epoch": np.inf, "position": self.batches, "steps": np.inf}.items():
             check_number(key, numbers[key], 0, highest, integer=True)
         for key in ("total", "weight", "seconds"):
-            check_number(key, numbers[key], -np.inf)
+            floats(key, [numbers[key]])
         check_names("best of the state", numbers["best"], list(own["best"]))
         for key, value in numbers["best"].items():
             check_number(f"{key} of the best", value, -np.inf, integer=key == "waited")

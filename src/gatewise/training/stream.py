@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from gatewise.errors import GatewiseTypeError, GatewiseValueError, check_number
+from gatewise.errors import GatewiseTypeError, GatewiseValueError, check_names, check_number
 from gatewise.layers import Layer
 from gatewise.layers.layer import Rng
 from gatewise.losses import Loss
@@ -72,7 +72,7 @@ def train_stream(
     checkpoint : str or path, optional
         A file that holds where the training stands, as in `train`, the place in the stream among it.
     every : int or str
-        Updates between two writes, or a time such as "30 s". Never does more than about a twentieth of the time go into
+        Updates between two writes, or a time such as "30 s". Never does more than about 2 % of the time go into
         writing.
     resume : bool
         As in `train`. Give the same `batches` from the beginning: the blocks that were read before are read again and
@@ -126,8 +126,11 @@ def train_stream(
                 f"max_updates is {max_updates}, and the checkpoint has {loop.updates}; need at least as many."
             )
         with progress_bar(max_updates and max_updates - loop.updates, progress) as advance:
+            if keeper.done or loop.updates >= limit:
+                return loop.records()
             if place:
-                blocks.pass_over(int(place["blocks"]), str(place["digest"]))
+                check_names("the place in the stream", place, blocks.place())
+                blocks.pass_over(**place)
             _run(loop, blocks, limit, callbacks, advance, keeper)
     return loop.records()
 
@@ -141,7 +144,7 @@ def _run(
     keeper: Keeper,
 ) -> None:
     """Go on until the blocks or the updates are over, or a callback returns True."""
-    done = keeper.done
+    done = False
 
     def update() -> None:
         nonlocal done
@@ -155,12 +158,15 @@ def _run(
     while not done and loop.updates < limit:
         if loop.ready:
             update()
-        elif (block := next(blocks, None)) is not None:
+            continue
+        with keeper.waiting(**blocks.place()):
+            block = next(blocks, None)
+        if block is not None:
             loop.add(*block)
-        else:
-            if loop.waiting:
-                update()
-            break
+            continue
+        if loop.waiting:
+            update()
+        break
     keeper.finish(done=done, **blocks.place())
 
 
@@ -198,6 +204,7 @@ class Blocks:
 
     def pass_over(self, blocks: int, digest: str) -> None:
         """Pass over as many blocks; raise unless they are those of this digest."""
+        check_number("blocks", blocks, 0, integer=True)
         for _ in range(blocks):
             if next(self, None) is None:
                 raise GatewiseValueError(

@@ -10,7 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from gatewise.errors import GatewiseError, GatewiseTypeError, GatewiseValueError, check_names, check_number
+from gatewise.errors import (
+    GatewiseError,
+    GatewiseTypeError,
+    GatewiseValueError,
+    check_finite,
+    check_names,
+    check_number,
+)
 from gatewise.layers import Layer
 from gatewise.layers.layer import Rng, generator
 from gatewise.layers.parts import plain_layers
@@ -263,6 +270,8 @@ class StreamLoop:
         """The state with these arrays, in the form in which the model has it."""
         if not arrays or self._window is None:
             return None
+        for path, array in arrays.items():
+            check_finite(f"state{path}", array)
         return with_leaves(self.model(self._window.x[:, :0])[1], arrays)
 
 
