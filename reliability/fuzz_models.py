@@ -129,7 +129,9 @@ def _in_child(case: model_cases.Case, target: Path, writer: int) -> None:
     except BaseException as error:
         place = traceback.extract_tb(error.__traceback__)
         ours = [frame for frame in place if "gatewise" in frame.filename] or place
-        outcome = f"{type(error).__name__}: {str(error)[:200]} @ {ours[-1].filename}:{ours[-1].lineno} in {ours[-1].name}"
+        outcome = (
+            f"{type(error).__name__}: {str(error)[:200]} @ {ours[-1].filename}:{ours[-1].lineno} in {ours[-1].name}"
+        )
     took = time.perf_counter() - started
     os.write(writer, json.dumps([outcome, took, (_memory("VmHWM") - before) / 1000]).encode())
     os._exit(0)
@@ -158,7 +160,8 @@ def _report(runs: list[Run]) -> int:
         counts = Counter(run.outcome for run in some)
         worst = max(run.seconds for run in some), max(run.megabytes for run in some)
         broken = sum(map(_is_broken, some))
-        print(f"{kind:<12} {len(some):>6} {counts['refused']:>8} {counts['used']:>6} {broken:>7} {worst[0]:>8.2f} {worst[1]:>9.0f}")
+        figures = f"{len(some):>6} {counts['refused']:>8} {counts['used']:>6} {broken:>7}"
+        print(f"{kind:<12} {figures} {worst[0]:>8.2f} {worst[1]:>9.0f}")
     for outcome, count in Counter(run.outcome for run in runs if _is_broken(run)).most_common(40):
         print(f"{count:>5} {outcome}")
     return int(any(map(_is_broken, runs)))

@@ -54,9 +54,7 @@ def _layers(folder: Path) -> list[Case]:
     }
     for name, model in models.items():
         gw.save(model, folder / f"{name}.safetensors")
-    states = [
-        Case("layers", folder / f"{name}.safetensors", _use_layer) for name in models
-    ]
+    states = [Case("layers", folder / f"{name}.safetensors", _use_layer) for name in models]
     return [*states, _state(folder, "gru", [["1", "2", "3"]] * 3)]
 
 
