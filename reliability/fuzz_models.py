@@ -1,6 +1,7 @@
 """Mutated model files: each is loaded and used in a process of its own, with its time and memory measured.
 
-Promise: nothing but a `GatewiseError` is raised, within 2 seconds and 200 MB above the baseline.
+Promise: nothing but a `GatewiseError` is raised, within 2 seconds and 200 MB above the baseline. Seconds are those of
+the processor, so that they say the same on a busy machine; what takes 60 seconds of any clock is ended and counts too.
 
     python reliability/fuzz_models.py --runs 10000 --seed 0
 """
@@ -32,7 +33,7 @@ import mutations
 import gatewise as gw
 
 SECONDS, MEGABYTES = 2.0, 200.0
-KILLED = 20.0  # seconds after which a run is ended
+KILLED = 60.0  # seconds after which a run is ended
 SPACE = 4 * 2**30  # bytes of address space that a run may add
 
 
@@ -120,7 +121,7 @@ def _in_child(case: model_cases.Case, target: Path, writer: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (int(space), int(space)))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _reset_peak()
-    started = time.perf_counter()
+    started = time.process_time()
     try:
         case.use(target)
         outcome = "used"
@@ -132,7 +133,7 @@ def _in_child(case: model_cases.Case, target: Path, writer: int) -> None:
         outcome = (
             f"{type(error).__name__}: {str(error)[:200]} @ {ours[-1].filename}:{ours[-1].lineno} in {ours[-1].name}"
         )
-    took = time.perf_counter() - started
+    took = time.process_time() - started
     os.write(writer, json.dumps([outcome, took, (_memory("VmHWM") - before) / 1000]).encode())
     os._exit(0)
 
