@@ -163,9 +163,7 @@ def places(value, before=()):
     return [place for key in keys for place in [(*before, key), *places(value[key], (*before, key))]]
 
 
-@settings(
-    max_examples=60, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_field_of_a_forecaster_lets_anything_raw_out(data, parts, forecaster, tmp_path):
     description, arrays = parts
@@ -182,9 +180,7 @@ MODEL = gw.Sequential(
 )
 
 
-@settings(
-    max_examples=60, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_field_of_layers_lets_anything_raw_out(data, tmp_path):
     gw.save(MODEL, tmp_path / "whole")

@@ -171,9 +171,9 @@ def _plan(described: dict[str, Any], arrays: dict[str, Array], limits: Limits) -
     drivers = plain.whole("drivers", described["drivers"], 0)
     seasons = _seasons(described["seasons"], described["memory"], limits)
     reference = _reference(plain.entries("reference", described["reference"], 3), described["memory"], limits)
-    sizes = [plain.array(name, arrays[name], ("series",), np.float64, above=0) for name in ("size", "noise")]
-    numbers = (described[name] for name in ("horizon", "context", "memory", "lags"))
-    return Plan(*numbers, seasons, reference, drivers, *sizes)
+    numbers = {name: described[name] for name in ("horizon", "context", "memory", "lags")}
+    sizes = {name: plain.array(name, arrays[name], ("series",), np.float64, above=0) for name in ("size", "noise")}
+    return Plan(**numbers, **sizes, seasons=seasons, reference=reference, drivers=drivers)
 
 
 def _seasons(described: Any, longest: int, limits: Limits) -> tuple[int, ...]:

@@ -26,8 +26,10 @@ from gatewise.storage import read_tensors
 DEFLATE = 1032  # how often at most Deflate can make what it packs smaller (zlib's technical details)
 HEADER = 64 * 1024  # bytes of the header of an .npy, which is a line of text
 ENDINGS = (".npz", ".safetensors", ".keras", ".h5", ".hdf5")
-_BROKEN = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, EOFError, OSError, RuntimeError)
-_BROKEN += (SyntaxError, TokenError)
+_BROKEN = (
+    *(ValueError, TypeError, LookupError, AttributeError, ArithmeticError, EOFError, OSError, RuntimeError),
+    *(SyntaxError, TokenError),  # of the header of an .npy
+)
 
 
 def read_arrays(path: str | os.PathLike[str], limits: Limits | None = None) -> dict[str, Array]:

@@ -20,7 +20,7 @@ from gatewise.limits import current
 
 WEIGHTS = "model.weights.h5"  # in a .keras file
 DEPTH = 32  # of groups
-COUNT = 100_000  # groups and datasets of a file
+COUNT = 20_000  # groups and datasets of a file
 GZIP, SHUFFLE, CHECKSUM = 1, 2, 3  # the numbers of HDF5's own filters
 FILTERS = {GZIP, SHUFFLE, CHECKSUM}
 NAMES = ("kernel", "recurrent_kernel", "bias")  # of the variables 0, 1, 2 of a recurrent cell

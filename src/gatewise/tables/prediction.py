@@ -186,10 +186,9 @@ def _series_columns(description: dict[str, Any]) -> tuple[Any, Any]:
     columns = {role: columns_from_json(of_role) for role, of_role in described.items()} | {"static": []}
     names = plain.texts("series", description["series"])
     last = [plain.whole("last", one) for one in plain.entries("last", description["last"], len(names))]
-    units = {
-        plain.text("a target", name): unit if unit is None else plain.text("unit", unit)
-        for name, unit in plain.mapping("units", description.get("units", {})).items()
-    }
+    units: dict[str, Any] = {}
+    for name, unit in plain.mapping("units", description.get("units", {})).items():
+        units[plain.text("a target", name)] = plain.optional(plain.text, "unit", unit)
     step = Step.checked(description["step"])
     if not names:
         raise GatewiseValueError("it describes no series.")

@@ -50,11 +50,11 @@ class Node:
             with np.errstate(all="ignore"):
                 outer = {"outer": {name: values[name] for name in self.captured}} if self.captured else {}
                 results = self.run(*arguments, **outer)
+            limits.take_result(sum(result.nbytes for result in results))
         except GatewiseError as error:
             raise type(error)(f"{self}: {error}") from error
         except UNREADABLE as error:
             raise GatewiseValueError(f"{self} cannot be evaluated: {error}.") from error
-        limits.take_result(sum(result.nbytes for result in results))
         if len(results) < len(self.outputs):
             raise GatewiseValueError(f"{self} has {len(self.outputs)} outputs; need {len(results)} at most.")
         return {name: value for name, value in zip(self.outputs, results, strict=False) if name}
