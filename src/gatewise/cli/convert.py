@@ -21,7 +21,7 @@ from gatewise.layers import Layer
 from gatewise.layouts import LAYOUTS
 from gatewise.layouts.conversion import of_file
 from gatewise.layouts.places import flat
-from gatewise.storage import read_metadata, tensor_bytes, write_whole
+from gatewise.storage import check_places, read_metadata, tensor_bytes, write_whole
 
 READ = (".safetensors", ".npz", ".keras", ".h5", ".hdf5", ".onnx")
 WRITTEN = (".safetensors", ".npz", ".onnx", ".c", ".html")
@@ -103,6 +103,7 @@ def _check_files(source: Path, target: Path) -> None:
         raise GatewiseValueError(f"IN and OUT are the same file, {target}; need another name for OUT.")
     if not target.parent.is_dir():
         raise GatewiseValueError(f"OUT is {target}, and there is no folder {target.parent}: make it first.")
+    check_places([target])
 
 
 def one_line(source: Path) -> str:
