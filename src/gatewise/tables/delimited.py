@@ -200,6 +200,8 @@ def _separator(content: bytes) -> str:
         try:
             records = [record for record in csv.reader(io.StringIO(text, newline=""), delimiter=separator) if record]
         except csv.Error:
+            records = []
+        if not records:
             return (0, 0)
         widths = [len(record) for record in (records if whole or len(records) < 3 else records[:-1])]
         return (sum(width == widths[0] for width in widths) / len(widths) if widths[0] > 1 else 0, widths[0])
