@@ -8,7 +8,24 @@ from hypothesis import given
 from gatewise.spreadsheets import harmless, original, to_csv
 from gatewise.tables import read_table
 
-RUN = ["=1+1", "+1+1", "-1+1", "@SUM(A1)", "-", "\t=1", "\r=1", "\n=1", "=", "＝1+1", "＋1", "－1", "＠x", "-5 kg", "+x", "-1e"]
+RUN = [
+    "=1+1",
+    "+1+1",
+    "-1+1",
+    "@SUM(A1)",
+    "-",
+    "\t=1",
+    "\r=1",
+    "\n=1",
+    "=",
+    "＝1+1",
+    "＋1",
+    "－1",
+    "＠x",
+    "-5 kg",
+    "+x",
+    "-1e",
+]
 LEFT = ["", "a", "-5", "+5", "-1.5e3", ".5", "-.5e-3", "5-1", "a=b", "'tis", "'5", "2024-01-01", "é"]
 
 
@@ -31,7 +48,9 @@ def test_writing_and_reading_are_inverse(cell):
 
 def test_frames_are_written_and_read_as_they_were(tmp_path):
     names = ["=A", "'=A", "-5", "B", "@x", "''-x", "a,b", '"q"']
-    frame = pd.DataFrame({"@shop": names, "kind": pd.Categorical(["=1", "b"] * 4), "change": [-1.5] * 8, "-n": range(8)})
+    frame = pd.DataFrame(
+        {"@shop": names, "kind": pd.Categorical(["=1", "b"] * 4), "change": [-1.5] * 8, "-n": range(8)}
+    )
     text = to_csv(frame)
     assert text.splitlines()[:3] == ["'@shop,kind,change,'-n", "'=A,'=1,-1.5,0", "''=A,b,-1.5,1"]
     (tmp_path / "a.csv").write_text(text)

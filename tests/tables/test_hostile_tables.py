@@ -24,6 +24,10 @@ PACKED = {
     "bz2": bz2.compress,
     "zstd": lambda rows: pa.compress(rows, codec="zstd", asbytes=True),
 }
+DELTAS = {"use_dictionary": False, "column_encoding": "DELTA_BYTE_ARRAY"}
+ODD = ["1" * 5000 + "x", "9" * 5000, " " * 5000 + "x", "1 " * 3000, ":" * 9000, "²", "①", "1e400", "−5", "0000-00-00"]
+BROKEN = [b"\x15", b"\x18\xff\xff\xff\xff\x0f", b"\x19\xf5\xff\x7f", b"\x1c" * 20, b"\x1f\x00", b"\x16" + b"\xff" * 12]
+CELLS = ["1", "", "a", '"', "\n", "2024-01-01", "1,5", "-", "'=1", "²", "é", "\0", "Jan"]
 SMALL = Limits(unpacked=10_000, expansion=5, columns=50, field=1000, line=5000)
 
 
@@ -148,10 +152,7 @@ def test_metadata_that_no_file_could_hold(tmp_path):
     refused(lambda: read_table(written(tmp_path / "a.csv", b"PARE" + content)), "encrypted Parquet file")
 
 
-@pytest.mark.parametrize(
-    "data",
-    [b"\x15", b"\x18\xff\xff\xff\xff\x0f", b"\x19\xf5\xff\x7f", b"\x1c" * 20, b"\x1f\x00", b"\x16" + b"\xff" * 12],
-)
+@pytest.mark.parametrize("data", BROKEN)
 def test_pages_that_are_no_structs(data):
     with pytest.raises((ValueError, IndexError)):
         thrift.read_struct(memoryview(data), 0)
@@ -169,10 +170,7 @@ def test_text_of_parquet_that_is_no_utf8(tmp_path):
     refused(lambda: read_table(written(tmp_path / "a.csv", as_parquet(pa.table({"a": text})))), "UTF8")
 
 
-@pytest.mark.parametrize(
-    "cell",
-    ["1" * 5000 + "x", "9" * 5000, " " * 5000 + "x", "1 " * 3000, ":" * 9000, "²", "①", "1e400", "−5", "0000-00-00"],
-)
+@pytest.mark.parametrize("cell", ODD)
 def test_odd_cells_end_in_words(tmp_path, cell):
     for rows in (days(f"2024-01-01,{cell}", "2024-01-02,2"), days(f"{cell},1", "2024-01-02,2", "2024-01-03,3")):
         table = read_table(written(tmp_path / "a.csv", rows))
