@@ -21,6 +21,7 @@ import tempfile
 import time
 import traceback
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -47,9 +48,9 @@ class Run(NamedTuple):
     megabytes: float
 
 
-def main() -> int:
+def main(cases: Callable[[Path], list[model_cases.Case]], about: str | None) -> int:
     """Run the campaign; 1 if a promise is broken."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=10_000, help="mutated files")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="end after so long")
     parser.add_argument("--seed", type=int, default=0)
@@ -58,7 +59,7 @@ def main() -> int:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         os.environ["TMPDIR"] = tempfile.tempdir = folder
-        files = [case for case in model_cases.cases(Path(folder)) if options.kind in (None, case.kind)]
+        files = [case for case in cases(Path(folder)) if options.kind in (None, case.kind)]
         runs = _campaign(files, options, Path(folder))
     return _report(runs)
 
@@ -169,4 +170,4 @@ def _report(runs: list[Run]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(model_cases.cases, __doc__))

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gatewise.comparison import Comparison
     from gatewise.estimators.forecaster import RecurrentForecaster
     from gatewise.forecasting.backtest import Backtest
+    from gatewise.limits import Limits
     from gatewise.tables.table import Source, Table
     from gatewise.tables.writing import Writer
 
@@ -179,6 +180,7 @@ def forecast(
     backtest: bool = True,
     seed: int = 0,
     progress: bool = False,
+    limits: Limits | None = None,
     **columns: Unpack[SeriesColumns],
 ) -> ForecastResult:
     r"""Forecast the series of a table, as `gatewise forecast` does.
@@ -201,6 +203,8 @@ def forecast(
         Of starting weights and order.
     progress : bool
         Whether to draw a progress bar on stderr.
+    limits : Limits, optional
+        How large the table may be, unpacked, and how wide; the usual ones if None.
     time : str or sequence of str, optional
         Name of the column of times, or of several that make the time together: year and quarter, date and hour.
     target : str or sequence of str, optional
@@ -244,7 +248,7 @@ def forecast(
     >>> tables.predict(folder / "model.safetensors", folder / "sales.csv").frame.equals(result.forecast)
     True
     """
-    task = read_forecast_task(as_table(table), SeriesRoles.of(**columns), horizon, season)
+    task = read_forecast_task(as_table(table, limits), SeriesRoles.of(**columns), horizon, season)
     return task.fit(level=level, backtest=backtest, seed=seed, progress=progress)
 
 

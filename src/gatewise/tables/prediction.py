@@ -33,6 +33,7 @@ from gatewise.tables.taking import arranged
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from gatewise.limits import Limits
     from gatewise.tables.table import Source, Table
 
 OUTCOMES = {outcome.command: outcome for outcome in (CLASSIFICATION, REGRESSION)}
@@ -68,7 +69,7 @@ class Inputs(NamedTuple):
     series: tuple[SeriesGrid, SeriesRoles] | None = None
 
 
-def predict(model: Result | str | os.PathLike[str], table: Source) -> Prediction:
+def predict(model: Result | str | os.PathLike[str], table: Source, *, limits: Limits | None = None) -> Prediction:
     r"""Predict from a new table, as `gatewise predict` does.
 
     Parameters
@@ -78,6 +79,8 @@ def predict(model: Result | str | os.PathLike[str], table: Source) -> Prediction
     table : path, DataFrame or Table
         With the columns that the model was trained on, by name and type; others are ignored. A forecaster takes
         what it has after the end of the training, then forecasts from there.
+    limits : Limits, optional
+        How large the table may be; the usual ones if None.
 
     Returns
     -------
@@ -110,7 +113,7 @@ def predict(model: Result | str | os.PathLike[str], table: Source) -> Prediction
     with _usable_description(name):
         columns = _series_columns(description) if command == "forecast" else _sequence_columns(description)
     fitted = copy.copy(model.model) if isinstance(model, Result) else load(model)
-    table = as_table(table)
+    table = as_table(table, limits)
     if command == "forecast":
         frame = _forecast(fitted, *columns, table)
     else:
