@@ -10,6 +10,7 @@ import numpy as np
 from gatewise.errors import Array
 from gatewise.forecasting.references import median
 from gatewise.training import History
+from gatewise.training.runs import NOWHERE, Keeping
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -35,7 +36,7 @@ class Outcome(NamedTuple):
     metrics: dict[str, Any]
 
 
-def run(frame: DataFrame, seed: int = 0, progress: bool = False) -> Outcome:
+def run(frame: DataFrame, seed: int = 0, progress: bool = False, keeping: Keeping = NOWHERE) -> Outcome:
     """Fit to all but the last 90 days of `frame`, as `datasets.i94()` gives it, and forecast each of those days.
 
     Returns the model, its history, a frame with the columns truth, model, same_hour_last_week, same_hour_yesterday,
@@ -46,7 +47,7 @@ def run(frame: DataFrame, seed: int = 0, progress: bool = False) -> Outcome:
     volume = frame["traffic_volume"].astype(float)
     known = known_ahead(volume)
     train_hours = len(frame) - TEST_DAYS * DAY
-    model = fit(volume[:train_hours], known[:train_hours], seed, progress)
+    model = fit(volume[:train_hours], known[:train_hours], seed, progress, keeping)
     forecast = compare(frame, roll(model, volume[train_hours:], known[train_hours:]))
     seconds = time.perf_counter() - started
     metrics: dict[str, Any] = {name: _errors(forecast[name] - forecast["truth"]) for name in METHODS}
@@ -58,12 +59,14 @@ def run(frame: DataFrame, seed: int = 0, progress: bool = False) -> Outcome:
     )
 
 
-def fit(volume: Any, known: DataFrame, seed: int, progress: bool = False) -> RecurrentForecaster:
+def fit(
+    volume: Any, known: DataFrame, seed: int, progress: bool = False, keeping: Keeping = NOWHERE
+) -> RecurrentForecaster:
     """Return a forecaster of the next 24 hours, fitted to a Series of volumes with what `known_ahead` gives."""
     from gatewise.estimators import RecurrentForecaster
 
     forecaster = RecurrentForecaster(HORIZON, season=DAY, random_state=seed, verbose=progress)
-    return forecaster.fit(volume, known)
+    return forecaster.fit(volume, known, **keeping._asdict())
 
 
 def roll(model: RecurrentForecaster, volume: Any, known: DataFrame) -> DataFrame:

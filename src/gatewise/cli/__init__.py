@@ -70,7 +70,10 @@ class _Verbs(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run a verb."""
         with _output_may_end():
-            return super().invoke(ctx)
+            try:
+                return super().invoke(ctx)
+            except KeyboardInterrupt as error:  # click would print an empty line
+                raise mistakes.Interrupted(error) from error
 
 
 @contextmanager
@@ -114,6 +117,9 @@ def main() -> NoReturn:
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         code = 2
+    except mistakes.Interrupted as error:
+        click.echo(error.message, err=True)
+        code = error.exit_code
     except click.ClickException as error:
         code = _refuse(mistakes.told(error))
     except (click.Abort, KeyboardInterrupt):

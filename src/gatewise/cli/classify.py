@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time as clock
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from gatewise.cli import options, output, sequences
+from gatewise.cli import checkpoints, options, output, sequences
 
 if TYPE_CHECKING:
     from gatewise.tables import SequenceResult
@@ -34,22 +35,27 @@ def command(
     time: str | None,
     features: tuple[str, ...],
     time_format: str | None,
+    checkpoint: Path | None,
+    every: int | str | None,
+    resume: bool,
     **common: Any,
 ) -> None:
     """Learn to classify the sequences of a table.
 
     TRAIN is a CSV or Parquet ("-": stdin), one row per time step. Prints the share of held-out sequences it gets
     right, beside that of always giving the most frequent label, and the confusion matrix. With --out:
-    model.safetensors, predictions.csv (of the held-out sequences), metrics.json and report.html.
+    model.safetensors, predictions.csv (of the held-out sequences), metrics.json and report.html. With --checkpoint, a
+    command that was stopped goes on with --resume.
     """
     from gatewise import tables
 
     started = clock.perf_counter()
+    kept = checkpoints.folder(checkpoint, every, resume)
     table = tables.read_table(train)
     options.require(table, label=label, sequence=sequence)
     features = options.column_names(table, features)
     roles = tables.SequenceRoles(sequence, time, label, features, time_format)
-    sequences.learn(tables.CLASSIFICATION, table, roles, _answer, started=started, **common)
+    sequences.learn(tables.CLASSIFICATION, table, roles, _answer, started=started, kept=kept, **common)
 
 
 def _answer(result: SequenceResult) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from gatewise import datasets, dayahead, files, pages
-from gatewise.cli import options, output
+from gatewise.cli import checkpoints, options, output
 from gatewise.pages.measures import headline
 from gatewise.printing import text_table
 from gatewise.storage import write_together
@@ -39,18 +39,30 @@ FACTS = {
     type=click.Path(path_type=Path),
     help="Folder to write to.",
 )
+@checkpoints.checkpoint_option
+@checkpoints.every_option
+@checkpoints.resume_option
 @options.seed_option
 @click.option("--json", "as_json", is_flag=True, help="Print metrics.json on stdout.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
-def command(out: Path, seed: int, as_json: bool, quiet: bool) -> None:
+def command(
+    out: Path,
+    checkpoint: Path | None,
+    every: int | str | None,
+    resume: bool,
+    seed: int,
+    as_json: bool,
+    quiet: bool,
+) -> None:
     """Train a day-ahead forecaster on two years of traffic on I-94, and write a page about it.
 
     Prints its error on the last 90 days beside the two naive methods, and writes model.safetensors, metrics.json and
-    report.html.
+    report.html. With --checkpoint, a command that was stopped goes on with --resume.
     """
     pages.require()
+    kept = checkpoints.folder(checkpoint, every, resume)
     output.make_folder(out)
-    outcome = dayahead.run(datasets.i94(), seed, progress=not quiet)
+    outcome = dayahead.run(datasets.i94(), seed, progress=not quiet, keeping=kept.keeping("final"))
     metrics = outcome.metrics
     federal_holidays = dayahead.federal_holidays(outcome.forecast.index)
     page = pages.day_ahead_page(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gatewise.cli import options, output
+from gatewise.cli import checkpoints, options, output
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -40,12 +40,14 @@ def command(
     level: float,
     backtest: bool,
     wide: bool,
-    every: str | None,
+    every: tuple[int | str, ...],
     aggregate: str | None,
     in_order: bool,
     header: bool | None,
     time_format: str | None,
     out: Path | None,
+    checkpoint: Path | None,
+    resume: bool,
     seed: int,
     as_json: bool,
     quiet: bool,
@@ -55,20 +57,22 @@ def command(
     FILE is a CSV or Parquet ("-": stdin), one row per time step; several series as several --target columns, or one
     below the other with --series. Columns may be left out where only one can be meant. Prints the forecast with its
     interval, and the error on a held-out tail beside those of simple methods. With --out: model.safetensors,
-    forecast.csv, metrics.json and report.html.
+    forecast.csv, metrics.json and report.html. With --checkpoint, a command that was stopped goes on with --resume.
     """
     from gatewise import tables
 
     started = clock.perf_counter()
+    period, interval = checkpoints.apart(every)
+    kept = checkpoints.folder(checkpoint, interval, resume)
     table = tables.read_table(file, header)
     targets, known, past, static = (options.column_names(table, names) for names in (targets, known, past, static))
     times = options.column_names(table, (time,)) if time else ()
-    layout: tables.Layout = {"in_order": in_order, "wide": wide, "every": every, "aggregate": aggregate}
+    layout: tables.Layout = {"in_order": in_order, "wide": wide, "every": period, "aggregate": aggregate}
     roles = tables.SeriesRoles.of(times, targets, series, known, past, static, time_format, **layout)
     task = tables.read_forecast_task(table, roles, horizon, season)
     output.say(quiet, *task.notes)
     output.make_folder(out, "forecast")
-    result = task.fit(level=level, backtest=backtest, seed=seed, progress=not quiet)
+    result = task.fit(level=level, backtest=backtest, seed=seed, progress=not quiet, checkpoints=kept)
     if backtest and result.problem:
         output.say(quiet, f"no held-out error: {result.problem}")
     metrics = result.metrics | {"seconds": clock.perf_counter() - started, "seed": seed}

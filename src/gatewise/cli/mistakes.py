@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
@@ -25,6 +26,21 @@ SYNONYMS = {  # what other tools call an option
     "--test": ("--validation", "--held-out"),
     "--known": ("--exog", "--future", "--covariates"),
 }
+
+
+class Interrupted(click.ClickException):
+    """A signal ended the command; with --checkpoint it can go on."""
+
+    def __init__(self, error: KeyboardInterrupt) -> None:
+        number = getattr(error, "signal", int(signal.SIGINT))  # of a TrainingInterrupted
+        self.exit_code = 128 + number
+        name = signal.Signals(number).name
+        where = getattr(error, "where", None)
+        if where is None:
+            super().__init__("gatewise: interrupted")
+        else:
+            ended = f"ended by {name}, {where}" if where else f"ended at once by a second {name}"
+            super().__init__(f"gatewise: {ended}; the same command with --resume goes on from there.")
 
 
 def closest(word: str, words: Iterable[str]) -> str:

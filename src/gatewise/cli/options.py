@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gatewise.cli import checkpoints
 from gatewise.cli.mistakes import DataPath, ModelPath, Number
 from gatewise.errors import GatewiseValueError
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
-PERIODS = ("minute", "hour", "day", "week", "month", "quarter", "year")
 FILE = DataPath()
 MODEL = ModelPath()
 COUNT = Number(1)
@@ -74,7 +74,15 @@ time_format_option: Decorator = click.option(
 header_option: Decorator = click.option(
     "--header/--no-header", default=None, help="Whether line 1 holds names; detected without it."
 )
-training_options = _together(time_format_option, out_option, seed_option, json_option, quiet_option)
+training_options = _together(
+    time_format_option,
+    out_option,
+    checkpoints.checkpoint_option,
+    checkpoints.resume_option,
+    seed_option,
+    json_option,
+    quiet_option,
+)
 series_options = _together(
     _column("--time", "Column of times, or several as year,quarter. Default: the one there is, or the file's order."),
     _columns("--target", "targets", help="Column to forecast. Default: the one of numbers."),
@@ -95,9 +103,10 @@ series_options = _together(
     click.option("--wide", is_flag=True, help="Months, quarters or years stand side by side."),
     click.option(
         "--every",
-        type=click.Choice(PERIODS, case_sensitive=False),
-        metavar="PERIOD",
-        help="Gather rows first, by hour, day, week, month, quarter or year.",
+        type=checkpoints.PeriodOrInterval(),
+        multiple=True,
+        help="Gather rows first, by minute, hour, day, week, month, quarter or year. With --checkpoint, a number or a "
+        "time: epochs between two writes, or 5min.",
     ),
     click.option("--sum", "aggregate", flag_value="sum", help="With --every: sum them."),
     click.option("--mean", "aggregate", flag_value="mean", help="With --every: average them."),
@@ -110,5 +119,6 @@ sequence_options = _together(
     _column("--time", "Column that orders the steps of a sequence. Default: the file."),
     _columns("--features", help="Columns to use. Default: all.", metavar="COL,…"),
     click.option("--test", metavar="FILE", type=FILE, help="Measure the score on this table."),
+    checkpoints.every_option,
     training_options,
 )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time as clock
+from pathlib import Path
 from typing import Any
 
 import click
 
-from gatewise.cli import options, sequences
+from gatewise.cli import checkpoints, options, sequences
 
 EPILOG = """\b
 Example:
@@ -30,19 +31,23 @@ def command(
     time: str | None,
     features: tuple[str, ...],
     time_format: str | None,
+    checkpoint: Path | None,
+    every: int | str | None,
+    resume: bool,
     **common: Any,
 ) -> None:
     """Learn to predict numbers from the sequences of a table.
 
     TRAIN is a CSV or Parquet ("-": stdin), one row per time step. Prints the error on held-out sequences beside those
     of always giving the mean or the median. With --out: model.safetensors, predictions.csv (of the held-out sequences),
-    metrics.json and report.html.
+    metrics.json and report.html. With --checkpoint, a command that was stopped goes on with --resume.
     """
     from gatewise import tables
 
     started = clock.perf_counter()
+    kept = checkpoints.folder(checkpoint, every, resume)
     table = tables.read_table(train)
     options.require(table, target=target, sequence=sequence)
     features = options.column_names(table, features)
     roles = tables.SequenceRoles(sequence, time, target, features, time_format)
-    sequences.learn(tables.REGRESSION, table, roles, started=started, **common)
+    sequences.learn(tables.REGRESSION, table, roles, started=started, kept=kept, **common)

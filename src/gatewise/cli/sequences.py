@@ -13,6 +13,7 @@ from gatewise.cli import output
 
 if TYPE_CHECKING:
     from gatewise.tables import Outcome, SequenceResult, SequenceRoles, Table
+    from gatewise.tables.checkpoints import Checkpoints
 
 Answer = Callable[["SequenceResult"], list[str]]
 
@@ -26,6 +27,7 @@ def learn(
     started: float,
     test: str | None,
     out: Path | None,
+    kept: Checkpoints,
     seed: int,
     as_json: bool,
     quiet: bool,
@@ -37,7 +39,7 @@ def learn(
     output.say(quiet, *task.notes)
     output.make_folder(out, "predictions")
     output.say(quiet, *task.test_notes)
-    result = task.fit(refit=out is not None, progress=not quiet)
+    result = task.fit(refit=out is not None, progress=not quiet, checkpoints=kept)
     metrics = result.metrics | {"seconds": clock.perf_counter() - started, "seed": seed}
     files = output.result_files("predictions", result.predictions, metrics) | _page(out, quiet, result)
     written = output.write_results(out, result, files)

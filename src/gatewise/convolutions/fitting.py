@@ -96,7 +96,7 @@ class RidgeFit(NamedTuple):
             return spectrum.predicted(gram[np.ix_(held_out, rest)], self.y[rest], self.strength)
 
         predicted = np.empty_like(self.y)
-        for fold, rows in zip(numbers, map_side_by_side(of_fold, numbers), strict=True):
+        for fold, rows in zip(numbers, map_side_by_side(of_fold, numbers.tolist()), strict=True):
             predicted[folds == fold] = rows
         return predicted
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
+from functools import partial
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -11,7 +12,7 @@ from sklearn.utils import check_random_state
 
 from gatewise.batches import Samples
 from gatewise.errors import Array
-from gatewise.estimators import builder, fitting
+from gatewise.estimators import builder, fitting, identity
 from gatewise.estimators.callbacks import CallbackSupportMixin, with_callbacks
 from gatewise.estimators.inspection import Inspection, input_names
 from gatewise.estimators.parameters import CONSTRAINTS
@@ -23,6 +24,7 @@ from gatewise.estimators.training import TrainedEstimator
 from gatewise.estimators.whole import whole_or_unchanged
 from gatewise.layers import Layer
 from gatewise.threads import single_threaded_blas
+from gatewise.training.runs import NOWHERE, Keeping
 
 
 class RecurrentEstimator(CallbackSupportMixin, Stepping, Summarized, TrainedEstimator, metaclass=ABCMeta):  # type: ignore[misc]
@@ -89,7 +91,16 @@ class RecurrentEstimator(CallbackSupportMixin, Stepping, Summarized, TrainedEsti
 
     @whole_or_unchanged
     @with_callbacks
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        checkpoint: Any = None,
+        every: int | str = 1,
+        resume: bool = False,
+    ) -> Self:
         """Train on sequences X and their targets y; see the class for what they may be.
 
         Parameters
@@ -98,6 +109,15 @@ class RecurrentEstimator(CallbackSupportMixin, Stepping, Summarized, TrainedEsti
         y : array-like (n,) or as the class says
         sample_weight : array-like (n,), optional
             At least 0; a sequence of weight 0 is left out.
+        checkpoint : str or path, optional
+            A file that holds where the fit stands, replaced in one step as it goes; its folder must exist. SIGINT and
+            SIGTERM then let the batch under way be finished, write, and raise `gatewise.TrainingInterrupted`.
+        every : int or str
+            Epochs between two writes, or a time such as "30 s", "5 min" or "1 h".
+        resume : bool
+            Whether to go on from what the checkpoint holds: the fit ends with the bits of one that was never stopped.
+            X, y and parameters are those that it was begun with; where `random_state` is no number, the seed that was
+            drawn then counts. Without a file, the fit begins.
 
         Returns
         -------
@@ -106,14 +126,32 @@ class RecurrentEstimator(CallbackSupportMixin, Stepping, Summarized, TrainedEsti
         Raises
         ------
         GatewiseError
-            If a parameter, X, y or a weight cannot be used.
+            If a parameter, X, y or a weight cannot be used, or the checkpoint is that of another fit.
+        TrainingInterrupted
+            With a checkpoint, after SIGINT or SIGTERM in the main thread.
+
+        Notes
+        -----
+        A fit that ends early, by an error, a callback that raises or Ctrl-C, leaves this object as it was: not fitted,
+        or fitted as before.
         """
-        return self._fit(X, y, sample_weight, again=bool(self.warm_start) and hasattr(self, "model_"))
+        again = bool(self.warm_start) and hasattr(self, "model_")
+        return self._fit(X, y, sample_weight, again=again, keeping=Keeping(checkpoint, every, resume))
 
     @single_threaded_blas()
-    def _fit(self, X: Any, y: Any, sample_weight: Any, *, again: bool, once: bool = False, **known: Any) -> Self:
+    def _fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        *,
+        again: bool,
+        once: bool = False,
+        keeping: Keeping = NOWHERE,
+        **known: Any,
+    ) -> Self:
         self._check_parameters()
-        rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31))
+        drawn = int(check_random_state(self.random_state).randint(2**31))
         sequences = read_sequences(self, X, reset=not again)
         targets = self._targets(y, sequences, sample_weight, reset=not again, **known)
         sequences, targets = with_weight(sequences, targets)
@@ -123,12 +161,14 @@ class RecurrentEstimator(CallbackSupportMixin, Stepping, Summarized, TrainedEsti
             self._ridge, self._optimizer = None, None
         full = Samples(self._inputs.encode(sequences), targets.values, sequences.lengths, targets.weights)
         samples = self._read_by_networks(full)
-        self.model_ = self.model_.astype(self.model_.dtype) if again else self._build(samples, rng)
-        if once:
-            self._train_once(samples, rng)
-        else:
-            self._fit_ridge(full, samples, again, rng.spawn(1)[0])
-            self._train(samples, rng, X=X, y=y, metadata={"sample_weight": sample_weight})
+        with keeping.run(partial(identity.of_sequences, self, sequences, targets, again)) as run:
+            rng = np.random.default_rng(run.remember("seed", lambda: drawn))
+            self.model_ = self.model_.astype(self.model_.dtype) if again else self._build(samples, rng)
+            if once:
+                self._train_once(samples, rng)
+            else:
+                self._fit_ridge(full, samples, again, rng.spawn(1)[0], run)
+                self._train(samples, rng, run, X=X, y=y, metadata={"sample_weight": sample_weight})
         return self
 
     @property

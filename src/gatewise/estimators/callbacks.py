@@ -34,7 +34,7 @@ class Epochs:
     """
 
     def __init__(self, estimator: Any, count: int, **arguments: Any) -> None:
-        self._estimator, self._left, self._arguments = estimator, count, arguments
+        self._estimator, self._count, self._arguments = estimator, count, arguments
         self._fit: Any = None
         self._epoch: Any = None
         if hasattr(estimator, "_init_callback_context"):
@@ -44,12 +44,11 @@ class Epochs:
 
     def end(self, record: dict[str, Any], model: Any) -> bool:
         """End an epoch and begin the next; return whether a callback asks to stop. A callback of `gatewise.train`."""
-        self._left -= 1
         if self._epoch is None:
             return False
         stop = bool(self._epoch.call_on_fit_task_end(**self._now()))
         self._epoch = None
-        if self._left and not stop:
+        if record["epoch"] < self._count and not stop:
             self._begin()
         return stop
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from numbers import Real
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypedDict, Unpack, overload
 
@@ -12,6 +13,7 @@ from sklearn.utils._param_validation import Interval
 
 from gatewise import descriptions
 from gatewise.errors import Array, GatewiseValueError, check_number
+from gatewise.estimators import identity
 from gatewise.estimators.callbacks import CallbackSupportMixin, NetworkEpochs, with_callbacks
 from gatewise.estimators.forecasts import Forecast, Forecasts, Quantiles
 from gatewise.estimators.parameters import CONSTRAINTS, COUNT, CheckedParameters
@@ -29,6 +31,7 @@ from gatewise.layers.registry import cell_name
 from gatewise.limits import Limits
 from gatewise.training import History
 from gatewise.training.epochs import Callback
+from gatewise.training.runs import Keeping, Run
 
 if TYPE_CHECKING:
     from narwhals.typing import IntoDataFrameT as Frame
@@ -47,6 +50,9 @@ class FitOptions(TypedDict, total=False):
     time: Any
     target: Any
     callbacks: Sequence[Callback]
+    checkpoint: Any
+    every: int | str
+    resume: bool
 
 
 class RecurrentForecaster(CallbackSupportMixin, Forecasts[Forecast, Quantiles], CheckedParameters):  # type: ignore[misc]
@@ -222,6 +228,9 @@ class RecurrentForecaster(CallbackSupportMixin, Forecasts[Forecast, Quantiles], 
         time: Any = None,
         target: Any = None,
         callbacks: Sequence[Callback] = (),
+        checkpoint: Any = None,
+        every: int | str = 1,
+        resume: bool = False,
     ) -> RecurrentForecaster[Any, Any]:
         """Fit to one or many series.
 
@@ -245,6 +254,15 @@ class RecurrentForecaster(CallbackSupportMixin, Forecasts[Forecast, Quantiles], 
         callbacks : sequence of callable
             Each is called as `callback(record, network)` after every epoch of every network; that network stops if one
             returns True. `set_callbacks` takes those of scikit-learn (1.9 or later).
+        checkpoint : str or path, optional
+            A file that holds where the fit stands, replaced in one step as it goes; its folder must exist. SIGINT and
+            SIGTERM then let the batches under way be finished, write, and raise `gatewise.TrainingInterrupted`.
+        every : int or str
+            Epochs of a network between two writes, or a time such as "30 s", "5 min" or "1 h".
+        resume : bool
+            Whether to go on from what the checkpoint holds: the fit ends with the bits of one that was never stopped.
+            Data and parameters are those that it was begun with; where `random_state` is no number, the seed that was
+            drawn then counts. Without a file, the fit begins.
 
         Returns
         -------
@@ -254,12 +272,20 @@ class RecurrentForecaster(CallbackSupportMixin, Forecasts[Forecast, Quantiles], 
         Raises
         ------
         GatewiseError
-            If an option, a series, a date or a column cannot be used; it is named.
+            If an option, a series, a date or a column cannot be used; it is named. If the checkpoint is that of another
+            fit.
+        TrainingInterrupted
+            With a checkpoint, after SIGINT or SIGTERM in the main thread.
 
         Warns
         -----
         GatewiseWarning
             If the series are too short to try forecasts of `horizon` steps on them at least twice.
+
+        Notes
+        -----
+        A fit that ends early, by an error, a callback that raises or Ctrl-C, leaves this object as it was: not fitted,
+        or fitted as before.
 
         Examples
         --------
@@ -276,10 +302,12 @@ class RecurrentForecaster(CallbackSupportMixin, Forecasts[Forecast, Quantiles], 
             given, past_covariates=self.past_covariates, seasons=_seasons(self.season), dated=bool(self.calendar)
         )
         judge_horizon(self.horizon, data.panel.stop - data.panel.start)
-        rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31))
-        epochs = NetworkEpochs(self, X=X, y=y)
-        settings = self._settings(data, [*callbacks, *epochs.hooks])
-        fitted, history = fitting.fit(data.panel, settings, rng, bool(self.verbose))
+        drawn = int(check_random_state(self.random_state).randint(2**31))
+        with Keeping(checkpoint, every, resume).run(partial(identity.of_series, self, data)) as run:
+            rng = np.random.default_rng(run.remember("seed", lambda: drawn))
+            epochs = NetworkEpochs(self, X=X, y=y)
+            settings = self._settings(data, [*callbacks, *epochs.hooks], run)
+            fitted, history = fitting.fit(data.panel, settings, rng, bool(self.verbose))
         self._take(data.fitted(fitted), history)
         epochs.close()
         return self
@@ -322,10 +350,10 @@ class RecurrentForecaster(CallbackSupportMixin, Forecasts[Forecast, Quantiles], 
             check_number("season", season, 1, integer=True)
         checked_levels("quantiles", self.quantiles)
 
-    def _settings(self, data: Prepared, callbacks: Sequence[Callback]) -> Settings:
+    def _settings(self, data: Prepared, callbacks: Sequence[Callback], run: Run) -> Settings:
         context = self.context or max(LEAST_CONTEXT, min(max(DAY, self.horizon), WEEK, data.length // 3))
-        options = {name: getattr(self, name) for name in NetworkSettings._fields if name != "callbacks"}
-        network = NetworkSettings(**options, callbacks=tuple(callbacks))
+        options = {name: getattr(self, name) for name in NetworkSettings._fields if name not in ("callbacks", "run")}
+        network = NetworkSettings(**options, callbacks=tuple(callbacks), run=run)
         drivers = len(data.covariates.known)
         return Settings(
             self.horizon, context, data.seasons, drivers, levels_of(self.quantiles), self.n_networks, network

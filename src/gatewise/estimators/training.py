@@ -20,6 +20,8 @@ from gatewise.layers import Layer
 from gatewise.losses import Loss
 from gatewise.optimizers import Optimizer
 from gatewise.training import History, train
+from gatewise.training.checkpoint import Stage
+from gatewise.training.runs import Run
 
 
 class TrainedEstimator(StoredEstimator):
@@ -62,7 +64,7 @@ class TrainedEstimator(StoredEstimator):
         sizes = (len(self._inputs.mean), self._inputs.size, self._output_count())
         return builder.build(self, *sizes, samples.lengths, rng, count=count)
 
-    def _fit_ridge(self, full: Samples, samples: Samples, again: bool, rng: np.random.Generator) -> None:
+    def _fit_ridge(self, full: Samples, samples: Samples, again: bool, rng: np.random.Generator, run: Run) -> None:
         """Fit the ridge to sequences of full length, and unless it goes on choose its share."""
         known = getattr(self, "_ridge", None)
         if again and known is None:
@@ -71,43 +73,46 @@ class TrainedEstimator(StoredEstimator):
         if not mixing.wanted(self, len(full.x)):
             return
         fit = mixing.RidgeBeside.of(self._mixture, full, len(self._inputs.mean), self._output_count(), rng)
+        run.pause()
         share = self.ridge_share if known is None or not again else known.share
         if share == "auto":
-            share = 1.0 if fit.is_certain() else self._best_share(fit, samples, rng)
+            share = 1.0 if fit.is_certain() else self._best_share(fit, samples, rng, run)
         self._ridge = fit.with_share(float(share)) if share else None
 
-    def _best_share(self, fit: mixing.RidgeBeside, samples: Samples, rng: np.random.Generator) -> float:
+    def _best_share(self, fit: mixing.RidgeBeside, samples: Samples, rng: np.random.Generator, run: Run) -> float:
         """Train one network on each of some folds, and return the share that is best where neither has learned."""
         outputs = np.zeros((len(fit.y), self._output_count()))
         done = np.zeros(len(fit.y), bool)
         for fold in range(mixing.FOLDS):
             held_out = fit.folds == fold
-            outputs[held_out] = self._outputs_from_others(samples, held_out, rng)
+            outputs[held_out] = self._outputs_from_others(samples, held_out, rng, run.stage())
             done |= held_out
             if fit.is_ahead(outputs, done):
                 return 1.0
         return fit.best_share(outputs, done)
 
-    def _outputs_from_others(self, samples: Samples, held_out: Array, rng: np.random.Generator) -> Array:
+    def _outputs_from_others(
+        self, samples: Samples, held_out: Array, rng: np.random.Generator, stage: Stage | None
+    ) -> Array:
         """Return outputs for the rows that are held out, of one network that is trained on the others."""
         rest, rows = samples.rows(~held_out), samples.rows(held_out)
         network = self._build(rest, rng, count=1)
         plan = self._plan(rest, 1)
-        options = {"epochs": plan.epochs, "batch_size": plan.batch_size}
+        options = {"epochs": plan.epochs, "batch_size": plan.batch_size, "checkpoint": stage}
         self._learn(network, rest, rng, optimizer=fitting.optimizer(self, plan.updates), **options)
         return np.asarray(builder.outputs(network, rows.x, rows.lengths)[0])
 
-    def _train(self, samples: Samples, rng: np.random.Generator, **fit_arguments: Any) -> None:
+    def _train(self, samples: Samples, rng: np.random.Generator, run: Run, **fit_arguments: Any) -> None:
         held_out = None
         if self.early_stopping:
             samples, held_out = self._split(samples, rng)
         count = len(builder.networks_of(self.model_))
         plan = self._plan(samples, count, briefly=self.ridge_share_ == 1)  # their answers do not count
-        scores: list[float] = []
 
         def note_score(record: dict[str, Any], model: Layer) -> None:
             if held_out is not None:
-                scores.append(self._score_outputs(self._of_networks(held_out.x, held_out.lengths), held_out))
+                outputs = self._of_networks(held_out.x, held_out.lengths)
+                record["score"] = self._score_outputs(outputs, held_out)
 
         epochs = Epochs(self, plan.epochs, **fit_arguments)
         history = self._learn(
@@ -122,8 +127,9 @@ class TrainedEstimator(StoredEstimator):
             tol=self.tol,
             callbacks=[note_score, epochs.end],
             progress=bool(self.verbose),
+            checkpoint=run.stage(),
         )
-        self._note_history(history, scores if self.early_stopping else None)
+        self._note_history(history, history["score"] if self.early_stopping else None)
         epochs.close()
 
     def _train_once(self, samples: Samples, rng: np.random.Generator) -> None:

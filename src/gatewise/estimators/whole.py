@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -40,5 +40,4 @@ def whole_or_unchanged(method: Method) -> Method:
         self.__dict__ = twin.__dict__
         return self if result is twin else result
 
-    whole: Any = fit
-    return whole
+    return cast("Method", fit)

@@ -20,6 +20,7 @@ from gatewise.forecasting.plan import spread
 from gatewise.forecasting.reading import RegularSeries
 from gatewise.forecasting.settings import levels_of
 from gatewise.forecasting.simple import LABELS, SIMPLE, plain_panel, quantiles
+from gatewise.training.runs import UNKEPT, Part, Run, part_of
 
 METHODS = (MODEL, *SIMPLE)
 WINDOWS = 12  # forecasts at most, where nobody says how many
@@ -173,8 +174,12 @@ def backtest(
     windows: int,
     stride: int | None = None,
     refit: bool = False,
+    run: Run = UNKEPT,
 ) -> Backtest:
-    """Return what rolling origins show of a forecaster; see `RecurrentForecaster.backtest`."""
+    """Return what rolling origins show of a forecaster; see `RecurrentForecaster.backtest`.
+
+    `run` keeps the trainings of its fits.
+    """
     stride = forecaster.horizon if stride is None else stride
     check_number("windows", windows, 1, integer=True)
     check_number("stride", stride, 1, integer=True)
@@ -188,7 +193,7 @@ def backtest(
     for window in range(windows):
         cut = rolling.cut(window)
         if fitted is None or refit:
-            fitted = _fit(forecaster, rolling, cut, levels)
+            fitted = _fit(forecaster, rolling, cut, levels, part_of(run, f"window {window + 1}"))
             season = _season(fitted, rolling.past(0)) if window == 0 else season
         else:
             fitted.update(*rolling.parts(cut + stride, cut))
@@ -208,10 +213,10 @@ def _check_lengths(rolling: Rolling) -> None:
             )
 
 
-def _fit(forecaster: Any, rolling: Rolling, cut: int, levels: tuple[float, ...]) -> Any:
+def _fit(forecaster: Any, rolling: Rolling, cut: int, levels: tuple[float, ...], part: Part | None) -> Any:
     y, x = rolling.parts(rolling.longest, cut)
     with no_doubts():
-        return clone(forecaster).set_params(quantiles=levels).fit(y, x, rolling.static)
+        return clone(forecaster).set_params(quantiles=levels).fit(y, x, rolling.static, checkpoint=part)
 
 
 def _forecast(fitted: Any, rolling: Rolling, cut: int) -> Array:

@@ -37,7 +37,9 @@ def fit(panel: Panel, settings: Settings, rng: np.random.Generator, progress: bo
         if not folds:
             return fit_reference(panel, plans[0], settings), History()
         selection = min((select_linear(plan, settings.levels, folds) for plan in plans), key=lambda tried: tried.error)
+        settings.network.run.pause()
         selection = select_phases(selection, folds)
+        settings.network.run.pause()
         selection = select_combination(selection, folds)
         fitted, history = select_networks(selection, folds, settings, rng, progress)
         return fit_again(fitted, selection, panel, settings, rng, progress), history

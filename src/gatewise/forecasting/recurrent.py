@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gatewise.batches import Samples
-from gatewise.errors import Array
+from gatewise.errors import Array, TrainingInterrupted
 from gatewise.forecasting.panel import Panel
 from gatewise.forecasting.plan import Plan
 from gatewise.forecasting.windows import Windows
@@ -23,7 +23,9 @@ from gatewise.optimizers import AdamW
 from gatewise.schedules import OneCycle
 from gatewise.threads import get_num_threads, run_side_by_side
 from gatewise.training import History, train
+from gatewise.training.checkpoint import Stage
 from gatewise.training.epochs import Callback
+from gatewise.training.runs import UNKEPT, Run
 
 FEATURES = ("value", "deviation", "seen", "age", "ahead", "place")  # of a step, before covariates and calendar
 CLIP = 6.0  # units of size or noise beyond which a value says no more; chosen on generated series
@@ -50,6 +52,8 @@ class NetworkSettings(NamedTuple):
     batch_size: int
     max_iter: int | None = None
     callbacks: tuple[Callback, ...] = ()
+    run: Run = UNKEPT
+    """What keeps the trainings."""
 
 
 Trained = tuple[Sequential, History]
@@ -142,10 +146,14 @@ def fit(
             windows = draw()
             network = build(feature_count(windows.panel), len(levels), settings, rng)
             bar = progress and k == 0  # for all: they take as long as one another
-            training = _Training(network, windows, base, levels, settings, validation, bar, stop)
+            training = _Training(network, windows, base, levels, settings, validation, bar, stop, settings.run.stage())
             tasks.append(partial(training.run, rng if alone else training.moved_past(rng)))
         trained += [tasks[0]()] if alone else run_side_by_side(tasks)
     return trained
+
+
+class _AnotherFailedError(Exception):
+    """Ends a training whose result nobody needs."""
 
 
 class _Training(NamedTuple):
@@ -159,7 +167,8 @@ class _Training(NamedTuple):
     validation: Samples | None
     progress: bool
     stop: threading.Event
-    """Whether another network has failed, or somebody has had enough."""
+    """Whether another network has failed."""
+    stage: Stage | None
 
     @property
     def batches(self) -> int:
@@ -183,6 +192,10 @@ class _Training(NamedTuple):
         """Train it; `rng` gives the order of windows and what is dropped."""
         try:
             return self._run(rng)
+        except _AnotherFailedError:
+            return self.network, History()
+        except TrainingInterrupted:
+            raise  # all notice that themselves
         except BaseException:
             self.stop.set()
             raise
@@ -204,10 +217,16 @@ class _Training(NamedTuple):
             validation=None if validation is None else (validation.x, validation.y, None, validation.weights),
             clip=LONGEST_GRADIENT,
             rng=rng,
-            callbacks=(*settings.callbacks, lambda record, model: self.stop.is_set()),
+            callbacks=(*settings.callbacks, self._go_on),
             progress=self.progress,
+            checkpoint=self.stage,
         )
         return self.network, history
+
+    def _go_on(self, record: dict[str, Any], model: Layer) -> None:
+        """Raise if another network has failed: one that only stopped would be complete for a checkpoint."""
+        if self.stop.is_set():
+            raise _AnotherFailedError
 
     def _start(self, rows: Samples) -> None:
         """Let the network give the levels' quantiles of the targets."""

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 from gatewise.errors import GatewiseError, GatewiseValueError
 from gatewise.files import read_extra
+from gatewise.training.identity import digest
+from gatewise.training.runs import NOWHERE, Keeping
 
 if TYPE_CHECKING:
     from gatewise.comparison import Comparison
@@ -21,7 +26,9 @@ SHORTEST_PAST = 8  # steps that must lie before the first held-out forecast, or 
 FEWEST_OBSERVED = 2  # of the steps before it
 
 
-def measured(forecaster: RecurrentForecaster, grid: SeriesGrid) -> tuple[Backtest | None, str]:
+def measured(
+    forecaster: RecurrentForecaster, grid: SeriesGrid, keeping: Keeping = NOWHERE
+) -> tuple[Backtest | None, str]:
     """Forecast the tail of each series that is long enough; return the backtest, or None and why there is none."""
     from gatewise.forecasting.backtest import backtest, usual_windows
 
@@ -33,10 +40,20 @@ def measured(forecaster: RecurrentForecaster, grid: SeriesGrid) -> tuple[Backtes
     y, x, static = [grid.y[k] for k in long], grid.beside, grid.statics
     x = None if x is None else [x[k] for k in long]
     static = None if static is None else static.iloc[long]
-    try:
-        return backtest(forecaster, y, x, static, windows=usual_windows([*map(len, y)], horizon)), ""
-    except GatewiseValueError as error:
-        return None, str(error)
+    with keeping.run(partial(_facts, forecaster, y, x)) as run:
+        try:
+            return backtest(forecaster, y, x, static, windows=usual_windows([*map(len, y)], horizon), run=run), ""
+        except GatewiseValueError as error:
+            return None, str(error)
+
+
+def _facts(forecaster: RecurrentForecaster, y: Sequence[Any], x: Sequence[Any] | None) -> dict[str, Any]:
+    """Return what tells one backtest from another, for its checkpoint."""
+    from gatewise.estimators.identity import parameters
+
+    values = [np.concatenate([np.ravel(part) for part in parts]) for parts in (y, x or [[]])]
+    series, beside = map(digest, values)
+    return {"what": "backtest", "parameters": parameters(forecaster), "series": series, "beside": beside}
 
 
 def comparisons(backtest: Backtest, roles: SeriesRoles, units: dict[str, str]) -> dict[str, Comparison]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gatewise.estimators import RecurrentClassifier
     from gatewise.limits import Limits
     from gatewise.tables.table import Source, Table
+    from gatewise.training.runs import Keeping
 
 
 def classify(
@@ -109,12 +110,14 @@ def _described(sequences: Sequences, roles: SequenceRoles) -> str:
     return f"{len(_classes(sequences))} labels"
 
 
-def _fit(sequences: Sequences, seed: int, progress: bool) -> RecurrentClassifier:
+def _fit(sequences: Sequences, seed: int, progress: bool, keeping: Keeping) -> RecurrentClassifier:
     from gatewise.estimators import RecurrentClassifier
 
     if len(_classes(sequences)) < 2:
         raise GatewiseValueError("only one label is left to learn from; need sequences of two labels at least.")
-    return RecurrentClassifier(random_state=seed, verbose=progress).fit(sequences.X, sequences.outcomes)
+    return RecurrentClassifier(random_state=seed, verbose=progress).fit(
+        sequences.X, sequences.outcomes, **keeping._asdict()
+    )
 
 
 def _predicted(model: RecurrentClassifier, sequences: Sequences) -> DataFrame:

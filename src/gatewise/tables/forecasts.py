@@ -14,6 +14,7 @@ from gatewise.forecasting.lengths import doubt, no_doubts, usual_horizon
 from gatewise.printing import listed
 from gatewise.progress import stage
 from gatewise.tables.backtests import comparisons, held_out, measured, to_keep
+from gatewise.tables.checkpoints import NO_CHECKPOINTS, Checkpoints
 from gatewise.tables.results import Result
 from gatewise.tables.roles import Layout, SeriesRoles
 from gatewise.tables.series import SeriesGrid, read_series
@@ -154,18 +155,28 @@ class ForecastTask:
     asked: SeriesRoles
 
     def fit(
-        self, *, level: float = 80.0, backtest: bool = True, seed: int = 0, progress: bool = False
+        self,
+        *,
+        level: float = 80.0,
+        backtest: bool = True,
+        seed: int = 0,
+        progress: bool = False,
+        checkpoints: Checkpoints = NO_CHECKPOINTS,
     ) -> ForecastResult:
-        """Measure on the held-out tail, fit to everything, and forecast; the options are those of `forecast`."""
+        """Measure on the held-out tail, fit to everything, and forecast; the options are those of `forecast`.
+
+        `checkpoints` keeps both fits, "held-out" and "final".
+        """
         check_number("level", level, 1, 99)
         low = round(0.5 - level / 200, 6)
         forecaster = _forecaster(self, (low, 0.5, round(1 - low, 6)), seed, progress)
         rolled, problem = None, "not asked for"
         if backtest:
             with stage("measuring 1/2"):
-                rolled, problem = measured(forecaster, self.grid)
+                rolled, problem = measured(forecaster, self.grid, checkpoints.keeping("held-out"))
         with stage("final fit 2/2" if backtest else "fit"), no_doubts():  # of short series: the notes say it
-            forecaster.fit(self.grid.y, self.grid.beside, self.grid.statics)
+            kept = checkpoints.keeping("final")._asdict()
+            forecaster.fit(self.grid.y, self.grid.beside, self.grid.statics, **kept)
         forecast = forecast_frame(forecaster, self.grid, self.roles)
         description = _description(self, level)
         return ForecastResult(forecaster, description, self.notes, forecast, rolled, problem, level, self)

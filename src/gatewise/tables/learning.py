@@ -11,6 +11,7 @@ import numpy as np
 from gatewise.errors import Array, GatewiseValueError
 from gatewise.printing import listed
 from gatewise.progress import stage
+from gatewise.tables.checkpoints import NO_CHECKPOINTS, Checkpoints
 from gatewise.tables.results import Result
 from gatewise.tables.sequences import SequenceRoles, Sequences
 from gatewise.tables.table import as_table, counted
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from gatewise.comparison import Comparison
     from gatewise.limits import Limits
     from gatewise.tables.table import Source, Table
+    from gatewise.training.runs import Keeping
 
 HELD_OUT = 0.2  # share of the sequences that the score is measured on
 FEWEST = 5  # sequences of which one can be held out
@@ -36,7 +38,7 @@ class Outcome(NamedTuple):
     read : (table, roles, training sequences or None) -> Sequences
         All with an outcome; read in the way of the training sequences, where there are some.
     described : (sequences, roles) -> str
-    fit : (sequences, seed, progress) -> model
+    fit : (sequences, seed, progress, keeping) -> model
     predicted : (model, sequences) -> DataFrame
     measured : (training sequences, held-out sequences, predictions) -> dict
         Numbers about the held-out sequences.
@@ -47,7 +49,7 @@ class Outcome(NamedTuple):
     command: str
     read: Callable[[Table, SequenceRoles, Sequences | None], Sequences]
     described: Callable[[Sequences, SequenceRoles], str]
-    fit: Callable[[Sequences, int, bool], Any]
+    fit: Callable[[Sequences, int, bool, Keeping], Any]
     predicted: Callable[[Any, Sequences], DataFrame]
     measured: Callable[[Sequences, Sequences, DataFrame], dict[str, Any]]
     compared: Callable[[dict[str, Any], str], Comparison]
@@ -110,18 +112,25 @@ class SequenceTask:
     notes: list[str]
     test_notes: list[str]
 
-    def fit(self, *, refit: bool = True, progress: bool = False) -> SequenceResult:
-        """Fit, measure on the held-out sequences and, with `refit`, fit once more to everything."""
+    def fit(
+        self, *, refit: bool = True, progress: bool = False, checkpoints: Checkpoints = NO_CHECKPOINTS
+    ) -> SequenceResult:
+        """Fit, measure on the held-out sequences and, with `refit`, fit once more to everything.
+
+        `checkpoints` keeps both fits, "held-out" and "final".
+        """
         twice = refit and self.training is not self.sequences
         with stage("measuring 1/2" if twice else "training"):
-            measured_model = model = self.outcome.fit(self.training, self.seed, progress)
+            measured_model = model = self.outcome.fit(
+                self.training, self.seed, progress, checkpoints.keeping("held-out")
+            )
         predictions = self.outcome.predicted(measured_model, self.held_out)
         metrics = self.outcome.measured(self.training, self.held_out, predictions)
         comparison = self.outcome.compared(metrics, self.sequences.unit or "")
         metrics |= {"best_simple": comparison.best, "worth_it": comparison.worth_it, "verdict": comparison.verdict}
         if twice:
             with stage("final fit 2/2"):
-                model = self.outcome.fit(self.sequences, self.seed, progress)
+                model = self.outcome.fit(self.sequences, self.seed, progress, checkpoints.keeping("final"))
         notes = [*self.notes, *self.test_notes]
         return SequenceResult(model, self.description, notes, predictions, metrics, comparison, measured_model, self)
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gatewise.estimators import RecurrentRegressor
     from gatewise.limits import Limits
     from gatewise.tables.table import Source, Table
+    from gatewise.training.runs import Keeping
 
 
 def regress(
@@ -106,12 +107,12 @@ def _described(sequences: Sequences, roles: SequenceRoles) -> str:
     return f"{roles.outcome} {kind}"
 
 
-def _fit(sequences: Sequences, seed: int, progress: bool) -> RecurrentRegressor:
+def _fit(sequences: Sequences, seed: int, progress: bool, keeping: Keeping) -> RecurrentRegressor:
     from gatewise.estimators import RecurrentRegressor
 
     output = "all" if sequences.per_step else "last"
     regressor = RecurrentRegressor(output=output, random_state=seed, verbose=progress)
-    return regressor.fit(sequences.X, sequences.outcomes)
+    return regressor.fit(sequences.X, sequences.outcomes, **keeping._asdict())
 
 
 def _predicted(model: RecurrentRegressor, sequences: Sequences) -> DataFrame:
