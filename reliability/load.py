@@ -17,7 +17,8 @@ import tempfile
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -35,11 +36,12 @@ GROWTH = 4 << 20  # bytes of memory that allocators may take beyond what a run n
 
 
 class Load(NamedTuple):
-    """How much is to be done: predictions a thread, seconds a check at the most, and the seed."""
+    """How much is to be done: predictions a thread, seconds a measurement at the most, seed, and models."""
 
     runs: int
     seconds: float
     seed: int
+    models: Sequence[str] = ()
 
 
 class Outcome(NamedTuple):
@@ -93,18 +95,31 @@ def forecaster(seed: int) -> gw.RecurrentForecaster:
     return gw.RecurrentForecaster(3, season=12, n_networks=1, max_updates=20, random_state=seed).fit(y)
 
 
-def subjects(seed: int) -> dict[str, Predict]:
-    """One prediction function for each kind of model."""
+def of_layers(model: Any, seed: int) -> Predict:
+    """Predictions of a layer or of several for inputs of 24 rows."""
     x = np.random.default_rng(seed).normal(size=(INPUTS, 24, 40, 4)).astype(np.float32)
-    layer, model, forecasting = gw.LSTM(4, 40, rng=seed), network(seed), forecaster(seed)
-    (labeling, rows), (ridge, _) = classifier(seed), classifier(seed, 0.5)
-    return {
-        "layer": lambda k: layer(x[k])[0],
-        "Sequential": lambda k: model(x[k])[0],
-        "classifier": lambda k: labeling.predict_proba(rows[4 * k : 4 * k + 4]),
-        "classifier with ridge": lambda k: ridge.predict_proba(rows[4 * k : 4 * k + 4]),
-        "forecaster": lambda k: forecasting.predict_quantiles(horizon=1 + k % 6),
-    }
+    return lambda k: model(x[k])[0]
+
+
+def of_classifier(seed: int, ridge: float) -> Predict:
+    """Predictions of a classifier for four sequences at a time."""
+    fitted, x = classifier(seed, ridge)
+    return lambda k: fitted.predict_proba(x[4 * k : 4 * k + 4])
+
+
+def of_forecaster(seed: int) -> Predict:
+    """Forecasts over 1 to 6 steps."""
+    fitted = forecaster(seed)
+    return lambda k: fitted.predict_quantiles(horizon=1 + k % 6)
+
+
+MODELS: Mapping[str, Callable[[int], Predict]] = {
+    "layer": lambda seed: of_layers(gw.LSTM(4, 40, rng=seed), seed),
+    "Sequential": lambda seed: of_layers(network(seed), seed),
+    "classifier": lambda seed: of_classifier(seed, 0.0),
+    "classifier-with-ridge": lambda seed: of_classifier(seed, 0.5),
+    "forecaster": of_forecaster,
+}
 
 
 def wrong_of(predict: Predict, need: list[bytes], count: int, first: int, load: Load) -> tuple[int, int]:
@@ -116,7 +131,7 @@ def wrong_of(predict: Predict, need: list[bytes], count: int, first: int, load: 
     return made, wrong
 
 
-def together(tasks: list[Callable[[], tuple[int, int]]]) -> tuple[int, int]:
+def together(tasks: Sequence[Callable[[], tuple[int, int]]]) -> tuple[int, int]:
     """The sums of what the tasks return, each in a thread of its own; an exception counts as a wrong prediction."""
     found: list[tuple[int, int]] = []
 
@@ -137,24 +152,23 @@ def together(tasks: list[Callable[[], tuple[int, int]]]) -> tuple[int, int]:
 
 def in_threads(load: Load) -> Iterator[Outcome]:
     """Threads predict with one model at the same time."""
-    for name, predict in subjects(load.seed).items():
+    for name in load.models:
+        predict = MODELS[name](load.seed)
         need = [predict(k).tobytes() for k in range(INPUTS)]
-        tasks = [
-            lambda k=k, predict=predict, need=need: wrong_of(predict, need, load.runs, k, load) for k in range(THREADS)
-        ]
+        tasks = [partial(wrong_of, predict, need, load.runs, k, load) for k in range(THREADS)]
         started = time.monotonic()
         made, wrong = together(tasks)
         seconds = time.monotonic() - started
         yield Outcome(not wrong, f"{name}: {made:,} predictions in {THREADS} threads, {wrong} wrong, {seconds:.0f} s")
 
 
-def steps_of(stepper: Any, x: Array, load: Load, need: Array | None) -> tuple[int, int]:
-    """How many steps were taken along a cycle of inputs, and how many are not as needed."""
+def steps_of(stepper: Any, x: Array, load: Load, need: Array) -> tuple[int, int]:
+    """How many steps were taken, and how many are not as needed."""
     made = wrong = 0
-    for k in within(load, len(x) if need is None else len(need)):
+    for k in within(load, len(x)):
         y = stepper.step(x[k])
         made += 1
-        wrong += need is not None and y.tobytes() != need[k].tobytes()
+        wrong += y.tobytes() != need[k].tobytes()
     return made, wrong
 
 
@@ -166,7 +180,7 @@ def steppers_in_threads(load: Load) -> Iterator[Outcome]:
     for rows in x:
         alone = layer.stepper()
         need.append(np.array([alone.step(row) for row in rows]))
-    tasks = [lambda k=k: steps_of(layer.stepper(), x[k], load, need[k]) for k in range(THREADS)]
+    tasks = [partial(steps_of, layer.stepper(), x[k], load, need[k]) for k in range(THREADS)]
     made, wrong = together(tasks)
     yield Outcome(not wrong, f"{made:,} steps in {THREADS} threads, {wrong} wrong")
 
@@ -210,10 +224,11 @@ def forked(task: Callable[[], int]) -> int:
 def many_steppers(load: Load) -> Iterator[Outcome]:
     """Steppers by the thousand, of one model, each in the middle of a stream of its own."""
     rng = np.random.default_rng(load.seed)
-    for name, model in {
+    models: dict[str, Any] = {
         "GRU": gw.GRU(3, 32, rng=rng),
         "Sequential": gw.Sequential(gw.GRU(3, 32, rng=rng), gw.Dense(32, 2, rng=rng)),
-    }.items():
+    }
+    for name, model in models.items():
         x = rng.normal(size=(3, load.runs, 3)).astype(np.float32)
         need, one = np.empty((3, load.runs, model.output_size), np.float32), model.stepper()
         for stream in range(load.runs):
@@ -257,30 +272,43 @@ def beside_training(load: Load) -> Iterator[Outcome]:
 
 def constant(load: Load, name: str, work: Callable[[int], Any], count: int) -> Outcome:
     """Whether memory and open files are, after a run, what they were after a tenth of it."""
-    made, before, opened, started = 0, 0, 0, time.monotonic()
+    made, before, started = 0, None, time.monotonic()
     for k in within(load, count):
-        if k == int(WARM * count):
-            before, opened = resident(), handles()
-        work(k)
+        if before is None and (k >= WARM * count or time.monotonic() - started > WARM * load.seconds):
+            before = resident(), handles()
+        work(k % INPUTS)
         made += 1
-    reached = made > int(WARM * count)
-    grown, left = (resident() - before, handles() - opened) if reached else (0, 0)
-    figures = f"{name}: {made:,} in {time.monotonic() - started:.0f} s, {grown / 1024:+,.0f} KiB, {left:+d} files"
-    return Outcome(reached and grown <= GROWTH and left == 0, figures)
+    seconds = time.monotonic() - started
+    grown, left = (resident() - before[0], handles() - before[1]) if before else (0, 0)
+    figures = f"{name}: {made:,} in {seconds:.0f} s, {grown / 1024:+,.0f} KiB, {left:+d} files"
+    return Outcome(before is not None and grown <= GROWTH and left == 0, figures)
+
+
+def loaded(path: Path, k: int) -> None:
+    """Load a model, once more."""
+    gw.load(path)
+
+
+def saved(model: Any, path: Path, k: int) -> None:
+    """Save a model, once more."""
+    gw.save(model, path)
+
+
+FILED: Mapping[str, Callable[[int], Any]] = {"Sequential": network, "classifier": lambda seed: classifier(seed)[0]}
+"""The models of `MODELS` that are saved and loaded as well."""
 
 
 def memory(load: Load) -> Iterator[Outcome]:
     """Predictions, saves and loads, over and over, take no more memory and no more files."""
-    for name, predict in subjects(load.seed).items():
-        yield constant(load, f"{name}, predictions", lambda k, predict=predict: predict(k % INPUTS), 2 * load.runs)
+    for name in load.models:
+        predict = MODELS[name](load.seed)
+        yield constant(load, f"{name}, predictions", predict, 2 * load.runs)
     with tempfile.TemporaryDirectory() as folder:
-        for name, model in {"Sequential": network(load.seed), "classifier": classifier(load.seed)[0]}.items():
-            path = Path(folder) / f"{name}.safetensors"
+        for name in [name for name in FILED if name in load.models]:
+            model, path = FILED[name](load.seed), Path(folder) / f"{name}.safetensors"
             gw.save(model, path)
-            yield constant(load, f"{name}, loads", lambda k, path=path: gw.load(path), 2 * load.runs)
-            yield constant(
-                load, f"{name}, saves", lambda k, model=model, path=path: gw.save(model, path), 2 * load.runs
-            )
+            yield constant(load, f"{name}, loads", partial(loaded, path), 2 * load.runs)
+            yield constant(load, f"{name}, saves", partial(saved, model, path), 2 * load.runs)
 
 
 def finite(state: Any) -> bool:
@@ -290,6 +318,17 @@ def finite(state: Any) -> bool:
     return state is None or bool(np.isfinite(state).all())
 
 
+def by_step(stepper: Any, blocks: Array, k: int) -> None:
+    """Take the steps of block k one by one."""
+    for x in blocks[k]:
+        stepper.step(x)
+
+
+def by_block(stepper: Any, blocks: Array, k: int) -> None:
+    """Take the steps of block k in one call."""
+    stepper.process(blocks[k])
+
+
 def streams(load: Load) -> Iterator[Outcome]:
     """Long streams, step by step and in blocks, take constant memory, and states stay finite."""
     rng = np.random.default_rng(load.seed)
@@ -297,16 +336,8 @@ def streams(load: Load) -> Iterator[Outcome]:
     dense = gw.Sequential(gw.GRU(3, 16, rng=rng), gw.Dense(16, 2, rng=rng))
     for name, model in {"GRU": gw.GRU(3, 16, rng=rng), "LSTM": gw.LSTM(3, 16, rng=rng), "Sequential": dense}.items():
         steps, block = model.stepper(), model.stepper()
-
-        def by_step(k: int, stepper: Any = steps) -> None:
-            for x in blocks[k % INPUTS]:
-                stepper.step(x)
-
-        for how, stepper, work in (
-            ("step", steps, by_step),
-            ("process", block, lambda k, stepper=block: stepper.process(blocks[k % INPUTS])),
-        ):
-            found = constant(load, f"{name}, {how}, thousands of steps", work, load.runs)
+        for how, stepper, work in ("step", steps, by_step), ("process", block, by_block):
+            found = constant(load, f"{name}, {how}, thousands of steps", partial(work, stepper, blocks), load.runs)
             still = finite(stepper.state) and finite(stepper.step(blocks[0, 0]))
             yield Outcome(found.kept and still, f"{found.figures}, state {'finite' if still else 'NOT FINITE'}")
 
@@ -329,8 +360,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=600, help="the longest that one measurement may take")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", choices=CHECKS, action="append", help="one of the checks; may be repeated")
+    parser.add_argument("--model", choices=MODELS, action="append", help="of threads and memory; may be repeated")
     given = parser.parse_args(arguments)
-    load, broken = Load(given.runs, given.seconds, given.seed), 0
+    load, broken = Load(given.runs, given.seconds, given.seed, given.model or tuple(MODELS)), 0
     for name in given.only or CHECKS:
         for outcome in CHECKS[name](load):
             broken += not outcome.kept
