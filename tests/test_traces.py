@@ -4,7 +4,6 @@ import signal
 import subprocess
 import sys
 import threading
-import warnings
 
 import numpy as np
 import traces
@@ -21,7 +20,6 @@ def test_every_setting_that_a_test_changes_is_noticed(monkeypatch, tmp_path):
         patch.chdir(tmp_path)
         patch.setattr(threads, "_threads", threads.get_num_threads() + 1)
         patch.setitem(layers.OWN, "Forgotten", object)
-        patch.setattr(warnings, "filters", [*warnings.filters, ("ignore", None, UserWarning, None, 0)])
         usual = signal.signal(signal.SIGTERM, signal.SIG_IGN)
         waiting.start()
         changed = traces.differences(before, traces.settings())

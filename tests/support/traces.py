@@ -3,7 +3,6 @@
 import os
 import signal
 import threading
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +23,6 @@ def settings():
         "the number of threads": threads.get_num_threads(),
         "the cells that users defined": dict(layers.OWN),
         "what NumPy does about errors": np.geterr(),
-        "the filters of warnings": list(warnings.filters),
         "what signals do": [signal.getsignal(number) for number in SIGNALS],
         "threads": {thread.name for thread in threading.enumerate() if not thread.name.startswith(KEPT_THREADS)},
     }
