@@ -11,6 +11,7 @@ import resource
 import select
 import signal
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import CodeType, FunctionType
@@ -94,6 +95,7 @@ class Runner:
     def __init__(self) -> None:
         self.healthy: dict[str, bool] = {}
         self.works = False
+        self.kills: Counter[tuple[Path, str]] = Counter()
 
     def attempt(self, job: Job | None, tests: list[str]) -> tuple[int, str]:
         """Exit code of a child that runs the tests, and the name of the one that failed; no job means no change."""
@@ -107,6 +109,7 @@ class Runner:
         tests = [name for name in job.tests if self.healthy.get(name, True)]
         if not tests:
             return "untested"
+        tests.sort(key=lambda name: -self.kills[job.path, name])  # what killed others of this file comes first
         code, failed = self.attempt(job, tests)
         if failed and failed not in self.healthy:
             self.healthy[failed] = self.attempt(None, [failed])[0] == 0
@@ -115,6 +118,7 @@ class Runner:
         if not self.works and self.attempt(None, tests[:1])[0]:
             raise RuntimeError(f"{tests[0]} fails in a child though nothing is changed.")
         self.works = True
+        self.kills[job.path, failed] += bool(failed)
         return {0: "survived", UNCHANGED: "unchanged"}.get(code, f"died: {failed or code}")
 
 
