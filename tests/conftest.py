@@ -9,6 +9,7 @@ import traces
 from hypothesis import HealthCheck, settings
 
 from gatewise import kernels
+from gatewise.layers import OWN
 
 # The same examples on every run and machine, however slow the machine is.
 settings.register_profile(
@@ -60,7 +61,9 @@ def no_process_is_left():
 
 @pytest.fixture(autouse=True)
 def settings_stay_as_they_were():
-    """A test leaves the process as it was, whatever runs after it."""
-    before = traces.settings()
+    """A test leaves the process as it was, whatever runs after it; cells that it defined end with it."""
+    before, cells = traces.settings(), dict(OWN)
     yield
+    OWN.clear()
+    OWN.update(cells)
     assert traces.differences(before, traces.settings()) == [], "what this test changed, others see"

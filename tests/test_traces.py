@@ -8,7 +8,7 @@ import threading
 import numpy as np
 import traces
 
-from gatewise import layers, threads
+from gatewise import threads
 
 
 def test_every_setting_that_a_test_changes_is_noticed(monkeypatch, tmp_path):
@@ -19,7 +19,6 @@ def test_every_setting_that_a_test_changes_is_noticed(monkeypatch, tmp_path):
         patch.setenv("GATEWISE_TRACES", "1")
         patch.chdir(tmp_path)
         patch.setattr(threads, "_threads", threads.get_num_threads() + 1)
-        patch.setitem(layers.OWN, "Forgotten", object)
         usual = signal.signal(signal.SIGTERM, signal.SIG_IGN)
         waiting.start()
         changed = traces.differences(before, traces.settings())
@@ -32,11 +31,13 @@ def test_every_setting_that_a_test_changes_is_noticed(monkeypatch, tmp_path):
 
 def test_a_process_that_is_left_is_noticed():
     before = traces.children()
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+    script = "import sys; print('here', flush=True); sys.stdin.read()"
+    with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
         left = traces.children()
         process.stdin.close()
     assert left.keys() - before.keys() == {str(process.pid)}
-    assert "input()" in left[str(process.pid)]
+    assert "sys.stdin.read()" in left[str(process.pid)]
     assert traces.children().keys() == before.keys()
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gatewise import layers, threads
+from gatewise import threads
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM]
 # Threads that the library and pyarrow keep for later, on purpose.
@@ -21,7 +21,6 @@ def settings():
         "the environment": {name: value for name, value in os.environ.items() if name not in CHANGED_BY_PYTEST},
         "the current folder": os.getcwd(),
         "the number of threads": threads.get_num_threads(),
-        "the cells that users defined": dict(layers.OWN),
         "what NumPy does about errors": np.geterr(),
         "what signals do": [signal.getsignal(number) for number in SIGNALS],
         "threads": {thread.name for thread in threading.enumerate() if not thread.name.startswith(KEPT_THREADS)},
