@@ -12,13 +12,14 @@ from gatewise import threads
 SIGNALS = [signal.SIGINT, signal.SIGTERM]
 # Threads that the library and pyarrow keep for later, on purpose.
 KEPT_THREADS = ("gatewise", "ThreadPoolExecutor")
-CHANGED_BY_PYTEST = ("PYTEST_CURRENT_TEST",)
+# Variables that pytest keeps up to date, and that threadpoolctl sets when it is imported.
+NOT_OF_TESTS = ("PYTEST_CURRENT_TEST", "KMP_")
 
 
 def settings():
     """Name to value of each setting of this process that outlives a test."""
     return {
-        "the environment": {name: value for name, value in os.environ.items() if name not in CHANGED_BY_PYTEST},
+        "the environment": {name: value for name, value in os.environ.items() if not name.startswith(NOT_OF_TESTS)},
         "the current folder": os.getcwd(),
         "the number of threads": threads.get_num_threads(),
         "what NumPy does about errors": np.geterr(),
