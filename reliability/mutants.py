@@ -110,7 +110,7 @@ def ancestors(node: parso.tree.NodeOrLeaf) -> Iterator[tuple[parso.tree.NodeOrLe
 
 
 def is_run(node: parso.tree.NodeOrLeaf) -> bool:
-    """Whether the node runs with the kernels off: neither an annotation, nor under `if TYPE_CHECKING` or `if kernel`."""
+    """Whether the node runs with the kernels off: no annotation, and not under `if TYPE_CHECKING` or `if kernel`."""
     if "kernels." in statement_of(node).get_code(include_prefix=False).partition("\n")[0]:
         return False
     for child, parent in ancestors(node):
