@@ -51,12 +51,11 @@ def files_stay_as_they_were():
 
 
 @pytest.fixture(scope="module", autouse=True)
-def no_process_is_left():
-    """The module's tests end every process that they start."""
-    before = traces.children()
+def no_helper_is_left():
+    """The module's tests end every thread and process that they start."""
+    before = traces.helpers()
     yield
-    left = {number: command for number, command in traces.children().items() if number not in before}
-    assert left == {}, "a test left processes"
+    assert traces.left_helpers(before) == {}, "a test left threads or processes"
 
 
 @pytest.fixture(autouse=True)
