@@ -1,5 +1,20 @@
 """Training and scoring past one machine, on the workers of a Dask cluster; needs `pip install 'gatewise[dask]'`."""
 
+from typing import TYPE_CHECKING, Any
+
+from gatewise.distributed.cluster import connected, current_client, local_client
 from gatewise.distributed.training import train
 
-__all__ = ["train"]
+if TYPE_CHECKING:
+    from gatewise.distributed.estimators import fit
+
+__all__ = ["connected", "current_client", "fit", "local_client", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what takes scikit-learn when it is asked for, not in every worker."""
+    if name == "fit":
+        from gatewise.distributed.estimators import fit
+
+        return fit
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from tempfile import TemporaryDirectory
@@ -15,6 +17,9 @@ from gatewise.threads import cores
 LOOPBACK = "127.0.0.1"
 FAILURES = 5
 """So many workers may die over one task before a local cluster gives it up; Dask's own 3 is soon reached by chance."""
+
+MENDED = 1.0
+"""Seconds between two looks for workers that are gone for good."""
 
 
 @contextmanager
@@ -70,16 +75,67 @@ def local_client(workers: int | None = None) -> Iterator[Any]:
     dask, distributed = package.dask(), package.distributed()
     workers = cores() if workers is None else workers
     check_number("client", workers, 1, integer=True)
-    with TemporaryDirectory(prefix="gatewise-dask-", ignore_cleanup_errors=True) as folder:
-        with dask.config.set({"distributed.scheduler.allowed-failures": FAILURES}):
-            cluster = distributed.LocalCluster(
-                n_workers=workers,
-                threads_per_worker=1,
-                host=LOOPBACK,
-                dashboard_address=f"{LOOPBACK}:0",
-                worker_dashboard_address=f"{LOOPBACK}:0",
-                local_directory=folder,
-                silence_logs=logging.CRITICAL,
-            )
-        with cluster, distributed.Client(cluster, set_as_default=False) as client:
-            yield client
+    with (
+        TemporaryDirectory(prefix="gatewise-dask-", ignore_cleanup_errors=True) as folder,
+        _environment_kept(),
+        dask.config.set({"distributed.scheduler.allowed-failures": FAILURES}),
+        distributed.LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            host=LOOPBACK,
+            dashboard_address=f"{LOOPBACK}:0",
+            worker_dashboard_address=f"{LOOPBACK}:0",
+            local_directory=folder,
+            silence_logs=logging.CRITICAL,
+        ) as cluster,
+        _mended(cluster, workers),
+        distributed.Client(cluster, set_as_default=False) as client,
+    ):
+        yield client
+
+
+@contextmanager
+def _environment_kept() -> Iterator[None]:
+    """Put back what Dask sets in the environment of this process for the processes that it starts."""
+    set_by_dask: dict[str, Any] = package.dask().config.get("distributed.nanny.pre-spawn-environ", {})
+    before = {name: os.environ.get(name) for name in set_by_dask}
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def _mended(cluster: Any, workers: int) -> Iterator[None]:
+    """Start workers anew that Dask gave up: it restarts those that die, but not those that die while they start."""
+    over = threading.Event()
+
+    def mend() -> None:
+        for name, nanny in list(cluster.workers.items()):
+            if nanny.status.name in ("closed", "failed"):
+                del cluster.workers[name]
+        cluster.scale(workers)
+
+    def watch() -> None:
+        while not over.wait(MENDED):
+            cluster.loop.add_callback(mend)
+
+    watcher = threading.Thread(target=watch, name="gatewise-dask", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join()
+
+
+def current_client() -> Any:
+    """Return the Dask client that the user has opened last; None if there is none."""
+    try:
+        return package.distributed().default_client()
+    except ValueError:
+        return None

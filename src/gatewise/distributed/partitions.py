@@ -6,7 +6,8 @@ two by two in the order of the parts.
 
 from __future__ import annotations
 
-import uuid
+import copy
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,38 +15,18 @@ from functools import partial
 from typing import Any, TypeVar
 
 from gatewise.distributed import package
-from gatewise.errors import GatewiseError, GatewiseValueError
+from gatewise.distributed.merging import Block, Merge, blocks, dealt, merged
+from gatewise.errors import GatewiseError
 from gatewise.threads import run_side_by_side, single_threaded_blas
 
 T = TypeVar("T")
 Work = Callable[[Any, int, Any], T]
 """`work(common, number, part)`: what is done with one part; it changes none of its arguments."""
-Merge = Callable[[T, T], T]
 
 MERGED_AT_ONCE = 8
-"""Results that one task merges; a power of two, so that they are merged in the same pairs as all at once."""
-LEFT_TO_DRIVER = 2
-"""Results that may travel to the driver, where another task to merge them would cost more."""
-
-
-def merged(values: Iterable[T], merge: Merge[T]) -> T:
-    """Return the values merged as a balanced tree over their order; at most log2(n) of them are held at once.
-
-    Examples
-    --------
-    >>> merged("abcdefg", lambda a, b: f"({a}{b})")
-    '(((ab)(cd))((ef)g))'
-    """
-    stack: list[tuple[int, T]] = []
-    for value in values:
-        level = 0
-        while stack and stack[-1][0] == level:
-            value, level = merge(stack.pop()[1], value), level + 1
-        stack.append((level, value))
-    _, last = stack.pop()
-    while stack:
-        last = merge(stack.pop()[1], last)
-    return last
+"""Results of so many tasks that one more task merges, or the driver if there are no more."""
+REFRESHED = 2.0
+"""Seconds after which the driver asks again which workers there are."""
 
 
 class Partitions(ABC):
@@ -74,6 +55,10 @@ class Partitions(ABC):
             As `work` raises it, with the number of the part.
         """
 
+    @abstractmethod
+    def mapped(self, work: Work[Any], common: Any = None) -> Partitions:
+        """Return what `work(common, number, part)` makes of every part, as parts that lie where those are."""
+
     def collect(self, work: Work[T], common: Any = None) -> list[T]:
         """Return the result of every part, in the order of the parts; for results that are small."""
         return self.reduce(partial(_listed, work), _joined, common)
@@ -98,11 +83,17 @@ class LocalPartitions(Partitions):
     def reduce(self, work: Work[T], merge: Merge[T], common: Any = None) -> T:
         """As `Partitions.reduce`."""
         with single_threaded_blas():
-            return merged((_numbered(work, common, k, part) for k, part in enumerate(self._parts)), merge)
+            return merged(_results(work, common, range(len(self)), self._parts), merge)
+
+    def mapped(self, work: Work[Any], common: Any = None) -> LocalPartitions:
+        """As `Partitions.mapped`."""
+        return LocalPartitions([_numbered(work, common, number, part) for number, part in enumerate(self._parts)])
 
 
 class DaskPartitions(Partitions):
     """Parts on the workers of a cluster, which recompute from its source what is lost with one of them.
+
+    Each worker is dealt its share of the parts, and works on them in one task for each of its threads.
 
     Parameters
     ----------
@@ -112,31 +103,71 @@ class DaskPartitions(Partitions):
     """
 
     def __init__(self, client: Any, parts: Sequence[Any]) -> None:
-        self._client = client
-        self._parts = client.compute(list(parts), optimize_graph=True)
+        self._client, self._delayed = client, package.dask().delayed
+        self._holders: list[str | None] = [None] * len(parts)
+        self._threads: dict[str, int] = {}
+        self._asked = -REFRESHED
+        self._deal()
+        with _large_graphs():
+            futures = [self._placed(address, _itself, part) for part, address in zip(parts, self._holders, strict=True)]
+            self._parts = client.compute(futures, optimize_graph=True)
+        self._last: list[Any] = []
 
     def __len__(self) -> int:
         return len(self._parts)
 
     def reduce(self, work: Work[T], merge: Merge[T], common: Any = None) -> T:
-        """As `Partitions.reduce`; each part is one task, whose kernels have one thread."""
-        name = f"gatewise-{_name(work)}-{uuid.uuid4().hex}"
-        with package.dask().config.set({"distributed.admin.large-graph-warning-threshold": "1TB"}):
-            common = self._client.submit(_Common, common, key=f"{name}-common")
-            futures = self._client.map(
-                partial(_alone, work),
-                [common] * len(self),
-                range(len(self)),
-                self._parts,
-                key=[f"{name}-{number}" for number in range(len(self))],
-            )
-        level = 0
-        while len(futures) > LEFT_TO_DRIVER:
-            groups = [futures[k : k + MERGED_AT_ONCE] for k in range(0, len(futures), MERGED_AT_ONCE)]
-            keys = [f"{name}-merged-{level}-{k}" for k in range(len(groups))]
-            futures = self._client.map(partial(_merged, merge), groups, key=keys)
-            level += 1
-        return merged(self._gathered(futures), merge)
+        """As `Partitions.reduce`; the kernels of a task have one thread."""
+        self._deal()
+        what = _Sent(partial(_of_group, work, merge, common))
+        tasks = [
+            self._placed(address, _run, what, numbers, [self._parts[number] for number in numbers])
+            for address, numbers in self._groups()
+        ]
+        with _large_graphs():
+            while len(tasks) > MERGED_AT_ONCE:
+                groups = [tasks[k : k + MERGED_AT_ONCE] for k in range(0, len(tasks), MERGED_AT_ONCE)]
+                tasks = [self._delayed(_together, pure=False)(_Sent(merge), group) for group in groups]
+            futures = self._client.compute(tasks, optimize_graph=False)
+        gathered = self._gathered(futures)
+        self._last = futures  # given back after the next step is on its way, not before, which would hold it up
+        result: T = merged(_in_order(gathered), merge)
+        return result
+
+    def mapped(self, work: Work[Any], common: Any = None) -> DaskPartitions:
+        """As `Partitions.mapped`."""
+        what = _Sent(partial(_numbered, work, common))
+        others = copy.copy(self)
+        others._holders, others._last = list(self._holders), []
+        places = zip(range(len(self)), self._parts, self._holders, strict=True)
+        tasks = [self._placed(address, _run, what, number, part) for number, part, address in places]
+        with _large_graphs():
+            others._parts = self._client.compute(tasks, optimize_graph=False)
+        return others
+
+    def _deal(self) -> None:
+        """Deal the parts out to the workers there are, if others have come or some have left."""
+        if time.monotonic() - self._asked < REFRESHED and self._threads:
+            return
+        self._client.wait_for_workers(1)
+        threads = {address: max(1, count) for address, count in sorted(self._client.nthreads().items())}
+        self._asked = time.monotonic()
+        if threads and threads != self._threads:
+            self._threads = threads
+            self._holders = list(dealt(self._holders, threads))
+
+    def _groups(self) -> Iterator[tuple[str, list[int]]]:
+        """Each worker, once for each of its threads, and the numbers of the parts that are worked on there."""
+        for address, threads in self._threads.items():
+            held = [number for number, holder in enumerate(self._holders) if holder == address]
+            size = -(-len(held) // threads)
+            for start in range(0, len(held), max(1, size)):
+                yield address, held[start : start + size]
+
+    def _placed(self, address: str | None, function: Any, *arguments: Any) -> Any:
+        """A task for a worker; should it be gone, for another."""
+        with package.dask().annotate(workers=[address], allow_other_workers=True):
+            return self._delayed(function, pure=False)(*arguments)
 
     def _gathered(self, futures: Sequence[Any]) -> list[Any]:
         from distributed.scheduler import KilledWorker
@@ -144,26 +175,56 @@ class DaskPartitions(Partitions):
         try:
             gathered: list[Any] = self._client.gather(list(futures))
         except KilledWorker as error:
-            raise GatewiseValueError(
-                f"task {error.task} was lost with its worker again and again, the last time with "
-                f"{error.last_worker.address}: its partition, the number at its end, may need more memory than a "
-                f"worker has: make partitions smaller, or give workers more memory (their logs say why they ended)."
+            raise GatewiseError(
+                f"a task of one or some partitions was lost with its worker again and again, the last time with "
+                f"{error.last_worker.address}: the worker may have too little memory for them: make partitions "
+                f"smaller, or give workers more memory; the workers' logs say how they ended."
             ) from error
         return gathered
 
 
-class _Common:
-    """What all parts are given; an object that Dask does not look into."""
+@contextmanager
+def _large_graphs() -> Iterator[None]:
+    """Without a warning that a graph is large: what it holds is what the workers need."""
+    with package.dask().config.set({"distributed.admin.large-graph-warning-threshold": "1TB"}):
+        yield
+
+
+class _Sent:
+    """Something on its way to a worker, which Dask does not look into."""
 
     def __init__(self, value: Any) -> None:
         self.value = value
 
 
-def _alone(work: Work[T], common: _Common, number: int, part: Any) -> T:
-    """Work on a part in one thread, as Dask counts a task."""
+def _itself(part: T) -> T:
+    return part
+
+
+def _run(sent: _Sent, *arguments: Any) -> Any:
+    """Run a function in one thread, as Dask counts a task."""
     with single_threaded_blas():
-        result: T = run_side_by_side([partial(_numbered, work, common.value, number, part)])[0]
-    return result
+        return run_side_by_side([partial(sent.value, *arguments)])[0]
+
+
+def _of_group(
+    work: Work[T], merge: Merge[T], common: Any, numbers: Sequence[int], parts: Sequence[Any]
+) -> list[Block[T]]:
+    """What some parts gave, merged as far as they stand side by side."""
+    return blocks(_results(work, common, numbers, parts), merge)
+
+
+def _results(work: Work[T], common: Any, numbers: Iterable[int], parts: Sequence[Any]) -> Iterator[Block[T]]:
+    for number, part in zip(numbers, parts, strict=True):
+        yield Block(number, 1, _numbered(work, common, number, part))
+
+
+def _together(sent: _Sent, groups: Sequence[list[Block[Any]]]) -> list[Block[Any]]:
+    return blocks(_in_order(groups), sent.value)
+
+
+def _in_order(groups: Sequence[list[Block[T]]]) -> list[Block[T]]:
+    return sorted((block for group in groups for block in group), key=lambda block: block.start)
 
 
 def _numbered(work: Work[T], common: Any, number: int, part: Any) -> T:
@@ -181,20 +242,9 @@ def errors_of(number: int) -> Iterator[None]:
         raise
 
 
-def _merged(merge: Merge[T], values: Sequence[T]) -> T:
-    return merged(values, merge)
-
-
 def _listed(work: Work[T], common: Any, number: int, part: Any) -> list[T]:
     return [work(common, number, part)]
 
 
 def _joined(a: list[T], b: list[T]) -> list[T]:
     return a + b
-
-
-def _name(work: Any) -> str:
-    """The name of the innermost function."""
-    while isinstance(work, partial):
-        work = next((arg for arg in work.args if callable(arg)), work.func)
-    return str(getattr(work, "__name__", "work")).strip("_")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
@@ -55,17 +56,14 @@ class Data(NamedTuple):
         """Return arrays as checked samples."""
         return Samples.checked(*self)
 
-    def delayed(self, dtype: DTypeLike) -> list[Any]:
-        """Return Dask collections as one Delayed of `Samples` for each partition."""
+    def delayed(self, function: Any) -> list[Any]:
+        """Return one Delayed for each partition of Dask collections, of `function(number, x, y, lengths, weights)`."""
         lists = [None if part is None else _partitions(part) for part in self._aligned()]
         counts = {name: len(some) for name, some in zip(NAMES, lists, strict=True) if some is not None}
         if len(set(counts.values())) > 1:
             raise GatewiseValueError(f"{counts} partitions; need the same number, of the same rows, in each.")
-        read = package.dask().delayed(read_partition, pure=False)
-        return [
-            read(k, *(None if some is None else some[k] for some in lists), dtype=np.dtype(dtype).str)
-            for k in range(counts["x"])
-        ]
+        read = package.dask().delayed(function, pure=False)
+        return [read(k, *(None if some is None else some[k] for some in lists)) for k in range(counts["x"])]
 
     def _aligned(self) -> Data:
         """Arrays whose first axis is cut as that of x, where that is known, and no other axis is cut."""
@@ -90,7 +88,7 @@ def _partitions(collection: Any) -> list[Any]:
     return list(np.ravel(delayed)) if isinstance(delayed, np.ndarray) else list(delayed)
 
 
-def read_partition(number: int, *data: Any, dtype: str) -> Samples:
+def read_partition(dtype: str, number: int, *data: Any) -> Samples:
     """Return x, y, lengths and weights of one partition as samples.
 
     Frames and sequences get the dtype of the model, arrays stay as they are.
@@ -98,13 +96,13 @@ def read_partition(number: int, *data: Any, dtype: str) -> Samples:
     A partition without rows, or whose weights are all 0, is one without rows.
     """
     with errors_of(number):
-        return _samples(*data, dtype=dtype)
+        return _samples(np.dtype(dtype), *data)
 
 
-def _samples(x: Any, y: Any, lengths: Any, weights: Any, dtype: str) -> Samples:
+def _samples(dtype: DTypeLike, x: Any, y: Any, lengths: Any, weights: Any) -> Samples:
     if lengths is None and isinstance(x, list):
         lengths = np.array([len(sequence) for sequence in x])
-    x = padded(x, np.dtype(dtype)) if isinstance(x, list) else _values(x, dtype)
+    x = padded(x, dtype) if isinstance(x, list) else _values(x, dtype)
     x = x[:, :, None] if x.ndim == 2 and x.dtype.kind == "f" else x
     y = _targets(y, dtype)
     lengths = None if lengths is None else np.asarray(lengths)
@@ -203,4 +201,36 @@ def placed(data: Data, dtype: DTypeLike, client: Any, partitions: int | Sequence
         if client is None:
             return LocalPartitions(parts)
         return DaskPartitions(client, [package.dask().delayed(Samples, pure=False)(*part) for part in parts])
-    return DaskPartitions(client, data.delayed(dtype))
+    return DaskPartitions(client, data.delayed(partial(read_partition, np.dtype(dtype).str)))
+
+
+def raw_partitions(data: Data, client: Any, partitions: int | Sequence[int] | None = None) -> Partitions:
+    """Return data as partitions of `Data`, each part of which is an array, a frame or a list, as estimators read them.
+
+    Parameters
+    ----------
+    data, client, partitions
+        As in `placed`.
+    """
+    if data.is_distributed:
+        return DaskPartitions(client, data.delayed(_raw))
+    rows = len(data.x)
+    for name, part in zip(NAMES, data, strict=True):
+        if part is not None and len(part) != rows:
+            raise GatewiseValueError(f"{name} has {len(part)} rows and x has {rows}; need the same number in each.")
+    cuts = pairwise([0, *_ends(rows, partitions)])
+    parts: list[Any] = [Data(*(_slice(part, start, stop) for part in data)) for start, stop in cuts]
+    if client is None:
+        return LocalPartitions(parts)
+    return DaskPartitions(client, [package.dask().delayed(_raw, pure=False)(k, *part) for k, part in enumerate(parts)])
+
+
+def _raw(number: int, *data: Any) -> Data:
+    return Data(*data)
+
+
+def _slice(part: Any, start: int, stop: int) -> Any:
+    """Some rows of an array, frame or list."""
+    if part is None:
+        return None
+    return part.iloc[start:stop] if hasattr(part, "iloc") else part[start:stop]

@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 
 from gatewise.batches import Samples
 from gatewise.errors import Array
-from gatewise.estimators import builder, fitting, identity
+from gatewise.estimators import builder, elsewhere, fitting, identity
 from gatewise.estimators.callbacks import CallbackSupportMixin, with_callbacks
 from gatewise.estimators.inspection import Inspection, input_names
 from gatewise.estimators.parameters import CONSTRAINTS
@@ -106,6 +106,7 @@ class RecurrentEstimator(CallbackSupportMixin, Stepping, Summarized, TrainedEsti
         Parameters
         ----------
         X : array (n, time), array (n, time, channels), or list of arrays (time_i,) or (time_i, channels)
+            Or a Dask array, frame or bag of them, with y of the same partitions: see `gatewise.distributed.fit`.
         y : array-like (n,) or as the class says
         sample_weight : array-like (n,), optional
             At least 0; a sequence of weight 0 is left out.
@@ -135,8 +136,11 @@ class RecurrentEstimator(CallbackSupportMixin, Stepping, Summarized, TrainedEsti
         A fit that ends early, by an error, a callback that raises or Ctrl-C, leaves this object as it was: not fitted,
         or fitted as before.
         """
+        keeping = Keeping(checkpoint, every, resume)
+        if elsewhere.is_collection(X):
+            return elsewhere.fit(self, X, y, sample_weight, **keeping._asdict())
         again = bool(self.warm_start) and hasattr(self, "model_")
-        return self._fit(X, y, sample_weight, again=again, keeping=Keeping(checkpoint, every, resume))
+        return self._fit(X, y, sample_weight, again=again, keeping=keeping)
 
     @single_threaded_blas()
     def _fit(

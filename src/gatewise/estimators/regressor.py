@@ -209,16 +209,19 @@ class RecurrentRegressor(RegressorMixin, RecurrentEstimator):  # type: ignore[mi
         return _r2(targets.values, outputs, targets.weights)
 
     def _targets(self, y: Any, sequences: Sequences, sample_weight: Any, reset: bool) -> Targets:
+        values, weights = self._read(y, sequences, sample_weight)
+        self._note_targets(values, weights, reset)
+        values = values[..., None] if self._single else values
+        return Targets(self._standardized(values), weights)
+
+    def _read(self, y: Any, sequences: Sequences, sample_weight: Any) -> tuple[Array, Array | None]:
+        """Targets (n, ...) or (n, time, ...), and weights of sequences or steps."""
         weights = row_weights(sample_weight, len(sequences.lengths))
         if y is None:
             raise GatewiseValueError("RecurrentRegressor requires y to be passed, but the target y is None.")
         if self._per_step:
-            values, weights = _with_gaps(_numbers_or_gaps(targets_per_step(y, sequences)), sequences, weights)
-        else:
-            values = targets_per_sequence(y, len(sequences.lengths), kind=_numbers)
-        self._note_targets(values, weights, reset)
-        values = values[..., None] if self._single else values
-        return Targets(self._standardized(values), weights)
+            return _with_gaps(_numbers_or_gaps(targets_per_step(y, sequences)), sequences, weights)
+        return targets_per_sequence(y, len(sequences.lengths), kind=_numbers), weights
 
     def _standardized(self, values: Array) -> Array:
         """Targets in units of their spread, in float32; raise if one is out of its range."""
@@ -244,10 +247,13 @@ class RecurrentRegressor(RegressorMixin, RecurrentEstimator):  # type: ignore[mi
         known = values[weights > 0] if weights is not None else values
         exponent = binary_exponent(known.reshape(-1, count))
         scaled = np.ldexp(known.reshape(-1, count), -exponent)
-        self._mean = np.ldexp(scaled.mean(axis=0), exponent)
-        spread, size = np.ldexp(scaled.std(axis=0), exponent), np.abs(self._mean)
-        unit = np.where(size > 0, np.clip(1.0, 1e-30 * size, size), 1.0)  # of a constant
-        self._scale = np.where(spread > 10 * np.finfo(float).eps * size, spread, unit)
+        self._note_moments(np.ldexp(scaled.mean(axis=0), exponent), np.ldexp(scaled.std(axis=0), exponent))
+
+    def _note_moments(self, mean: Array, spread: Array) -> None:
+        """Remember means and standard deviations of the targets; the unit of a constant is its size."""
+        size = np.abs(mean)
+        unit = np.where(size > 0, np.clip(1.0, 1e-30 * size, size), 1.0)
+        self._mean, self._scale = mean, np.where(spread > 10 * np.finfo(float).eps * size, spread, unit)
 
     def _output_count(self) -> int:
         return len(self._mean)
