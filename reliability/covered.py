@@ -56,17 +56,21 @@ class Outcomes:
         one["passed"] = bool(one["passed"]) and report.passed
 
 
-def run(folder: Path, tests: list[str]) -> int:
-    """Run the tests under coverage; pytest's exit code."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+def run(folder: Path, tests: list[str], *, add: bool) -> int:
+    """Run the tests under coverage, in addition to those of an earlier run or anew; pytest's exit code."""
+    if not add:
+        shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
     settings = folder / "settings.ini"
     settings.write_text(SETTINGS.format(folder=folder), encoding="utf-8")
     os.environ |= {"GATEWISE_KERNELS": "0"}
     options = ["-n", "0", "-q", "-p", "no:cacheprovider", "--cov", f"--cov-config={settings}", "--cov-context=test"]
-    outcomes = Outcomes()
+    options += ["--cov-append"] * add
+    outcomes, kept = Outcomes(), folder / "outcomes.json"
+    if kept.exists():
+        outcomes.tests.update(json.loads(kept.read_text(encoding="utf-8")))
     code = pytest.main([*options, "--cov-report=", *(tests or [str(ROOT / "tests")])], plugins=[outcomes])
-    (folder / "outcomes.json").write_text(json.dumps(outcomes.tests, indent=0), encoding="utf-8")
+    kept.write_text(json.dumps(outcomes.tests, indent=0), encoding="utf-8")
     return int(code)
 
 
@@ -110,11 +114,12 @@ def main() -> int:
     """Read the command line, run, and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tests", nargs="*", help="only these files or folders of tests")
-    parser.add_argument("--data", type=Path, required=True, help="folder to write to; what is there is removed")
+    parser.add_argument("--data", type=Path, required=True, help="folder to write to, anew unless told otherwise")
     parser.add_argument("--again", action="store_true", help="only print what an earlier run left there")
+    parser.add_argument("--add", action="store_true", help="add the tests named to what an earlier run left there")
     arguments = parser.parse_args()
     folder = arguments.data.resolve()
-    code = 0 if arguments.again else run(folder, arguments.tests)
+    code = 0 if arguments.again else run(folder, arguments.tests, add=arguments.add)
     return 0 if table(files(folder)) >= NEEDED and code == 0 else 1
 
 

@@ -12,9 +12,12 @@ into one.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import json
 import mmap
 import os
 import random
+import shutil
 import signal
 import sys
 import tempfile
@@ -22,15 +25,19 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 import gatewise as gw
+from gatewise.cli import cli
 from gatewise.storage import write_whole
 from gatewise.training import checkpoint as checkpoints
 from gatewise.training.checkpoint_file import read
 
 CHECKPOINT, FINAL = "run.checkpoint", "final.safetensors"
+OF_COMMAND = {"table.csv", "out", "model.safetensors", "forecast.csv", "metrics.json", "report.html"}
+KNOWN = {CHECKPOINT, FINAL, "held-out.checkpoint", "final.checkpoint", *OF_COMMAND}
 PAUSE = 0.004  # seconds, at most, before each of the two calls that end a write
 WRITES = ("fsync", "replace")
 MOST_KILLS = 200  # of one run, before it counts as one that does not advance
@@ -68,7 +75,57 @@ def stream(final: Path, checkpoint: Path | None) -> None:
     gw.save(model, final, info={"history": told})
 
 
-CASES: dict[str, Run] = {"train": train, "stream": stream}
+def fit_options(checkpoint: Path | None) -> dict[str, Any]:
+    """What `fit` is told of a checkpoint."""
+    return {} if checkpoint is None else {"checkpoint": checkpoint, "resume": True}
+
+
+def classifier(final: Path, checkpoint: Path | None) -> None:
+    """A classifier: a ridge, three folds that give it its share, and networks with early stopping."""
+    rng = np.random.default_rng(0)
+    X = [rng.normal(size=(length, 2)).cumsum(axis=0) for length in rng.integers(6, 14, 48)]
+    y = ["up" if x[-1, 0] + x[:, 1].mean() > 0 else "down" for x in X]
+    model = gw.RecurrentClassifier(hidden_size=4, max_iter=6, early_stopping=True, random_state=0)
+    gw.save(model.fit(X, y, **fit_options(checkpoint)), final)
+
+
+def forecaster(final: Path, checkpoint: Path | None) -> None:
+    """A forecaster, whose networks are trained side by side."""
+    gw.set_num_threads(2)
+    rng, t = np.random.default_rng(0), np.arange(500)
+    waves = [np.where(np.sin(t / 9.7 + k) > 0, np.sin(t / 3.1 + k), 2 * np.sin(t / 1.9 + k)) for k in range(4)]
+    y = np.stack(waves, axis=1) + 0.05 * rng.normal(size=(500, 4))
+    model = gw.RecurrentForecaster(6, hidden_size=8, max_updates=100, n_networks=2, random_state=0)
+    model.fit(y, **fit_options(checkpoint))
+    assert model.networks_, "this case is to train networks on all of the series too"
+    gw.save(model, final)
+
+
+def forecast(final: Path, checkpoint: Path | None) -> None:
+    """`gatewise forecast --checkpoint --out`; its final file is all that it writes, but for the seconds it took."""
+    rng, t = np.random.default_rng(0), np.arange(180)
+    os.chdir(final.parent)  # for the page says where the table is
+    table, out = Path("table.csv"), Path("out")
+    values = 50 + 10 * np.sin(2 * np.pi * t / 7) + rng.normal(size=180)
+    lines = [f"{day},{value:.2f}" for day, value in zip(np.datetime64("2024-01-01") + t, values, strict=True)]
+    table.write_text("\n".join(["date,units", *lines]))
+    words = ["forecast", str(table), "--horizon", "7", "--out", str(out), "--quiet"]
+    words += [] if checkpoint is None else ["--checkpoint", str(checkpoint), "--resume"]
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+        cli.main(words, prog_name="gatewise", standalone_mode=False)
+    metrics = json.loads((out / "metrics.json").read_text())
+    del metrics["seconds"]
+    names = ("model.safetensors", "forecast.csv", "report.html")
+    write_whole(final, json.dumps(metrics).encode() + b"".join((out / name).read_bytes() for name in names))
+
+
+CASES: dict[str, Run] = {
+    "train": train,
+    "stream": stream,
+    "classifier": classifier,
+    "forecaster": forecaster,
+    "forecast": forecast,
+}
 
 
 class Child:
@@ -142,21 +199,27 @@ def killed_until_done(run: Run, folder: Path, seconds: float, chance: random.Ran
             counts["kills inside a write"] += child.inside
             look_at(folder, counts)
         elif not kills:
-            for path in folder.iterdir():  # it was faster than the kill
-                path.unlink()
+            shutil.rmtree(folder)  # it was faster than the kill
+            folder.mkdir()
         elif not (folder / FINAL).exists():
             break
     counts["runs that did not advance"] += kills >= MOST_KILLS
-    counts["temporaries left at the end"] += len(set(os.listdir(folder)) - {CHECKPOINT, FINAL})
+    counts["temporaries left at the end"] += len(temporaries(folder))
     return (folder / FINAL).read_bytes() if (folder / FINAL).exists() else b""
+
+
+def temporaries(folder: Path) -> list[Path]:
+    """Return what stands there and is no result: a file of another name, or of a temporary one deeper down."""
+    return [path for path in folder.rglob("*") if path.name not in KNOWN]
 
 
 def look_at(folder: Path, counts: Counter[str]) -> None:
     """Count what a kill left."""
-    counts["temporaries left by kills"] += len(set(os.listdir(folder)) - {CHECKPOINT, FINAL})
-    if (folder / CHECKPOINT).exists():
+    counts["temporaries left by kills"] += len(temporaries(folder))
+    for path in folder.rglob("*.checkpoint"):
         try:
-            read(folder / CHECKPOINT)
+            if path.is_file():
+                read(path)
         except gw.GatewiseError as error:
             counts["checkpoints that cannot be read"] += 1
             print(error)
@@ -173,6 +236,8 @@ def undisturbed(run: Run, *, kept: bool) -> tuple[bytes, float]:
 def campaign(what: str, runs: int, seed: int) -> Counter[str]:
     """Return the figures of so many runs."""
     run, chance, counts = CASES[what], random.Random(seed), Counter[str]()
+    with tempfile.TemporaryDirectory() as name:  # imports and compiles all that its children need
+        run(Path(name) / FINAL, None)
     wanted, _ = undisturbed(run, kept=False)
     kept, seconds = undisturbed(run, kept=True)
     counts["runs"] = 0

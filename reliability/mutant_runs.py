@@ -11,6 +11,7 @@ import resource
 import select
 import signal
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import CodeType, FunctionType
@@ -94,6 +95,7 @@ class Runner:
     def __init__(self) -> None:
         self.healthy: dict[str, bool] = {}
         self.works = False
+        self.kills: Counter[tuple[Path, str]] = Counter()
 
     def attempt(self, job: Job | None, tests: list[str]) -> tuple[int, str]:
         """Exit code of a child that runs the tests, and the name of the one that failed; no job means no change."""
@@ -107,6 +109,7 @@ class Runner:
         tests = [name for name in job.tests if self.healthy.get(name, True)]
         if not tests:
             return "untested"
+        tests.sort(key=lambda name: -self.kills[job.path, name])  # what killed others of this file comes first
         code, failed = self.attempt(job, tests)
         if failed and failed not in self.healthy:
             self.healthy[failed] = self.attempt(None, [failed])[0] == 0
@@ -115,6 +118,7 @@ class Runner:
         if not self.works and self.attempt(None, tests[:1])[0]:
             raise RuntimeError(f"{tests[0]} fails in a child though nothing is changed.")
         self.works = True
+        self.kills[job.path, failed] += bool(failed)
         return {0: "survived", UNCHANGED: "unchanged"}.get(code, f"died: {failed or code}")
 
 
@@ -158,12 +162,16 @@ class Warm(Runner, Noticing):
         Noticing.__init__(self)
         self.jobs, self.modules, self.answers = jobs, modules, answers
         self.items: dict[str, Any] = {}
+        self.functions: dict[str, list[FunctionType]] = {}
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Answer each job with a line."""
         for module in self.modules:
             importlib.import_module(module)
         self.items = {item.nodeid: item for item in session.items}
+        self.functions = live_functions({str(job.path) for job in self.jobs})
+        gc.collect()
+        gc.freeze()  # so that a child copies no memory to look for garbage
         for job in self.jobs:
             found = job._replace(tests=[name for name in job.tests if name in self.items])
             os.write(self.answers, f"{self.answer(found)}\n".encode())
@@ -174,7 +182,7 @@ class Warm(Runner, Noticing):
 
         def run(tell: Callable[[str], None]) -> int:
             self.tell = tell
-            if job and not change_functions(job):
+            if job and not change_functions(job, self.functions[str(job.path)]):
                 return UNCHANGED
             items = [self.items[name] for name in tests]
             for item, following in zip(items, [*items[1:], None], strict=True):
@@ -201,19 +209,25 @@ def warm(jobs: list[Job], modules: Iterable[str]) -> Iterator[str]:
         raise RuntimeError("The process that collected the tests ended early: run pytest on them by hand.")
 
 
-def change_functions(job: Job) -> bool:
-    """Give every function made from the job's file the code that the changed file has for it; False if one cannot."""
+def live_functions(paths: set[str]) -> dict[str, list[FunctionType]]:
+    """Every function of this process that was made from one of the files, by file."""
+    found: dict[str, list[FunctionType]] = {path: [] for path in paths}
+    for function in gc.get_objects():
+        if type(function) is FunctionType and function.__code__.co_filename in paths:
+            found[function.__code__.co_filename].append(function)
+    return found
+
+
+def change_functions(job: Job, functions: list[FunctionType]) -> bool:
+    """Give each function the code that the changed file has for it; False if one cannot have it."""
     path = str(job.path)
     old, new = (list(codes(compile(text, path, "exec"))) for text in (job.path.read_text(encoding="utf-8"), job.source))
-    if len(old) != len(new):
-        return False
-    replacement = dict(zip(old, new, strict=True))
-    for function in gc.get_objects():
-        if type(function) is FunctionType and function.__code__.co_filename == path:
-            changed = replacement.get(function.__code__)
-            if changed is None or changed.co_freevars != function.__code__.co_freevars:
-                return False
-            function.__code__ = changed
+    replacement = dict(zip(old, new, strict=False))
+    changed = [replacement.get(function.__code__) for function in functions]
+    for function, code in zip(functions, changed, strict=True):
+        if len(old) != len(new) or code is None or code.co_freevars != function.__code__.co_freevars:
+            return False
+        function.__code__ = code
     return True
 
 

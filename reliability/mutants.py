@@ -10,9 +10,9 @@ is a forked child that changes the code of the live functions and runs, quickest
 changed line, until one fails. Code that ran while the package was imported, and every mutant that survived so, gets a
 child that imports the package anew.
 
-The kernels are off: compiled loops have no lines. Texts are not changed, nor annotations. Survivors that are known and
-harmless stand with their reason in `mutants_survivors.toml`. Exit code 1: fewer than 95 % died, or one that is not
-listed survived.
+The kernels are off: compiled loops have no lines. What calls them is not changed, nor are texts and annotations.
+Survivors that are known and harmless stand with their reason in `mutants_survivors.toml`. Exit code 1: fewer than 95 %
+died, or one that is not listed survived.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ import argparse
 import json
 import os
 import random
+import re
 import sys
 import tempfile
 import time
 import tomllib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -49,6 +50,8 @@ OWN_TESTS = {  # where each room's tests are
 }
 KNOWN = Path(__file__).with_name("mutants_survivors.toml")
 NEEDED = 0.95
+NEVER = re.compile(r"TYPE_CHECKING|\bkernel\b|\bcompiled\b(?! is None)")  # conditions that do not hold here
+ALIVE = ("survived", "untested")
 PAIRS = {
     "BinaryOperator": "Add_Sub Sub_Add Mul_Div Div_Mul FloorDiv_Mul Mod_FloorDiv Pow_Mul BitOr_BitAnd BitAnd_BitOr",
     "ComparisonOperator": "Eq_NotEq NotEq_Eq Lt_LtE Lt_GtE LtE_Lt LtE_Gt Gt_GtE Gt_LtE GtE_Gt GtE_Lt Is_IsNot IsNot_Is",
@@ -107,13 +110,15 @@ def ancestors(node: parso.tree.NodeOrLeaf) -> Iterator[tuple[parso.tree.NodeOrLe
 
 
 def is_run(node: parso.tree.NodeOrLeaf) -> bool:
-    """Whether the node is neither in an annotation nor under `if TYPE_CHECKING`."""
+    """Whether the node runs with the kernels off: no annotation, and not under `if TYPE_CHECKING` or `if kernel`."""
+    if "kernels." in statement_of(node).get_code(include_prefix=False).partition("\n")[0]:
+        return False
     for child, parent in ancestors(node):
         if parent.type in ("tfpdef", "annassign") and child is parent.children[2 if parent.type == "tfpdef" else 1]:
             return False
         if parent.type == "funcdef" and child is parent.annotation:
             return False
-        if parent.type == "if_stmt" and "TYPE_CHECKING" in parent.children[1].get_code():
+        if parent.type == "if_stmt" and child is parent.children[3] and NEVER.search(parent.children[1].get_code()):
             return False
     return True
 
@@ -181,7 +186,18 @@ def room_of(file: str) -> str:
 def known() -> dict[tuple[str, str, str], str]:
     """The listed survivors, with their reasons."""
     rows = tomllib.loads(KNOWN.read_text(encoding="utf-8"))["equivalent"] if KNOWN.exists() else []
-    return {(row["file"], row["before"], row["after"]): row["reason"] for row in rows}
+    return {name_of(row): row["reason"] for row in rows}
+
+
+def name_of(one: Mapping[str, str]) -> tuple[str, str, str]:
+    """Return what tells one mutant from the others, wherever its lines are."""
+    return one["file"], one["before"], one["after"]
+
+
+def survivors(path: str) -> set[tuple[str, str, str]]:
+    """The mutants in a file of results that were not killed."""
+    rows = [json.loads(line) for line in Path(path).read_text(encoding="utf-8").splitlines()]
+    return {name_of(row) for row in rows if row["outcome"] in ALIVE}
 
 
 def chosen_mutants(arguments: argparse.Namespace) -> list[Mutant]:
@@ -194,6 +210,9 @@ def chosen_mutants(arguments: argparse.Namespace) -> list[Mutant]:
     mutants: list[Mutant] = []
     for file in files:
         all_of_it = list(mutants_of(file))
+        if arguments.again:
+            mutants += [mutant for mutant in all_of_it if name_of(mutant.difference()) in arguments.again]
+            continue
         mutants += rng.sample(all_of_it, max(round(arguments.sample * len(all_of_it)), min(1, len(all_of_it))))
     return mutants
 
@@ -231,12 +250,12 @@ def modules(mutants: Iterable[Mutant]) -> list[str]:
 def summary(results: list[dict[str, str]]) -> bool:
     """Print the figures by room; whether enough died, and all that survived are listed."""
     listed = known()
-    alive = [one for one in results if one["outcome"] in ("survived", "untested")]
+    alive = [one for one in results if one["outcome"] in ALIVE]
     counts = Counter(room_of(one["file"]) for one in results)
     left = Counter(room_of(one["file"]) for one in alive)
     for room, count in counts.items():
         print(f"{room:16} {count:5} mutants, {count - left[room]:5} died: {1 - left[room] / count:.1%}")
-    new = [one for one in alive if (one["file"], one["before"], one["after"]) not in listed]
+    new = [one for one in alive if name_of(one) not in listed]
     for one in new:
         print(f"not listed: {one['file']}: {one['before']}  ->  {one['after']}  ({one['outcome']})")
     rate = 1 - len(alive) / max(len(results), 1)
@@ -254,6 +273,7 @@ def main() -> int:
     parser.add_argument("--budget", type=float, default=10.0, help="seconds of tests at most for one mutant [10]")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="start no mutant after this time")
     parser.add_argument("--out", type=Path, help="a line of JSON for each mutant")
+    parser.add_argument("--again", type=survivors, help="only the mutants that survived, of an earlier --out")
     parser.add_argument("--list", action="store_true", help="only count the mutants")
     arguments = parser.parse_args()
     mutants = chosen_mutants(arguments)

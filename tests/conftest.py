@@ -9,6 +9,7 @@ import traces
 from hypothesis import HealthCheck, settings
 
 from gatewise import kernels
+from gatewise.layers import OWN
 
 # The same examples on every run and machine, however slow the machine is.
 settings.register_profile(
@@ -50,17 +51,18 @@ def files_stay_as_they_were():
 
 
 @pytest.fixture(scope="module", autouse=True)
-def no_process_is_left():
-    """The module's tests end every process that they start."""
-    before = traces.children()
+def no_helper_is_left():
+    """The module's tests end every thread and process that they start."""
+    before = traces.helpers()
     yield
-    left = {number: command for number, command in traces.children().items() if number not in before}
-    assert left == {}, "a test left processes"
+    assert traces.left_helpers(before) == {}, "a test left threads or processes"
 
 
 @pytest.fixture(autouse=True)
 def settings_stay_as_they_were():
-    """A test leaves the process as it was, whatever runs after it."""
-    before = traces.settings()
+    """A test leaves the process as it was, whatever runs after it; cells that it defined end with it."""
+    before, cells = traces.settings(), dict(OWN)
     yield
+    OWN.clear()
+    OWN.update(cells)
     assert traces.differences(before, traces.settings()) == [], "what this test changed, others see"

@@ -27,14 +27,6 @@ def define(name="Forgetful", **options):
     )
 
 
-@pytest.fixture(autouse=True)
-def only_cells_of_this_test():
-    before = dict(OWN)
-    yield
-    OWN.clear()
-    OWN.update(before)
-
-
 def test_a_layer_of_an_own_cell_comes_back(tmp_path):
     layer = define()(3, 4, num_layers=2, bidirectional=True, rng=0)
     model = gw.Sequential(layer, gw.Last(bidirectional=True), gw.Dense(8, 2, rng=1))

@@ -13,7 +13,7 @@ TESTS = Path(__file__).parent
 LINES = 40  # of a function, its docstring not counted
 ARGUMENTS = 10  # of a function that is neither a constructor nor a command nor in `PUBLIC`
 FILE = 400  # lines
-PUBLIC = ("train", "train_stream", "report")  # public functions whose many arguments are options
+PUBLIC = ("train", "train_stream", "report", "classify", "regress")  # public functions whose many arguments are options
 
 # What is above a measure, and why. A row that is no longer needed fails, so that these tables only shrink.
 LONG: dict[str, str] = {}

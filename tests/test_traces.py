@@ -4,42 +4,49 @@ import signal
 import subprocess
 import sys
 import threading
-import warnings
 
 import numpy as np
 import traces
 
-from gatewise import layers, threads
+from gatewise import threads
 
 
 def test_every_setting_that_a_test_changes_is_noticed(monkeypatch, tmp_path):
     before = traces.settings()
-    stop = threading.Event()
-    waiting = threading.Thread(target=stop.wait)
     with monkeypatch.context() as patch, np.errstate(over="raise"):
         patch.setenv("GATEWISE_TRACES", "1")
         patch.chdir(tmp_path)
         patch.setattr(threads, "_threads", threads.get_num_threads() + 1)
-        patch.setitem(layers.OWN, "Forgotten", object)
-        patch.setattr(warnings, "filters", [*warnings.filters, ("ignore", None, UserWarning, None, 0)])
         usual = signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        waiting.start()
         changed = traces.differences(before, traces.settings())
         signal.signal(signal.SIGTERM, usual)
-        stop.set()
-        waiting.join()
     assert [line.partition(":")[0] for line in changed] == list(before)
     assert traces.differences(before, traces.settings()) == []
 
 
-def test_a_process_that_is_left_is_noticed():
-    before = traces.children()
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
-        left = traces.children()
+def test_a_process_that_is_left_is_noticed(monkeypatch):
+    monkeypatch.setattr(traces, "PATIENCE", 0.05)
+    before = traces.helpers()
+    script = "import sys; print('here', flush=True); sys.stdin.read()"
+    with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        left = traces.left_helpers(before)
         process.stdin.close()
-    assert left.keys() - before.keys() == {str(process.pid)}
-    assert "input()" in left[str(process.pid)]
-    assert traces.children().keys() == before.keys()
+    assert left.keys() == {process.pid}
+    assert "sys.stdin.read()" in left[process.pid]
+    assert traces.left_helpers(before) == {}
+
+
+def test_a_thread_that_is_left_is_noticed_and_one_that_ends_is_not(monkeypatch):
+    monkeypatch.setattr(traces, "PATIENCE", 0.05)
+    before, stop = traces.helpers(), threading.Event()
+    waiting = threading.Thread(target=stop.wait, name="forgotten")
+    waiting.start()
+    assert list(traces.left_helpers(before).values()) == ["forgotten"]
+    monkeypatch.setattr(traces, "PATIENCE", 5.0)
+    threading.Timer(0.05, stop.set).start()
+    assert traces.left_helpers(before) == {}
+    waiting.join()
 
 
 def test_a_file_that_is_left_is_noticed_but_not_what_python_keeps(tmp_path):

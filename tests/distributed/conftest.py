@@ -8,13 +8,12 @@ from gatewise.distributed.cluster import local_client
 
 @pytest.fixture(scope="session")
 def two_workers():
-    before = traces.children()
+    before = traces.helpers()
     with local_client(2) as client:
         yield client
-    left = {number: command for number, command in traces.children().items() if number not in before}
-    assert left == {}, "the cluster, or a test, left processes"
+    assert traces.left_helpers(before) == {}, "the cluster, or a test, left threads or processes"
 
 
 @pytest.fixture(scope="module", autouse=True)
-def no_process_is_left():
-    """Not after each module, in place of the suite's check: the cluster goes on to the end, and looks there."""
+def no_helper_is_left():
+    """Nothing after each module, in place of the suite's check: the cluster goes on, and looks at its end."""

@@ -8,12 +8,12 @@ import pytest
 
 import gatewise as gw
 from gatewise import kernels
-from gatewise.cells import hard
 from gatewise.cells.derivatives import derivative_errors
 from gatewise.descriptions import describe, rebuild
 from gatewise.layers import HardGRU, HardLSTM
 
 D, H, T, B = 3, 4, 6, 2
+SLOPES = {"0.2": 0.2, "1/6": 1 / 6}  # of Keras 1 and 2 and of ONNX; of Keras 3 and of PyTorch
 
 
 @pytest.fixture(autouse=True)
@@ -24,8 +24,8 @@ def _numpy_path(monkeypatch):
 
 X = np.random.default_rng(0).normal(size=(B, T, D))
 MAKERS = {
-    **{f"gru {r} {s}": (HardGRU, {"reset": r, "slope": s}) for r in ("after", "before") for s in hard.SLOPES},
-    **{f"lstm {s}": (HardLSTM, {"slope": s}) for s in hard.SLOPES},
+    **{f"gru {r} {s}": (HardGRU, {"reset": r, "slope": s}) for r in ("after", "before") for s in SLOPES},
+    **{f"lstm {s}": (HardLSTM, {"slope": s}) for s in SLOPES},
 }
 
 
@@ -44,7 +44,7 @@ def gate(a, slope):
 def scalar_step(layer, x, h, c):
     """One step of one row, one number after the other."""
     W, U, b, bias_hh = (layer.params[f"{n}_l0"] for n in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
-    s = hard.SLOPES[layer.slope]
+    s = SLOPES[layer.slope]
     p = [float(np.dot(W[k], x) + b[k]) for k in range(len(W))]
 
     def q(k, state):

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 import gatewise as gw
-from gatewise.layers import OWN
 from gatewise.sight import pencil
 
 B, T, D, H = 3, 6, 2, 4
@@ -45,15 +44,11 @@ def minimum_backward(dstate, state, state_prev, record):
 @pytest.fixture(params=["gated", "not recurrent"])
 def own(request):
     """A gated unit with the gradients of its gates, and a cell without a recurrent product that has no such."""
-    before = dict(OWN)
     names = {"gates": ("forget", "candidate")}
     if request.param == "gated":
         pair = {"forward": minimal_forward, "backward": minimal_backward, "record_gradients": minimal_gradients}
-        yield gw.define_cell("Minimal", **names, **pair)
-    else:
-        yield gw.define_cell("Minimum", **names, forward=minimum_forward, backward=minimum_backward, recurrent=False)
-    OWN.clear()
-    OWN.update(before)
+        return gw.define_cell("Minimal", **names, **pair)
+    return gw.define_cell("Minimum", **names, forward=minimum_forward, backward=minimum_backward, recurrent=False)
 
 
 def rows(seed=0):

@@ -1,33 +1,33 @@
-"""What a test may change for all others: settings of the process, threads, children, and files."""
+"""What a test may change for all others: settings of the process, threads, child processes, and files."""
 
+import contextlib
 import os
 import signal
 import threading
-import warnings
+import time
 from pathlib import Path
 
 import numpy as np
 
-from gatewise import layers, threads
+from gatewise import threads
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM]
-# Threads that the library, pyarrow and Dask keep for later, on purpose, and those of a cluster that several tests use.
-OF_DASK = ("AsyncProcess", "Dask", "IO loop", "Profile", "QueueFeederThread", "TCP-Executor", "asyncio")
-KEPT_THREADS = ("gatewise", "ThreadPoolExecutor", *OF_DASK)
-CHANGED_BY_PYTEST = ("PYTEST_CURRENT_TEST",)
+# Threads that are kept for later, on purpose: of the library, of the standard library's pools, of dask.
+KEPT_THREADS = ("gatewise", "ThreadPoolExecutor", "asyncio", "Dask", "Profile", "IO loop", "TCP-Executor")
+KEPT_PROCESSES = ("resource_tracker", "loky")  # of the standard library and joblib; they end with this process
+PATIENCE = 5.0  # seconds that what has been told to end may take
+# Variables that pytest keeps up to date, and that threadpoolctl sets when it is imported.
+NOT_OF_TESTS = ("PYTEST_CURRENT_TEST", "KMP_")
 
 
 def settings():
     """Name to value of each setting of this process that outlives a test."""
     return {
-        "the environment": {name: value for name, value in os.environ.items() if name not in CHANGED_BY_PYTEST},
+        "the environment": {name: value for name, value in os.environ.items() if not name.startswith(NOT_OF_TESTS)},
         "the current folder": os.getcwd(),
         "the number of threads": threads.get_num_threads(),
-        "the cells that users defined": dict(layers.OWN),
         "what NumPy does about errors": np.geterr(),
-        "the filters of warnings": list(warnings.filters),
         "what signals do": [signal.getsignal(number) for number in SIGNALS],
-        "threads": {thread.name for thread in threading.enumerate() if not thread.name.startswith(KEPT_THREADS)},
     }
 
 
@@ -36,16 +36,27 @@ def differences(before, after):
     return [f"{name}: {before[name]} became {after[name]}" for name in before if before[name] != after[name]]
 
 
-def children(process="self"):
-    """Processes that this one started and that still run: number to command; without Python's own, which stays."""
-    found = {}
-    for task in Path(f"/proc/{process}/task").glob("*/children"):
+def helpers():
+    """Threads and child processes of this process but those kept on purpose: each by number to its name or command."""
+    found = {thread.ident: thread.name for thread in threading.enumerate()}
+    found = {number: name for number, name in found.items() if not name.startswith(KEPT_THREADS)}
+    for task in Path("/proc/self/task").glob("*/children"):
         for number in task.read_text().split():
-            try:
-                found[number] = Path(f"/proc/{number}/cmdline").read_text().replace("\0", " ").strip()
-            except FileNotFoundError:
-                continue
-    return {number: command for number, command in found.items() if "multiprocessing.resource_tracker" not in command}
+            with contextlib.suppress(FileNotFoundError):
+                command = Path(f"/proc/{number}/cmdline").read_text().replace("\0", " ").strip()
+                if not any(kept in command for kept in KEPT_PROCESSES):
+                    found[int(number)] = command
+    return found
+
+
+def left_helpers(before):
+    """Helpers that were not there before and do not end soon."""
+    end = time.monotonic() + PATIENCE
+    while (left := {number: name for number, name in helpers().items() if number not in before}) and (
+        time.monotonic() < end
+    ):
+        time.sleep(0.02)
+    return left
 
 
 def files(*folders):

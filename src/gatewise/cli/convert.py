@@ -19,7 +19,7 @@ from gatewise.interop import verification
 from gatewise.interop.recurrent import layer_of
 from gatewise.layers import Layer
 from gatewise.layouts import LAYOUTS
-from gatewise.layouts.files import read_arrays
+from gatewise.layouts.conversion import of_file
 from gatewise.layouts.places import flat
 from gatewise.storage import check_places, read_metadata, tensor_bytes, write_whole
 
@@ -153,7 +153,7 @@ def read_model(path: Path, layout: str | None, hints: dict[str, Any]) -> tuple[A
         return _loaded(path), None
     layout = layout or "torch"
     if layout == "torch" and "reset" not in hints:
-        arrays, prefix = read_arrays(path), hints.pop("prefix", "")
+        arrays, prefix = of_file(path), hints.pop("prefix", "")
         last = hints.pop("last", False)
         return _later("gatewise.interop.torch", "from_torch")(arrays, last=last, prefix=prefix, **hints), layout
     if hints.pop("last", False):

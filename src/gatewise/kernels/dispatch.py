@@ -291,7 +291,8 @@ def _total(each: Array) -> Array:
     while count > 2:
         count //= 2
         each[:count] += each[count : 2 * count]
-    return np.add(each[0], each[1], out=buffers.array(each.shape[1:], each.dtype))
+    total: Array = np.add(each[0], each[1], out=buffers.array(each.shape[1:], each.dtype))
+    return total
 
 
 def aligned(size: int, dtype: Any) -> Array:

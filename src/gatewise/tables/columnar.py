@@ -46,7 +46,8 @@ def read(source: str, content: bytes, limits: Limits) -> Any:
     except GatewiseError:
         raise
     except (OSError, MemoryError, ValueError, LookupError, TypeError, pa.ArrowException) as error:
-        raise GatewiseValueError(f"{source} is a damaged Parquet file ({error}).") from error
+        said = " ".join(str(error).split())
+        raise GatewiseValueError(f"{source} is a damaged Parquet file ({said}).") from error
 
 
 def _read(source: str, content: bytes, limits: Limits) -> Any:
@@ -58,10 +59,15 @@ def _read(source: str, content: bytes, limits: Limits) -> Any:
     names = [metadata.schema.column(k).path for k in range(metadata.num_columns)]
     limits.check("depth", max((name.count(".") + 1 for name in names), default=0), source)
     sizes = _sizes(source, content, metadata, limits)
-    if any(size.of_prefixes for size in sizes):
+    most = max(limits.unpacked, limits.expansion * len(content))
+    prefixes = [size.by_prefixes for size in sizes]
+    if sum(prefixes) > most:
+        nested = sum(size for name, size in zip(names, prefixes, strict=True) if "." in name)
+        limits.check_unpacked(nested, len(content), source)
         return _by_batches(source, content, max(size.longest for size in sizes), limits)
-    coded = [name for name, size in zip(names, sizes, strict=True) if size.of_dictionary]
-    coded = _too_long(source, content, metadata, coded, limits) if coded else coded
+    coded = [name for name, size in zip(names, sizes, strict=True) if size.by_dictionary]
+    if sum(size.by_dictionary for size in sizes) <= most or _longest(content, metadata, coded) <= most:
+        coded = [name for name in coded if "." in name]  # of lists and structs: nobody reads them, so they stay coded
     if metadata.num_columns > _WIDE:
         data = _opened(content, coded).read()
     else:
@@ -84,7 +90,7 @@ def _buffer(content: bytes) -> Any:
 
 def _bounds(content: bytes) -> dict[str, int]:
     """Return how many elements and bytes the metadata can hold at most."""
-    length = int.from_bytes(content[-_TAIL:-4], "little")
+    length = min(int.from_bytes(content[-_TAIL:-4], "little"), len(content))
     return {
         "thrift_string_size_limit": max(length, _STRING),
         "thrift_container_size_limit": _SHORT + length // _ELEMENT,
@@ -92,11 +98,16 @@ def _bounds(content: bytes) -> dict[str, int]:
 
 
 class _Size(NamedTuple):
-    """How much a column may unpack to that its rows do not say: texts that a dictionary or a prefix repeats."""
+    """What a column may unpack to that its rows do not say.
 
-    of_dictionary: bool
-    of_prefixes: bool
-    longest: int
+    Bytes of its pages; bytes of text, if the longest one of a dictionary, or of those that share prefixes, stood in
+    every row; and the longest page of such text.
+    """
+
+    pages: int = 0
+    by_dictionary: int = 0
+    by_prefixes: int = 0
+    longest: int = 0
 
 
 def _sizes(source: str, content: bytes, metadata: Any, limits: Limits) -> list[_Size]:
@@ -107,24 +118,28 @@ def _sizes(source: str, content: bytes, metadata: Any, limits: Limits) -> list[_
         raise ValueError(f"it says that it has {metadata.num_rows:,} rows, and its parts {rows:,}")
     widths = [_WIDTHS.get(metadata.schema.column(k).physical_type, 1) for k in range(metadata.num_columns)]
     limits.check_unpacked(rows * sum(widths), len(content), source)
-    most = max(limits.unpacked, limits.expansion * len(content))
-    return [_size(source, content, [group.column(k) for group in groups], limits, most) for k in range(len(widths))]
+    sizes, pages = [], 0
+    for place, width in enumerate(widths):
+        chunks = [group.column(place) for group in groups]
+        limits.check_unpacked(sum(chunk.num_values for chunk in chunks) * width, len(content), source)
+        sizes.append(_size(content, chunks))
+        pages += sizes[-1].pages
+        limits.check_unpacked(pages, len(content), source)
+    return sizes
 
 
-def _size(source: str, content: bytes, chunks: list[Any], limits: Limits, most: int) -> _Size:
-    by_dictionary = by_prefixes = unpacked = longest = 0
+def _size(content: bytes, chunks: list[Any]) -> _Size:
+    pages = by_dictionary = by_prefixes = longest = 0
     for chunk in chunks:
         texts = chunk.physical_type == "BYTE_ARRAY"
-        limits.check_unpacked(chunk.num_values * _WIDTHS.get(chunk.physical_type, 1), len(content), source)
         for page in _pages(content, chunk):
-            unpacked += page.size
-            limits.check_unpacked(unpacked, len(content), source)
+            pages += page.size
             if texts and page.of_dictionary:
                 by_dictionary += page.size * chunk.num_values
             elif texts and page.by_prefixes:
                 by_prefixes += page.size * page.values
                 longest = max(longest, page.size)
-    return _Size(by_dictionary > most, by_prefixes > most, longest)
+    return _Size(pages, by_dictionary, by_prefixes, longest)
 
 
 class _Page(NamedTuple):
@@ -160,20 +175,17 @@ def _pages(content: bytes, chunk: Any) -> Iterator[_Page]:
         yield _Page(size, values, kind == _DICTIONARY_PAGE, encoding == _DELTA_BYTE_ARRAY)
 
 
-def _too_long(source: str, content: bytes, metadata: Any, names: list[str], limits: Limits) -> list[str]:
-    """Return those columns whose longest text in a dictionary would be too much if it stood in every row."""
+def _longest(content: bytes, metadata: Any, names: list[str]) -> int:
+    """Return the bytes of text if the longest one of each dictionary stood in all of its rows."""
     import pyarrow.compute as pc
 
-    file = _opened(content, names)
-    sizes = dict.fromkeys(names, 0)
+    file, size = _opened(content, names), 0
     for group in range(metadata.num_row_groups):
-        for batch in file.iter_batches(1, [group], names):
-            for name, column in zip(batch.schema.names, batch.columns, strict=True):
-                longest = pc.max(pc.binary_length(column.dictionary)).as_py() or 0
-                sizes[name] += longest * metadata.row_group(group).num_rows
-            break
-    most = max(limits.unpacked, limits.expansion * len(content))
-    return [name for name, size in sizes.items() if size > most]
+        batch = next(file.iter_batches(1, [group], names), None)
+        for column in [] if batch is None else batch.columns:
+            longest = pc.max(pc.binary_length(column.dictionary)).as_py() if hasattr(column, "dictionary") else None
+            size += (longest or 0) * metadata.row_group(group).num_rows
+    return size
 
 
 def _decoded(source: str, content: bytes, data: Any, coded: list[str], limits: Limits) -> Any:

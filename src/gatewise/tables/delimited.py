@@ -160,14 +160,15 @@ def stripped(column: Any) -> Any:
 
 def _decoded(source: str, content: bytes) -> tuple[bytes, tuple[str, ...]]:
     """Return the file as UTF-8 without a byte order mark."""
-    if content.startswith(_UTF16):
-        try:
-            return content.decode("utf-16").encode(), ("encoded as UTF-16",)
-        except UnicodeDecodeError as error:
-            raise GatewiseValueError(f"{source} starts as UTF-16 and is none; save it as UTF-8.") from error
-    content = content.removeprefix(codecs.BOM_UTF8)
+    wide = content.startswith(_UTF16)
+    try:
+        content = content.decode("utf-16").encode() if wide else content.removeprefix(codecs.BOM_UTF8)
+    except UnicodeDecodeError as error:
+        raise GatewiseValueError(f"{source} starts as UTF-16 and is none; save it as UTF-8.") from error
     if not content.strip():
         raise GatewiseValueError(f"{source} is empty; need a line of column names and at least one row.")
+    if wide:
+        return content, ("encoded as UTF-16",)
     head = content[:SAMPLE]
     if len(head.translate(None, _CONTROLS)) < len(head):
         raise GatewiseValueError(f"{source} is a binary file, neither CSV nor Parquet; export it as CSV in UTF-8.")
@@ -200,6 +201,8 @@ def _separator(content: bytes) -> str:
         try:
             records = [record for record in csv.reader(io.StringIO(text, newline=""), delimiter=separator) if record]
         except csv.Error:
+            records = []
+        if not records:
             return (0, 0)
         widths = [len(record) for record in (records if whole or len(records) < 3 else records[:-1])]
         return (sum(width == widths[0] for width in widths) / len(widths) if widths[0] > 1 else 0, widths[0])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Unpack
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Unpack
 import numpy as np
 
 from gatewise.errors import check_number
-from gatewise.files import save
+from gatewise.files import to_bytes
 from gatewise.forecasting.lengths import doubt, no_doubts, usual_horizon
 from gatewise.printing import listed
 from gatewise.progress import stage
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from gatewise.comparison import Comparison
     from gatewise.estimators.forecaster import RecurrentForecaster
     from gatewise.forecasting.backtest import Backtest
+    from gatewise.limits import Limits
     from gatewise.tables.table import Source, Table
     from gatewise.tables.writing import Writer
 
@@ -84,10 +84,10 @@ class ForecastResult(Result):
         """Of the targets, as they stand in the table."""
         return self.task.units
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the model with the description of its columns and its backtest, for `predict` and `gatewise report`."""
+    def to_bytes(self) -> bytes:
+        """Return the model with the description of its columns and its backtest, as `gatewise report` needs them."""
         description, arrays = to_keep(self.backtest)
-        save(self.model, path, info=self.description | description, extra=arrays)
+        return to_bytes(self.model, info=self.description | description, extra=arrays)
 
     @property
     def comparisons(self) -> dict[str, Comparison]:
@@ -191,6 +191,7 @@ def forecast(
     backtest: bool = True,
     seed: int = 0,
     progress: bool = False,
+    limits: Limits | None = None,
     **columns: Unpack[SeriesColumns],
 ) -> ForecastResult:
     r"""Forecast the series of a table, as `gatewise forecast` does.
@@ -213,6 +214,8 @@ def forecast(
         Of starting weights and order.
     progress : bool
         Whether to draw a progress bar on stderr.
+    limits : Limits, optional
+        How large the table may be, unpacked, and how wide; the usual ones if None.
     time : str or sequence of str, optional
         Name of the column of times, or of several that make the time together: year and quarter, date and hour.
     target : str or sequence of str, optional
@@ -256,7 +259,7 @@ def forecast(
     >>> tables.predict(folder / "model.safetensors", folder / "sales.csv").frame.equals(result.forecast)
     True
     """
-    task = read_forecast_task(as_table(table), SeriesRoles.of(**columns), horizon, season)
+    task = read_forecast_task(as_table(table, limits), SeriesRoles.of(**columns), horizon, season)
     return task.fit(level=level, backtest=backtest, seed=seed, progress=progress)
 
 

@@ -57,6 +57,7 @@ def _column(name: str, values: Any) -> Any:
         values = values.dt.to_timestamp()
     try:
         column = pa.chunked_array([pa.Array.from_pandas(values)])
+        column.validate(full=True)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
         kinds = ", ".join(sorted({type(value).__name__ for value in values.dropna()}))
         raise GatewiseTypeError(

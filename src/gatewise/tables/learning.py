@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from gatewise.comparison import Comparison
+    from gatewise.limits import Limits
     from gatewise.tables.table import Source, Table
     from gatewise.training.runs import Keeping
 
@@ -141,7 +142,12 @@ class SequenceTask:
 
 
 def read_sequence_task(
-    outcome: Outcome, table: Source, roles: SequenceRoles, test: Source | None = None, seed: int = 0
+    outcome: Outcome,
+    table: Source,
+    roles: SequenceRoles,
+    test: Source | None = None,
+    seed: int = 0,
+    limits: Limits | None = None,
 ) -> SequenceTask:
     """Read the sequences of a table, and hold some out; nothing is trained yet.
 
@@ -156,6 +162,8 @@ def read_sequence_task(
         Held-out sequences; without it a fifth of those of the table.
     seed : int
         Of the split, and later of starting weights and order.
+    limits : Limits, optional
+        How large a table may be; the usual ones if None.
 
     Returns
     -------
@@ -166,13 +174,13 @@ def read_sequence_task(
     GatewiseError
         If a column cannot be used, or there are too few sequences: with the line.
     """
-    table = as_table(table)
+    table = as_table(table, limits)
     sequences = outcome.read(table, roles, None)
     notes = table.summary(_described(sequences, outcome.described(sequences, roles)))
     if test is None:
         train, held_out = (sequences.subset(rows) for rows in _split(len(sequences.names), seed, sequences.labels))
         return SequenceTask(outcome, roles, sequences, train, held_out, seed, notes, [])
-    test_table = as_table(test)
+    test_table = as_table(test, limits)
     held_out = outcome.read(test_table, roles, sequences)
     test_notes = test_table.summary([f"{len(held_out.names):,} sequences"])
     return SequenceTask(outcome, roles, sequences, sequences, held_out, seed, notes, test_notes)

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from gatewise import plain
 from gatewise.errors import GatewiseError, GatewiseValueError
 from gatewise.files import load, read_info
 from gatewise.forecasting.frequency import Step
@@ -32,6 +33,7 @@ from gatewise.tables.taking import arranged
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from gatewise.limits import Limits
     from gatewise.tables.table import Source, Table
 
 OUTCOMES = {outcome.command: outcome for outcome in (CLASSIFICATION, REGRESSION)}
@@ -67,7 +69,7 @@ class Inputs(NamedTuple):
     series: tuple[SeriesGrid, SeriesRoles] | None = None
 
 
-def predict(model: Result | str | os.PathLike[str], table: Source) -> Prediction:
+def predict(model: Result | str | os.PathLike[str], table: Source, *, limits: Limits | None = None) -> Prediction:
     r"""Predict from a new table, as `gatewise predict` does.
 
     Parameters
@@ -77,6 +79,8 @@ def predict(model: Result | str | os.PathLike[str], table: Source) -> Prediction
     table : path, DataFrame or Table
         With the columns that the model was trained on, by name and type; others are ignored. A forecaster takes
         what it has after the end of the training, then forecasts from there.
+    limits : Limits, optional
+        How large the table may be; the usual ones if None.
 
     Returns
     -------
@@ -109,7 +113,7 @@ def predict(model: Result | str | os.PathLike[str], table: Source) -> Prediction
     with _usable_description(name):
         columns = _series_columns(description) if command == "forecast" else _sequence_columns(description)
     fitted = copy.copy(model.model) if isinstance(model, Result) else load(model)
-    table = as_table(table)
+    table = as_table(table, limits)
     if command == "forecast":
         frame = _forecast(fitted, *columns, table)
     else:
@@ -181,9 +185,17 @@ def _usable_description(name: str) -> Iterator[None]:
 
 def _series_columns(description: dict[str, Any]) -> tuple[Any, Any]:
     """Return the roles of the columns of series, and what the model has seen of them."""
-    columns = {role: columns_from_json(of_role) for role, of_role in description["columns"].items()} | {"static": []}
-    last = dict(zip(description["series"], description["last"], strict=True))
-    schema = SeriesSchema(columns, Step(**description["step"]), last, dict(description.get("units", {})))
+    described = plain.known_keys("columns", description["columns"], ("known", "past", "static"))
+    columns = {role: columns_from_json(of_role) for role, of_role in described.items()} | {"static": []}
+    names = plain.texts("series", description["series"])
+    last = [plain.whole("last", one) for one in plain.entries("last", description["last"], len(names))]
+    units: dict[str, Any] = {}
+    for name, unit in plain.mapping("units", description.get("units", {})).items():
+        units[plain.text("a target", name)] = plain.optional(plain.text, "unit", unit)
+    step = Step.checked(description["step"])
+    if not names:
+        raise GatewiseValueError("it describes no series.")
+    schema = SeriesSchema(columns, step, dict(zip(names, last, strict=True)), units)
     return SeriesRoles.from_json(description["roles"])._replace(static=()), schema
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from gatewise.estimators import RecurrentRegressor
+    from gatewise.limits import Limits
     from gatewise.tables.table import Source, Table
     from gatewise.training.runs import Keeping
 
@@ -32,6 +33,7 @@ def regress(
     refit: bool = True,
     seed: int = 0,
     progress: bool = False,
+    limits: Limits | None = None,
 ) -> SequenceResult:
     r"""Learn to predict numbers from the sequences of a table, as `gatewise regress` does.
 
@@ -58,6 +60,8 @@ def regress(
         Of the split, starting weights and order.
     progress : bool
         Whether to draw a progress bar on stderr.
+    limits : Limits, optional
+        How large a table may be; the usual ones if None.
 
     Returns
     -------
@@ -83,7 +87,7 @@ def regress(
     ['sequence', 'target', 'predicted']
     """
     roles = SequenceRoles.of(sequence, time, target, features, time_format)
-    return read_sequence_task(REGRESSION, table, roles, test, seed).fit(refit=refit, progress=progress)
+    return read_sequence_task(REGRESSION, table, roles, test, seed, limits).fit(refit=refit, progress=progress)
 
 
 def _read(table: Table, roles: SequenceRoles, training: Sequences | None) -> Sequences:

@@ -125,6 +125,8 @@ class Table:
         column = self.data[name]
         if pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type):
             self.refuse_type(name)
+        if pa.types.is_float16(column.type):
+            column = column.cast(pa.float32())
         if pa.types.is_floating(column.type) and pc.all(pc.equal(column, pc.floor(column))).as_py():
             column = column.cast(pa.int64(), safe=False)
         try:

@@ -139,7 +139,9 @@ def _check_zone(table: Table, name: str, zone: str | None) -> None:
     """Raise for what is no zone of the tz database; pandas would open the files that some of it names."""
     from gatewise.forecasting.stored_axes import check_zone
 
-    if zone is None or re.fullmatch(r"[+-]\d\d:\d\d", zone):
+    if zone == "tzlocal()":
+        table.refuse(name, "the time zone is that of another machine; give the times in UTC.")
+    if zone is None or re.fullmatch(r"[+-](?:[01]\d|2[0-3]):[0-5]\d", zone):
         return
     try:
         check_zone(zone)

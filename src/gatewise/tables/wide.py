@@ -115,20 +115,29 @@ def _laid(table: Table, shape: Shape, kept: list[str]) -> Table:
     count = len(shape.columns)
     rows = np.repeat(np.arange(len(table)), count)
     order = np.arange(len(table) * count).reshape(count, len(table)).T.ravel()
-    cells = _same_type([table.data[name] for name in shape.columns])
+    cells = _same_type(table, list(shape.columns))
     values = pa.chunked_array([chunk for column in cells for chunk in column.chunks], cells[0].type)
     columns = {name: table.data[name].take(pa.array(rows)) for name in kept}
     columns[shape.kind] = pa.chunked_array([list(shape.columns.values()) * len(table)])
     return table.rearranged(pa.table(columns | {VALUE: values.take(pa.array(order))}), rows)
 
 
-def _same_type(columns: list[Any]) -> list[Any]:
+def _same_type(table: Table, names: list[str]) -> list[Any]:
+    """Return columns of one type: as they are, or as text if any is, or else as numbers."""
     import pyarrow as pa
 
+    columns = [table.data[name] for name in names]
     if len({column.type for column in columns}) == 1:
         return columns
-    text = any(pa.types.is_string(column.type) for column in columns)
-    return [column.cast(pa.string() if text else pa.float64()) for column in columns]
+    if any(pa.types.is_string(column.type) for column in columns):
+        return [table.text(name) for name in names]
+    cast = []
+    for name, column in zip(names, columns, strict=True):
+        try:
+            cast.append(column.cast(pa.float64(), safe=False))
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            table.refuse_type(name)
+    return cast
 
 
 def _names_of_rows(table: Table, others: list[str]) -> str | None:

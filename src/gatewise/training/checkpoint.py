@@ -7,16 +7,14 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
-from gatewise.errors import (
-    GatewiseValueError,
-    TrainingInterrupted,
-    check_number,
-)
+from gatewise.errors import GatewiseTypeError, GatewiseValueError, TrainingInterrupted, check_number
 from gatewise.storage import check_places, write_whole
 from gatewise.training.checkpoint_file import Content, Kept, read, to_bytes
 from gatewise.training.identity import as_json, differences, enumeration
@@ -80,6 +78,8 @@ class Checkpoint:
         resume: bool = False,
         run: Mapping[str, Any] | None = None,
     ) -> None:
+        if not isinstance(path, str | os.PathLike):
+            raise GatewiseTypeError(f"checkpoint is {path!r}; need the path of a file.")
         self.path = Path(path)
         self.every, self.seconds = _interval(every)
         self._run = json.loads(as_json(dict(run or {}), "run"))
@@ -127,6 +127,16 @@ class Checkpoint:
         """Raise `TrainingInterrupted` if a signal has come."""
         if self.interrupted:
             raise TrainingInterrupted(self._watch.received, str(self.path), where)
+
+    @contextmanager
+    def waiting(self, where: str) -> Iterator[None]:
+        """Let a signal raise `TrainingInterrupted` within, where the run waits for something outside."""
+        self._watch.at_first = partial(self.pause, where)
+        try:
+            self.pause(where)
+            yield
+        finally:
+            self._watch.at_first = None
 
     def _stop_at_once(self, number: int) -> NoReturn:
         self._hurried = True

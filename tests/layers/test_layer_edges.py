@@ -1,0 +1,161 @@
+"""What layers, their parameters and their steppers do at the edges: named in errors, and nothing half changed."""
+
+import numpy as np
+import pytest
+
+import gatewise as gw
+from gatewise.layers.registry import cell_name
+
+D, H = 3, 4
+
+
+def data(*shape, dtype=np.float32):
+    return np.random.default_rng(0).normal(size=shape).astype(dtype)
+
+
+def test_parameters_take_several_values_at_once_or_none():
+    params, other = gw.Dense(D, H, rng=0).params, gw.Dense(D, H, rng=1).params
+    entry, before = params["weight"], params["weight"].copy()
+    params |= {"weight": other["weight"], "bias": np.ones(H, np.float32)}
+    assert params["weight"] is entry
+    np.testing.assert_array_equal(entry, other["weight"])
+    assert not np.array_equal(entry, before)
+    with pytest.raises(gw.GatewiseError, match="bias"):
+        params.update(weight=before, bias=np.ones(H + 1, np.float32))
+    np.testing.assert_array_equal(entry, other["weight"])
+    with pytest.raises(gw.GatewiseError, match="parameters cannot be added or removed"):
+        params.pop("bias")
+
+
+def test_an_error_while_learning_names_the_layer():
+    model = gw.Sequential(gw.Dense(D, H, rng=0), gw.Sequential(gw.Embedding(5, 2, rng=1)))
+    x, y = data(2, 6, D), data(2, 6, 2)
+    with pytest.raises(gw.GatewiseError, match=r"layer 1.*Embedding"):
+        gw.train(model, x, y, loss="mse", optimizer="sgd", epochs=1)
+
+
+class Refusing(gw.Dense):
+    """A layer whose backward pass fails."""
+
+    def learning_backward(self, tape, dy, needs_dx):
+        raise gw.GatewiseError("no way back")
+
+
+def test_an_error_on_the_way_back_names_the_layer():
+    model = gw.Sequential(gw.Dense(D, H, rng=0), Refusing(H, 2, rng=1))
+    with pytest.raises(gw.GatewiseError, match=r"layer 1.*no way back"):
+        gw.train(model, data(2, 6, D), data(2, 6, 2), loss="mse", optimizer="sgd", epochs=1)
+
+
+def test_noise_passes_gradients_on_and_is_blank_past_the_end():
+    noise, x, lengths = gw.Noise(0.5), data(2, 6, D), np.array([6, 2])
+    y, tape = noise.learning_forward(x, lengths, np.random.default_rng(0))
+    assert not y[1, 2:].any()
+    assert 0.2 < np.std(y[0] - x[0]) < 1
+    dx, grads = noise.learning_backward(tape, y, True)
+    assert dx is y
+    assert grads == {}
+
+
+@pytest.mark.parametrize(
+    ("pool", "x", "message"),
+    [
+        (gw.Pool(D), data(2, 0, D), "need at least one time step to summarize"),
+        (gw.Pool(4, bidirectional=True), data(2, 6, D), "x has"),
+    ],
+)
+def test_a_pool_refuses_what_it_cannot_summarize(pool, x, message):
+    with pytest.raises(gw.GatewiseError, match=message):
+        pool(x)
+
+
+def test_the_state_of_a_pool_is_its_own():
+    pool, x = gw.Pool(D, ("mean", "max", "last")), data(5, D)
+    stepper = pool.stepper()
+    for row in x[:3]:
+        stepper.step(row)
+    kept, after = stepper.state, stepper.step(x[3])
+    stepper.state = kept
+    np.testing.assert_array_equal(stepper.step(x[3]), after)
+    stepper.state = None
+    np.testing.assert_array_equal(stepper.step(x[0]), pool.stepper().step(x[0]))
+    with pytest.raises(gw.GatewiseError, match="the state of Pool is a list; need what `state` gave, or None"):
+        stepper.state = [1]
+    with pytest.raises(gw.GatewiseError, match="need numbers of steps, 0 or more"):
+        stepper.load_state_dict({**stepper.state_dict(), "count": np.array([-1])})
+
+
+def test_a_model_takes_the_states_of_all_its_parts_or_of_none():
+    model = gw.Sequential(gw.GRU(D, H, rng=0), gw.GRU(H, H, rng=1), gw.Dense(H, 2, rng=2))
+    stepper, x = model.stepper(), data(6, D)
+    for row in x[:3]:
+        stepper.step(row)
+    first, second, third = stepper.state
+    twin = stepper.copy()
+    with pytest.raises(gw.GatewiseError, match="layer 1"):
+        stepper.state = (np.zeros_like(first), second[..., :2], third)
+    np.testing.assert_array_equal(stepper.step(x[3]), twin.step(x[3]))
+
+
+@pytest.mark.parametrize("layer", [gw.Embedding(9, 2, rng=0), gw.Dropout(0.5)], ids=["embedding", "dropout"])
+def test_a_layer_that_keeps_nothing_has_no_state(layer):
+    stepper = layer.stepper(2)
+    stepper.state = None
+    with pytest.raises(gw.GatewiseError, match=rf"the state of {type(layer).__name__} is 3; it has none: need None"):
+        stepper.state = 3
+    with pytest.raises(gw.GatewiseError, match="need numbers from 0 to 1"):
+        stepper.reset([2])
+
+
+@pytest.mark.parametrize(
+    ("rows", "kept"), [(None, []), ([], [0, 1, 2]), (1, [0, 2]), ([True, False, True], [1]), (np.array([2, 0]), [1])]
+)
+def test_rows_begin_anew_and_the_others_go_on(rows, kept):
+    layer, x = gw.GRU(D, H, rng=0), data(3, 2, D)
+    stepper, anew = layer.stepper(3), layer.stepper(3)
+    whole = layer.stepper(3)
+    for one in (stepper, whole):
+        one.step(x[:, 0])
+    stepper.reset(rows)
+    after, fresh, on = (one.step(x[:, 1]) for one in (stepper, anew, whole))
+    for row in range(3):
+        np.testing.assert_array_equal(after[row], (on if row in kept else fresh)[row])
+
+
+@pytest.mark.parametrize("rows", [[0.5], [[0]], "a", [True], -1])
+def test_rows_that_are_none_are_refused(rows):
+    with pytest.raises(gw.GatewiseError, match="rows is"):
+        gw.GRU(D, H, rng=0).stepper(3).reset(rows)
+
+
+@pytest.mark.parametrize(
+    ("batch", "x", "message"),
+    [
+        (None, data(0, D), r"x has shape \(0, 3\); need \(time, ...\) with at least one step"),
+        (2, data(2, 0, D), r"need \(batch, time, ...\) with at least one step"),
+        (2, data(3, 5, D), r"x has shape \(3, 5, 3\); need \(2, time, ...\), as the stepper has rows"),
+        (None, [[1.0, 2.0, 3.0]], "x is a list; need a NumPy array"),
+    ],
+)
+def test_a_block_that_does_not_fit_is_refused(batch, x, message):
+    with pytest.raises(gw.GatewiseError, match=message):
+        gw.GRU(D, H, rng=0).stepper(batch).process(x)
+
+
+def test_a_stepper_says_of_what_it_is():
+    layer = gw.GRU(D, H, rng=0)
+    assert repr(layer.stepper()) == f"{layer!r}.stepper()"
+    assert repr(layer.stepper(3)) == f"{layer!r}.stepper(3)"
+
+
+def test_a_layer_that_is_none_of_the_cells_has_no_name():
+    with pytest.raises(gw.GatewiseError, match="has no name to be saved under"):
+        cell_name(gw.Dense)
+
+
+@pytest.mark.parametrize("size", [10, 2**18 + 1])
+def test_the_norm_is_that_of_all_gradients_however_many(size):
+    grads = {"a": np.full(size, 3.0, np.float32), "b": np.full(1, 4.0)}
+    norm = float(np.sqrt(9.0 * size + 16))
+    assert gw.optimizers.clip_by_global_norm(grads, 1.0) == pytest.approx(norm, rel=1e-12)
+    assert grads["b"][0] == pytest.approx(4 / (norm + 1e-6), rel=1e-12)
