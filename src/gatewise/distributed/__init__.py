@@ -7,14 +7,19 @@ from gatewise.distributed.training import train
 
 if TYPE_CHECKING:
     from gatewise.distributed.estimators import fit
+    from gatewise.distributed.scoring import predict
 
-__all__ = ["connected", "current_client", "fit", "local_client", "train"]
+__all__ = ["connected", "current_client", "fit", "local_client", "predict", "train"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import what takes scikit-learn when it is asked for, not in every worker."""
+    """Import what takes scikit-learn or pandas when it is asked for, not in every worker."""
     if name == "fit":
         from gatewise.distributed.estimators import fit
 
         return fit
+    if name == "predict":
+        from gatewise.distributed.scoring import predict
+
+        return predict
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
