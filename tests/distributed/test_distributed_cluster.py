@@ -53,9 +53,10 @@ def fail_with(pids, folder):
 
 def test_a_local_cluster_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    pids = []
+    pids, environment = [], dict(os.environ)
     with pytest.raises(KeyError, match="running"):
         fail_with(pids, tmp_path)
+    assert dict(os.environ) == environment
     assert list(tmp_path.glob("gatewise-dask-*")) == []
     ends = time.monotonic() + 5
     while any(Path(f"/proc/{pid}").exists() for pid in pids) and time.monotonic() < ends:

@@ -115,7 +115,7 @@ def _closed(cluster: Any) -> Iterator[Any]:
 @contextmanager
 def _environment_kept() -> Iterator[None]:
     """Put back what Dask sets in the environment of this process for the processes that it starts."""
-    set_by_dask: dict[str, Any] = package.dask().config.get("distributed.nanny.pre-spawn-environ", {})
+    set_by_dask = {*package.dask().config.get("distributed.nanny.pre-spawn-environ"), "PYTHONHASHSEED"}
     before = {name: os.environ.get(name) for name in set_by_dask}
     try:
         yield
