@@ -19,6 +19,8 @@ LOOPBACK = "127.0.0.1"
 FAILURES = 5
 """So many workers may die over one task before a local cluster gives it up; Dask's own 3 is soon reached by chance."""
 
+PATIENT = {"distributed.deploy.lost-worker-timeout": "1h"}
+"""A worker that takes long to start anew is not given up for that: `_mended` sees when it is."""
 MENDED = 1.0
 """Seconds between two looks for workers that are gone for good."""
 
@@ -79,7 +81,7 @@ def local_client(workers: int | None = None) -> Iterator[Any]:
     with (
         TemporaryDirectory(prefix="gatewise-dask-", ignore_cleanup_errors=True) as folder,
         _environment_kept(),
-        dask.config.set({"distributed.scheduler.allowed-failures": FAILURES}),
+        dask.config.set({"distributed.scheduler.allowed-failures": FAILURES, **PATIENT}),
         _closed(
             distributed.LocalCluster(
                 n_workers=workers,
