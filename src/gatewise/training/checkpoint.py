@@ -35,8 +35,8 @@ class Checkpoint:
     Parameters
     ----------
     path : str or path
-        The file, or a folder that is there and gets a file `run.checkpoint`. It is replaced in one step, so that a killed
-        process leaves the one before whole.
+        The file, or a folder that is there and gets a file `run.checkpoint`. It is replaced in one step: a killed process
+        leaves the one before whole.
     every : int or str
         Epochs, or updates of a stream, between two writes, or a time such as "30 s", "5 min" or "1 h". Never does more
         than about 2 % of the time go into writing: a write waits until the one before has paid off.
