@@ -35,7 +35,7 @@ class Checkpoint:
     Parameters
     ----------
     path : str or path
-        The file, or a folder that is there and gets a file `run.checkpoint`. It is replaced in one step: a killed process
+        The file, or a folder that is there and gets a file `run.checkpoint`. It is replaced in one step, so that a kill
         leaves the one before whole.
     every : int or str
         Epochs, or updates of a stream, between two writes, or a time such as "30 s", "5 min" or "1 h". Never does more
