@@ -172,7 +172,9 @@ def _plan(described: dict[str, Any], arrays: dict[str, Array], limits: Limits) -
     seasons = _seasons(described["seasons"], described["memory"], limits)
     reference = _reference(plain.entries("reference", described["reference"], 3), described["memory"], limits)
     numbers = {name: described[name] for name in ("horizon", "context", "memory", "lags")}
-    sizes = {name: plain.array(name, arrays[name], ("series",), np.float64, above=0) for name in ("size", "noise")}
+    sizes: dict[str, Any] = {
+        name: plain.array(name, arrays[name], ("series",), np.float64, above=0) for name in ("size", "noise")
+    }
     return Plan(**numbers, **sizes, seasons=seasons, reference=reference, drivers=drivers)
 
 
