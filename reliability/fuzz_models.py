@@ -75,6 +75,8 @@ def _campaign(files: list[model_cases.Case], options: Any, folder: Path) -> list
             raise AssertionError(f"{case.path.name}, which nothing has changed, cannot be used") from error
     runs, end = [], time.monotonic() + options.seconds
     for number in range(options.runs):
+        if number and number % 1000 == 0:
+            print(f"{number} files", file=sys.stderr, flush=True)
         if time.monotonic() > end:
             break
         rng = random.Random(f"{options.seed}.{number}")
