@@ -99,7 +99,7 @@ def changed_packed(content: bytes, rng: random.Random, unpack: Any, pack: Any) -
     if way < 0.85:
         return bytes(pack(changed_csv(text, rng)))
     line = rng.choice([text.splitlines(True)[-1], b"\n", b",\n", b'"', b"1", b"\0"])
-    return bytes(pack(text + line * (rng.choice([10**5, 10**6, 3 * 10**7]) // len(line))))
+    return bytes(pack(text + line * (rng.choice([10**4, 10**5, 10**6, 3 * 10**7]) // len(line))))
 
 
 def changed_parquet(content: bytes, rng: random.Random) -> bytes:
@@ -158,7 +158,7 @@ def _change_columns(table: Any, rng: random.Random) -> Any:
         name = rng.choice(["", "x" * 9999, table.column_names[0], "=1", "a.b", "\x1b[0m", "time", "date", "year"])
         return table.rename_columns([*table.column_names[:place], name, *table.column_names[place + 1 :]])
     if way < 0.9 and rows:
-        return table.take(np.resize(np.arange(rows), rng.choice([0, 1, 2, rows * 1000 if table.num_columns < 9 else 3])))
+        return table.take(np.resize(np.arange(rows), rng.choice([0, 1, 2, rows * 1000 if rows < 1000 and table.num_columns < 9 else 3])))
     metadata = {b"pandas": rng.choice([b"{}", b"[", b"x" * 99]), b"ARROW:schema": rng.choice([b"", b"AAAA", b"x" * 99])}
     return table.replace_schema_metadata(metadata)
 
