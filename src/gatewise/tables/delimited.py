@@ -116,11 +116,12 @@ def parse(source: str, content: bytes, limits: Limits | None = None) -> tuple[An
     except pa.ArrowInvalid as error:
         _refuse_ragged(file, width)
         raise GatewiseValueError(f"{source} cannot be read as CSV ({error}).") from error
-    for column in data.columns:
-        _check_cells(file, column)
-    columns = [stripped(column) for column in data.columns]
-    if b"'" in content:
-        columns = [_originals(column) for column in columns]
+    columns, quotes = data.columns, b"'" in content
+    del data  # so that each column goes when the one made of it is there
+    for place in range(width):
+        _check_cells(file, columns[place])
+        columns[place] = stripped(columns[place])
+        columns[place] = _originals(columns[place]) if quotes else columns[place]
     return pa.table(columns, names), file
 
 
