@@ -1,6 +1,7 @@
 """Mutated model files: each is loaded and used in a process of its own, with its time and memory measured.
 
-Promise: nothing but a `GatewiseError` is raised, within 2 seconds and 200 MB above the baseline.
+Promise: nothing but a `GatewiseError` is raised, within 2 seconds and 200 MB above the baseline. Seconds are those of
+the processor, so that they say the same on a busy machine; what takes 60 seconds of any clock is ended and counts too.
 
     python reliability/fuzz_models.py --runs 10000 --seed 0
 """
@@ -131,7 +132,9 @@ def _in_child(case: model_cases.Case, target: Path, writer: int) -> None:
     except BaseException as error:
         place = traceback.extract_tb(error.__traceback__)
         ours = [frame for frame in place if "gatewise" in frame.filename] or place
-        outcome = f"{type(error).__name__}: {str(error)[:200]} @ {ours[-1].filename}:{ours[-1].lineno} in {ours[-1].name}"
+        outcome = (
+            f"{type(error).__name__}: {str(error)[:200]} @ {ours[-1].filename}:{ours[-1].lineno} in {ours[-1].name}"
+        )
     took = time.process_time() - started
     os.write(writer, json.dumps([outcome, took, (_memory("VmHWM") - before) / 1000]).encode())
     os._exit(0)
@@ -162,7 +165,8 @@ def _report(runs: list[Run], bounded: Sequence[str]) -> int:
         measured = [run for run in some if run.outcome in bounded] or some
         worst = max(run.seconds for run in measured), max(run.megabytes for run in measured)
         broken = sum(_is_broken(run, bounded) for run in some)
-        print(f"{kind:<12} {len(some):>6} {counts['refused']:>8} {counts['used']:>6} {broken:>7} {worst[0]:>8.2f} {worst[1]:>9.0f}")
+        figures = f"{len(some):>6} {counts['refused']:>8} {counts['used']:>6} {broken:>7}"
+        print(f"{kind:<12} {figures} {worst[0]:>8.2f} {worst[1]:>9.0f}")
     for outcome, count in Counter(run.outcome for run in runs if _is_broken(run, bounded)).most_common(40):
         print(f"{count:>5} {outcome}")
     return int(any(_is_broken(run, bounded) for run in runs))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import io
+import contextlib
+import os
 import shutil
+import signal
 import tempfile
 import warnings
 from collections.abc import Callable
@@ -16,7 +18,10 @@ import pandas as pd
 import gatewise as gw
 from gatewise import files, tables
 from gatewise.cli.convert import read_model
+from gatewise.errors import TrainingInterrupted
 from gatewise.layers import HardGRU, Layer
+from gatewise.optimizers import AdamW
+from gatewise.schedules import OneCycle
 from gatewise.tables import stream_state, streams
 from gatewise.tables.lines import Row
 
@@ -36,7 +41,8 @@ def cases(folder: Path) -> list[Case]:
     """Write the files of all kinds to a folder."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return [*_layers(folder), *_estimators(folder), *_forecasters(folder), *_tables(folder), *_foreign(folder)]
+        own = [*_layers(folder), *_estimators(folder), *_forecasters(folder), *_training(folder)]
+        return [*own, *_tables(folder), *_foreign(folder)]
 
 
 # Layers
@@ -54,9 +60,7 @@ def _layers(folder: Path) -> list[Case]:
     }
     for name, model in models.items():
         gw.save(model, folder / f"{name}.safetensors")
-    states = [
-        Case("layers", folder / f"{name}.safetensors", _use_layer) for name in models
-    ]
+    states = [Case("layers", folder / f"{name}.safetensors", _use_layer) for name in models]
     return [*states, _state(folder, "gru", [["1", "2", "3"]] * 3)]
 
 
@@ -190,6 +194,37 @@ def _tried(method: Callable[..., Any], *arguments: Any) -> None:
         return
 
 
+# Trainings
+
+
+def _training(folder: Path) -> list[Case]:
+    optimizer = AdamW(OneCycle(0.1, 10))
+    gw.train(_model(), *_rows(), loss="mse", optimizer=optimizer, epochs=1, rng=0)
+    gw.save(optimizer, folder / "optimizer.safetensors")
+    path = folder / "checkpoint.safetensors"
+    _trained(path, [lambda record, model: os.kill(os.getpid(), signal.SIGINT)])
+    return [
+        Case("training", folder / "optimizer.safetensors", lambda path: repr(gw.load(path))),
+        Case("training", path, lambda path: _trained(path, [lambda record, model: None])),
+    ]
+
+
+def _model() -> Any:
+    return gw.Sequential(gw.GRU(1, 3, rng=0), gw.Dropout(0.1), gw.Last(), gw.Dense(3, 1, rng=1))
+
+
+def _rows() -> tuple[Any, Any]:
+    x = np.random.default_rng(0).normal(size=(12, 4, 1)).astype(np.float32)
+    return x, x.sum(axis=1)
+
+
+def _trained(path: Path, callbacks: list[Any]) -> None:
+    """Train for three epochs, or from where a checkpoint stands to their end."""
+    options: dict[str, Any] = {"loss": "mse", "optimizer": AdamW(0.01), "epochs": 3, "batch_size": 4, "rng": 0}
+    with contextlib.suppress(TrainingInterrupted):
+        gw.train(_model(), *_rows(), **options, callbacks=callbacks, checkpoint=path, resume=path.exists())
+
+
 # What the commands write
 
 
@@ -286,10 +321,3 @@ def _use_keras(path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         use_layer(gw.from_keras(path))
-
-
-def as_bytes(arrays: dict[str, Any]) -> bytes:
-    """Arrays as an .npz."""
-    content = io.BytesIO()
-    np.savez(content, allow_pickle=False, **arrays)
-    return content.getvalue()

@@ -17,11 +17,49 @@ from gatewise.storage import tensor_bytes
 NUMBERS = [0, 1, -1, 2, 3, 7, 63, 10**3, 10**5, 10**6, 2**31, 10**9, 2**53, 2**63, 10**12, 10**18, 10**40, -(10**9)]
 NUMBERS += [0.5, -0.5, 1.5, 1e300, -1e300, 1e-300, float("nan"), float("inf"), float("-inf"), True, False]
 TEXTS = ["", "a", "0", "1", "True", "GRU", "Sequential", "Pipeline", "float32", "float64", "object", "U", "O", "naive"]
-TEXTS += ["D", "0D", "-1D", "1M-15", "0M-15", "1M-99", "999999999D", "W", "ME", "h", "1ns", "min", "B", "C", "bh", "cbh"]
-TEXTS += ["2024-01-01T00:00:00", "9999-12-31T00:00:00", "0001-01-01T00:00:00", "10000-01-01", "now", "1600-01", "x" * 9999]
+TEXTS += [
+    "D",
+    "0D",
+    "-1D",
+    "1M-15",
+    "0M-15",
+    "1M-99",
+    "999999999D",
+    "W",
+    "ME",
+    "h",
+    "1ns",
+    "min",
+    "B",
+    "C",
+    "bh",
+    "cbh",
+]
+TEXTS += [
+    "2024-01-01T00:00:00",
+    "9999-12-31T00:00:00",
+    "0001-01-01T00:00:00",
+    "10000-01-01",
+    "now",
+    "1600-01",
+    "x" * 9999,
+]
 TEXTS += ["dateutil//etc/passwd", "../../etc/passwd", "/etc/passwd", "Europe/Berlin", "UTC+02:00", "tzlocal()", "\x00"]
 TEXTS += ["%Y", "%9999999d", "datetime64[ns]", "category", "U99999999", "int8", "period[D]", "hour", "phase", "cycle"]
-TEXTS += ["dates", "periods", "numbers", "series", "frame", "list", "array", "matrix", "long", "é𝄞", "9" * 400, "seasonal"]
+TEXTS += [
+    "dates",
+    "periods",
+    "numbers",
+    "series",
+    "frame",
+    "list",
+    "array",
+    "matrix",
+    "long",
+    "é𝄞",
+    "9" * 400,
+    "seasonal",
+]
 OTHERS: list[Any] = [None, [], {}, [[]], [1], ["a"], [None], {"a": 1}, {"tuple": []}, {"dict": [[1, 2]]}, [[1, 2]] * 3]
 
 
@@ -100,13 +138,27 @@ def changed_arrays(arrays: dict[str, Any], rng: random.Random) -> dict[str, Any]
         flat = array.reshape(-1)
         place = rng.randrange(flat.size)
         with np.errstate(all="ignore"):
-            values = [np.nan, np.inf, -np.inf, 0.0, -1.0, 1e30, 1e300] if array.dtype.kind == "f" else [0, -1, 1, 2**31, 2**62]
+            values = (
+                [np.nan, np.inf, -np.inf, 0.0, -1.0, 1e30, 1e300]
+                if array.dtype.kind == "f"
+                else [0, -1, 1, 2**31, 2**62]
+            )
             flat[place if rng.random() < 0.7 else slice(None)] = np.array(rng.choice(values)).astype(array.dtype)
         arrays[name] = flat.reshape(array.shape)
     elif way < 0.6:
         arrays[name] = array.astype(rng.choice(["f4", "f8", "i8", "i4", "?", "u1"]))
     elif way < 0.8:
-        shapes = [(), (0,), (1,), (array.size,), (1, array.size), (*array.shape, 1), (0, 10**6), (3, 4), (array.size + 1,)]
+        shapes = [
+            (),
+            (0,),
+            (1,),
+            (array.size,),
+            (1, array.size),
+            (*array.shape, 1),
+            (0, 10**6),
+            (3, 4),
+            (array.size + 1,),
+        ]
         shape = rng.choice(shapes)
         arrays[name] = np.resize(array, shape) if array.size else np.zeros(shape, array.dtype)
     elif way < 0.9:
@@ -233,7 +285,9 @@ def _change_group(h5py: Any, group: Any, rng: random.Random) -> None:
     elif way == 4:
         group.create_dataset(name, (3, 4), "f4", external=[("/etc/passwd", 0, 48)])
     elif way == 5:
-        group[name] = np.full(rng.choice([(), (3,), (4, 12), (0, 3)]), rng.choice([np.nan, 1.0, 1e300]), rng.choice(["f4", "f8", "i8"]))
+        group[name] = np.full(
+            rng.choice([(), (3,), (4, 12), (0, 3)]), rng.choice([np.nan, 1.0, 1e300]), rng.choice(["f4", "f8", "i8"])
+        )
     elif way == 6:
         group[name] = ["a", "b"]
     elif kept is not None:
@@ -288,7 +342,9 @@ def _change_field(message: Any, field: Any, value: Any, rng: random.Random) -> N
     if field.cpp_type in (field.CPPTYPE_FLOAT, field.CPPTYPE_DOUBLE):
         new = rng.choice([0.0, -1.0, 1e30, float("nan"), float("inf")])
     elif field.cpp_type == field.CPPTYPE_STRING:
-        text = rng.choice([*TEXTS, "Scan", "Loop", "If", "Tile", "Expand", "ConstantOfShape", "Range", "Pad", "Concat", "x", "y"])
+        text = rng.choice(
+            [*TEXTS, "Scan", "Loop", "If", "Tile", "Expand", "ConstantOfShape", "Range", "Pad", "Concat", "x", "y"]
+        )
         new = text.encode() if field.type == field.TYPE_BYTES else text
         if field.type == field.TYPE_BYTES and isinstance(value, bytes) and rng.random() < 0.7:
             new = changed_bytes(value, rng)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gatewise import datasets, losses, optimizers, schedules
-    from gatewise.errors import GatewiseError
+    from gatewise.errors import GatewiseError, TrainingInterrupted
     from gatewise.estimators import (
         RecurrentClassifier,
         RecurrentForecaster,
@@ -67,7 +67,7 @@ __version__ = "0.1.0"
 # Where the names stand. Each module is imported when one of its names is first asked for, so that `import gatewise` and
 # `gatewise --help` take no time, and nobody waits for scikit-learn who does not use it.
 _NAMES = {
-    "gatewise.errors": ("GatewiseError",),
+    "gatewise.errors": ("GatewiseError", "TrainingInterrupted"),
     "gatewise.estimators": (
         "RecurrentClassifier",
         "RecurrentForecaster",
@@ -206,6 +206,7 @@ __all__ = [
     "SequenceWindower",
     "Sequential",
     "Softmax",
+    "TrainingInterrupted",
     "clip_by_global_norm",
     "contiguous_rows",
     "convert",

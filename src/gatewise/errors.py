@@ -7,6 +7,7 @@ built-in it resembles, so that `except ValueError` works too.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from signal import Signals
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,44 @@ class GatewiseValueError(GatewiseError, ValueError):
 
 class GatewiseTypeError(GatewiseError, TypeError):
     """A type or dtype that cannot be used."""
+
+
+class TrainingInterrupted(KeyboardInterrupt):
+    """SIGINT or SIGTERM ended a training that has a checkpoint; `except Exception` lets it through.
+
+    After the first signal the training finishes its batch and writes its checkpoint; after a second one it ends at
+    once, and the checkpoint has what was written before.
+
+    Attributes
+    ----------
+    signal : int
+        2 (SIGINT) or 15 (SIGTERM); a shell expects the exit code 128 + signal.
+    path : str
+        The checkpoint.
+    where : str
+        Where the training stands, as in "in epoch 3, after 2 of 7 batches".
+    at_once : bool
+        Whether a second signal ended it.
+
+    Examples
+    --------
+    >>> import gatewise as gw
+    >>> error = gw.TrainingInterrupted(2, "run.checkpoint", "after 3 epochs")
+    >>> print(error)
+    SIGINT ended the training after 3 epochs; run.checkpoint holds it: the same call with resume=True continues it.
+    """
+
+    def __init__(self, signal: int, path: str, where: str, at_once: bool = False) -> None:
+        self.signal, self.path, self.where, self.at_once = signal, path, where, at_once
+        name = Signals(signal).name
+        if at_once:
+            text = f"a second {name} ended the training at once; {path} holds what was written before"
+        else:
+            text = f"{name} ended the training {where}; {path} holds it"
+        super().__init__(f"{text}: the same call with resume=True continues it.")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.signal, self.path, self.where, self.at_once)
 
 
 def check_dtype(dtype: DTypeLike) -> np.dtype[Any]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, fields, replace
 from typing import Self
 
@@ -60,7 +63,7 @@ class Limits:
     expansion: int = 200
     unpacked: int = 2**24
     header: int = 2**25
-    values: int = 1_000_000
+    values: int = 500_000
     columns: int = 10_000
     field: int = 131_072
     line: int = 2**22
@@ -129,6 +132,31 @@ limits=gw.Limits(unpacked=1073741824), or set GATEWISE_LIMITS="unpacked=10737418
         """
         numbers = dict(_pairs(text, {one.name for one in fields(self)}))
         return replace(self, **numbers)
+
+
+_IN_FORCE: ContextVar[Limits | None] = ContextVar("limits in force", default=None)
+
+
+@contextmanager
+def in_force(limits: Limits | None) -> Iterator[Limits]:
+    """Let `current` return these limits within, the usual ones if None: for readers deep below the call that has them.
+
+    Examples
+    --------
+    >>> with in_force(Limits(depth=7)):
+    ...     current().depth
+    7
+    """
+    token = _IN_FORCE.set(limits or Limits.usual())
+    try:
+        yield current()
+    finally:
+        _IN_FORCE.reset(token)
+
+
+def current() -> Limits:
+    """Return the limits in force here, the usual ones where nobody has set others."""
+    return _IN_FORCE.get() or Limits.usual()
 
 
 def _pairs(text: str, known: set[str]) -> list[tuple[str, int]]:

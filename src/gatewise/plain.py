@@ -5,7 +5,7 @@ Nothing is converted: true is no 1, "3" is no 3, and 3.0 is no whole number.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,8 @@ TEXT = 10_000  # characters of a name
 
 def mapping(name: str, value: Any) -> dict[str, Any]:
     """Return `value`; raise unless it is an object of JSON, a dict."""
-    return _of_type(name, value, dict, "names and values")
+    found: dict[str, Any] = _of_type(name, value, dict, "names and values")
+    return found
 
 
 def entries(name: str, value: Any, count: int | None = None) -> list[Any]:
@@ -66,7 +67,8 @@ def whole(name: str, value: Any, low: int = -WHOLE, high: int = WHOLE) -> int:
     """
     if type(value) is not int:
         raise GatewiseTypeError(f"{name} is {value!r}; need a whole number.")
-    return _within(name, value, low, high)
+    found: int = _within(name, value, low, high)
+    return found
 
 
 def real(name: str, value: Any, low: float = -np.inf, high: float = np.inf) -> float:
@@ -143,9 +145,10 @@ def _of_type(name: str, value: Any, kind: type, need: str) -> Any:
     return value
 
 
-def known_keys(name: str, value: Any, keys: Iterable[str]) -> Mapping[str, Any]:
+def known_keys(name: str, value: Any, keys: Iterable[str]) -> dict[str, Any]:
     """Return `value`; raise unless it is a dict with no keys but these."""
-    unknown = [key for key in mapping(name, value) if key not in set(keys)]
+    keys = dict.fromkeys(keys)
+    unknown = [key for key in mapping(name, value) if key not in keys]
     if unknown:
         raise GatewiseValueError(f"{name} has unknown {unknown[0]!r}; need {', '.join(keys)} only.")
     return dict(value)

@@ -225,7 +225,7 @@ def edited(path, config):
 
 
 def test_configurations_that_lie(tmp_path):
-    with refused("nested too deep|RecursionError"):
+    with refused("nested too deep|recursion depth"):
         gw.from_keras(edited(tmp_path / "a.keras", lambda text: b"[" * 100_000 + b"]" * 100_000))
     with refused("cannot read .*a.keras"):
         gw.from_keras(edited(tmp_path / "a.keras", lambda text: b"{}"))

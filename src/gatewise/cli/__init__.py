@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 import click
 
@@ -29,6 +30,9 @@ VERBS = {
     "trace": "Show what happens inside a network.",
     "warmup": "Compile every kernel now, so that nothing waits later.",
 }
+
+
+UNWRITABLE = (errno.ENOSPC, errno.EFBIG, errno.EIO, getattr(errno, "EDQUOT", errno.ENOSPC))  # what a full disk says
 
 
 class _Verbs(click.Group):
@@ -60,26 +64,37 @@ class _Verbs(click.Group):
 
     def make_context(self, *args: Any, **options: Any) -> click.Context:
         """Read the arguments, which prints what `--help` and `--version` ask for."""
-        with _reader_may_leave():
+        with _output_may_end():
             return super().make_context(*args, **options)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a verb."""
-        with _reader_may_leave():
+        with _output_may_end():
             return super().invoke(ctx)
 
 
 @contextmanager
-def _reader_may_leave() -> Iterator[None]:
-    """End with exit code 0 where nobody reads the rest of what is printed, as in `gatewise check | head -1`.
+def _output_may_end() -> Iterator[None]:
+    """End where nothing more can be printed; what the interpreter still flushes at its end then goes nowhere.
 
-    click would make 1 of it. What the interpreter still flushes at its end then goes nowhere.
+    With exit code 0 where nobody reads the rest, as in `gatewise check | head -1`; click would make 1 of it. With exit
+    code 2 and the reason where results go to a full disk.
     """
     try:
         yield
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _print_nowhere(sys.stdout)
         raise click.exceptions.Exit(0) from None
+    except OSError as error:
+        if error.errno not in UNWRITABLE or error.filename is not None:
+            raise
+        _print_nowhere(sys.stdout)
+        raise click.ClickException(f"cannot print the result: {error.strerror}.") from None
+
+
+def _print_nowhere(stream: TextIO | None) -> None:
+    if stream is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 @click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
@@ -116,5 +131,8 @@ def main() -> NoReturn:
 def _refuse(message: str) -> int:
     from gatewise.cli.output import paragraph
 
-    click.echo(paragraph(" ".join(message.split()), sys.stderr), err=True)
+    try:
+        click.echo(paragraph(" ".join(message.split()), sys.stderr), err=True)
+    except OSError:  # the exit code still says it
+        _print_nowhere(sys.stderr)
     return 2

@@ -19,9 +19,9 @@ from gatewise.interop import verification
 from gatewise.interop.recurrent import layer_of
 from gatewise.layers import Layer
 from gatewise.layouts import LAYOUTS
-from gatewise.layouts.files import read_arrays
+from gatewise.layouts.conversion import of_file
 from gatewise.layouts.places import flat
-from gatewise.storage import read_metadata, tensor_bytes, write_whole
+from gatewise.storage import check_places, read_metadata, tensor_bytes, write_whole
 
 READ = (".safetensors", ".npz", ".keras", ".h5", ".hdf5", ".onnx")
 WRITTEN = (".safetensors", ".npz", ".onnx", ".c", ".html")
@@ -103,6 +103,7 @@ def _check_files(source: Path, target: Path) -> None:
         raise GatewiseValueError(f"IN and OUT are the same file, {target}; need another name for OUT.")
     if not target.parent.is_dir():
         raise GatewiseValueError(f"OUT is {target}, and there is no folder {target.parent}: make it first.")
+    check_places([target])
 
 
 def one_line(source: Path) -> str:
@@ -152,7 +153,7 @@ def read_model(path: Path, layout: str | None, hints: dict[str, Any]) -> tuple[A
         return _loaded(path), None
     layout = layout or "torch"
     if layout == "torch" and "reset" not in hints:
-        arrays, prefix = read_arrays(path), hints.pop("prefix", "")
+        arrays, prefix = of_file(path), hints.pop("prefix", "")
         last = hints.pop("last", False)
         return _later("gatewise.interop.torch", "from_torch")(arrays, last=last, prefix=prefix, **hints), layout
     if hints.pop("last", False):

@@ -12,6 +12,7 @@ from gatewise import datasets, dayahead, files, pages
 from gatewise.cli import options, output
 from gatewise.pages.measures import headline
 from gatewise.printing import text_table
+from gatewise.storage import write_together
 
 NAMES = {
     "model": "RecurrentForecaster",
@@ -61,9 +62,13 @@ def command(out: Path, seed: int, as_json: bool, quiet: bool) -> None:
         named_days={f"{day:%Y-%m-%d}": name for day, name in federal_holidays.items()},
         model=outcome.model,
     )
-    files.save(outcome.model, out / "model.safetensors", info={"metrics": metrics})
-    files.write_whole(out / "metrics.json", (json.dumps(metrics, indent=2) + "\n").encode())
-    files.write_whole(out / "report.html", page.encode())
+    lasting = {name: value for name, value in metrics.items() if name != "seconds"}  # one seed, one file
+    contents = {
+        output.MODEL: files.to_bytes(outcome.model, info={"metrics": lasting}),
+        output.METRICS: (json.dumps(metrics, indent=2) + "\n").encode(),
+        output.PAGE: page.encode(),
+    }
+    write_together({out / name: content for name, content in contents.items()})
     click.echo(json.dumps(metrics) if as_json else _summary(metrics, out))
 
 
@@ -74,7 +79,7 @@ def _summary(metrics: dict[str, Any], out: Path) -> str:
         for name, label in NAMES.items()
     ]
     table = text_table(("forecast, last 90 days", "MAE", "RMSE", "MAE / last week"), rows, right=(1, 2, 3))
-    files = "\n".join(str(out / name) for name in ("model.safetensors", "metrics.json", "report.html"))
+    files = "\n".join(str(out / name) for name in (output.MODEL, output.METRICS, output.PAGE))
     covered = f"the 80 % interval holds {100 * metrics['coverage']:.0f} % of the hours"
     facts = f"vehicles/h; {covered}; trained and evaluated in {metrics['seconds']:.1f} s"
     return f"{table}\n\n{output.paragraph(headline(metrics))}\n{facts}\n\n{files}"

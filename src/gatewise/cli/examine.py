@@ -11,6 +11,7 @@ import click
 from gatewise.cli.mistakes import Number, OneOf
 from gatewise.examine.child import examined
 from gatewise.examine.exercise import LEVELS, exercise
+from gatewise.storage import check_places, write_whole
 
 
 @click.command()
@@ -62,12 +63,10 @@ def command(
         sys.exit(_exercise(level, seed, answer, as_json))
     if target is None:
         raise click.UsageError("need FILE.py:NAME, or --exercise.")
+    check_places([out] if out else [])
     own = examined(target, kind, time_limit, seed)
     if out is not None:
-        try:
-            out.write_text(own.page(), encoding="utf-8")
-        except OSError as error:
-            raise click.UsageError(f"cannot write {out}: {error.strerror}.") from error
+        write_whole(out, own.page().encode())
     click.echo(own.to_json() if as_json else own.table())
     sys.exit(0 if own.ok else 1)
 

@@ -67,7 +67,7 @@ def command(
     roles = tables.SeriesRoles.of(times, targets, series, known, past, static, time_format, **layout)
     task = tables.read_forecast_task(table, roles, horizon, season)
     output.say(quiet, *task.notes)
-    output.make_folder(out)
+    output.make_folder(out, "forecast")
     result = task.fit(level=level, backtest=backtest, seed=seed, progress=not quiet)
     if backtest and result.problem:
         output.say(quiet, f"no held-out error: {result.problem}")

@@ -8,14 +8,15 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from gatewise.errors import GatewiseValueError
-from gatewise.files import write_whole
 from gatewise.spreadsheets import to_csv
+from gatewise.storage import check_places, write_together
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -34,38 +35,40 @@ HEADS = {
     "coverage": "in interval",
 }
 LINE = 100  # columns of a paragraph at most
+MODEL, METRICS, PAGE = "model.safetensors", "metrics.json", "report.html"
 
 
 def say(quiet: bool, *lines: str) -> None:
-    """Print lines on stderr."""
+    """Print lines on stderr; nothing stops where they cannot be written."""
     for line in lines:
         if not quiet:
-            click.echo(paragraph(line, sys.stderr), err=True)
+            with suppress(OSError):
+                click.echo(paragraph(line, sys.stderr), err=True)
 
 
-def make_folder(out: Path | None) -> None:
-    """Make the folder of results before any work is done."""
+def make_folder(out: Path | None, name: str = "") -> None:
+    """Make the folder of results before any work is done, and see that they can be written: NAME.csv and the others."""
     if out is None:
         return
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise GatewiseValueError(f"--out {out}: cannot make this folder ({error.strerror}).") from error
+    check_places(out / one for one in (MODEL, METRICS, PAGE, *([f"{name}.csv"] if name else [])))
 
 
 def result_files(name: str, frame: DataFrame, metrics: Mapping[str, Any]) -> dict[str, str]:
     """Return a frame of results and the metrics by the names of their files."""
-    return {f"{name}.csv": to_csv(frame), "metrics.json": as_json(metrics) + "\n"}
+    return {f"{name}.csv": to_csv(frame), METRICS: as_json(metrics) + "\n"}
 
 
 def write_results(out: Path | None, result: Result, files: Mapping[str, str]) -> list[str]:
-    """Write the model and the other files, each whole, once everything is there; return their names."""
+    """Write the model and the other files in one step; return their names."""
     if out is None:
         return []
-    result.save(out / "model.safetensors")
-    for name, content in files.items():
-        write_whole(out / name, content.encode())
-    return [str(out / name) for name in ("model.safetensors", *files)]
+    contents = {MODEL: result.to_bytes()} | {name: content.encode() for name, content in files.items()}
+    write_together({out / name: content for name, content in contents.items()})
+    return [str(out / name) for name in contents]
 
 
 def listing(written: Sequence[str]) -> list[str]:
@@ -84,7 +87,7 @@ def page(out: Path | None, quiet: bool, model: Any, *data: Any, **words: Any) ->
 
     try:
         pages.require()
-        return {"report.html": pages.report(model, *data, **words)}
+        return {PAGE: pages.report(model, *data, **words)}
     except Exception as error:  # a finished training is worth more than its page
         say(quiet, f"no report.html: {error}")
         return {}
@@ -113,12 +116,17 @@ def rows(frame: DataFrame) -> list[dict[str, Any]]:
 
 def width() -> int | None:
     """Return the columns of the terminal that results go to; None where they go to a file or a pipe."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    return shutil.get_terminal_size().columns if _is_terminal(sys.stdout) else None
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    """Whether a stream is a terminal; it is None where the shell closed it."""
+    return stream is not None and stream.isatty()
 
 
 def paragraph(text: str, stream: TextIO | None = None) -> str:
     """Return a text broken between words at the width of the terminal it goes to, stdout by default; else as it is."""
-    if not (stream or sys.stdout).isatty():
+    if not _is_terminal(stream or sys.stdout):
         return text
     columns = min(shutil.get_terminal_size().columns, LINE)
     return textwrap.fill(text, columns, break_long_words=False, break_on_hyphens=False)

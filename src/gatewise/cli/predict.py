@@ -27,10 +27,11 @@ def command(model: Path, file: str, out: Path | None, as_json: bool, quiet: bool
     FILE has after the end of its training, then forecasts from there. A classifier gives one row per sequence, with a
     probability for each label. Prints CSV.
     """
-    from gatewise.files import write_whole
     from gatewise.spreadsheets import to_csv
+    from gatewise.storage import check_places, write_whole
     from gatewise.tables import predict
 
+    check_places([out] if out else [])
     frame, notes = predict(model, file)
     output.say(quiet, *notes)
     results = {"predictions": output.rows(frame), "notes": notes}

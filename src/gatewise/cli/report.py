@@ -16,6 +16,7 @@ from gatewise.cli.mistakes import DataPath, OneOf
 from gatewise.errors import GatewiseValueError
 from gatewise.files import load, read_info
 from gatewise.layers import Layer
+from gatewise.storage import check_places
 from gatewise.tables import backtests, read_inputs
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def command(
     can do without.
     """
     pages.require()
+    check_places([out])
     info, fitted = read_info(model), load(model)
     if data is None and not isinstance(fitted, Layer):
         raise GatewiseValueError(f"{model} holds a {type(fitted).__name__}; need data to look at it with: pass DATA.")

@@ -35,7 +35,7 @@ def learn(
 
     task = tables.read_sequence_task(outcome, table, roles, test, seed)
     output.say(quiet, *task.notes)
-    output.make_folder(out)
+    output.make_folder(out, "predictions")
     output.say(quiet, *task.test_notes)
     result = task.fit(refit=out is not None, progress=not quiet)
     metrics = result.metrics | {"seconds": clock.perf_counter() - started, "seed": seed}

@@ -20,6 +20,7 @@ from gatewise.cli.mistakes import Number, OneOf
 from gatewise.errors import GatewiseError, GatewiseValueError
 from gatewise.limits import Limits
 from gatewise.spreadsheets import harmless
+from gatewise.storage import check_places, write_whole
 
 if TYPE_CHECKING:
     from gatewise.tables.lines import Lines
@@ -107,6 +108,7 @@ def _check_options(save_state: Path | None, every: int | None, load_state: Path 
         raise GatewiseValueError("--every needs --save-state FILE: where is the state to go?")
     if save_state and not save_state.absolute().parent.is_dir():
         raise GatewiseValueError(f"--save-state {save_state}: there is no such folder; make it first.")
+    check_places([save_state] if save_state else [])
     if from_start and not load_state:
         raise GatewiseValueError("--from-start needs --load-state FILE, which says how many rows to pass over.")
 
@@ -136,7 +138,6 @@ class _Keeper:
 
     def save(self, names: tuple[str, ...] | None) -> None:
         """Write the state, if it is asked for."""
-        from gatewise.files import write_whole
         from gatewise.tables.stream_state import Place, state_bytes
 
         if self.path is not None:

@@ -18,6 +18,7 @@ from gatewise.layers import RECURRENT, Layer
 from gatewise.printing import text_table
 from gatewise.sight import pencil
 from gatewise.sight.trace import trace
+from gatewise.storage import check_places, write_whole
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -61,12 +62,13 @@ def command(model: Path | None, file: str | None, out: Path | None, steps: bool,
     elif model is None or file is None:
         raise click.UsageError("need --steps, or MODEL and FILE.")
     else:
+        _check_out(out)
         loaded = files.load(model)
         if not isinstance(loaded, Layer):
             raise GatewiseValueError(f"{model} holds a {type(loaded).__name__}; need a layer or a Sequential.")
         seen = trace(loaded, _read(Path(file), loaded.dtype))
         if out is not None:
-            files.write_whole(out, _content(seen, out))
+            write_whole(out, _content(seen, out))
         click.echo(json.dumps(_summary(seen)) if as_json else _table(seen))
 
 
@@ -98,6 +100,12 @@ def _read(path: Path, dtype: np.dtype[Any]) -> Array:
     return x.astype(dtype) if x.dtype.kind == "f" else x
 
 
+def _check_out(path: Path | None) -> None:
+    if path is not None and path.suffix not in (".nc", ".npz", ".csv"):
+        raise GatewiseValueError(f"--out {path}: need a name that ends in .nc, .npz or .csv.")
+    check_places([path] if path else [])
+
+
 def _content(seen: Dataset, path: Path) -> bytes:
     if path.suffix == ".nc":
         return bytes(seen.to_netcdf(engine="scipy"))
@@ -106,9 +114,7 @@ def _content(seen: Dataset, path: Path) -> bytes:
         arrays: dict[str, Any] = {str(name): values.values for name, values in seen.data_vars.items()}
         np.savez_compressed(buffer, **arrays)
         return buffer.getvalue()
-    if path.suffix == ".csv":
-        return _csv(seen).encode()
-    raise GatewiseValueError(f"--out {path}: need a name that ends in .nc, .npz or .csv.")
+    return _csv(seen).encode()
 
 
 def _csv(seen: Dataset) -> str:

@@ -289,7 +289,9 @@ class RecurrentForecaster(CallbackSupportMixin, Forecasts[Forecast, Quantiles], 
         description["params"] = descriptions.params_to_json(
             self.get_params(deep=False) | {"cell": cell_name(self.cell)}
         )
-        description["history"] = list(self.history_)
+        description["history"] = [  # without the time it took, so that equal fits are equal files
+            {name: value for name, value in record.items() if name != "seconds"} for record in self.history_
+        ]
         return description, arrays
 
     @classmethod

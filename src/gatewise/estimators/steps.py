@@ -162,7 +162,8 @@ def _transformer(name: str, described: Mapping[str, Any], arrays: Mapping[str, A
     numbers = plain.mapping(f"the numbers of its {name}", described["numbers"])
     for key, value in numbers.items():
         plain.whole(key, value, 1) if key.endswith("_in_") else plain.optional(plain.real, key, value)
-    size = numbers.get("n_channels_in_", numbers["n_features_in_"])
+    size = numbers["n_channels_in_"] if name.startswith("Sequence") else numbers["n_features_in_"]
+    check_seen({key: value for key, value in numbers.items() if key.endswith("_in_")})
     for key, array in arrays.items():
         if array.shape != (size,) or array.dtype.kind not in "iuf" or key.endswith("_in_"):
             raise GatewiseValueError(f"its {name} has {key} {array.dtype} {array.shape}; need numbers ({size},).")
@@ -216,6 +217,15 @@ PARAMS: dict[tuple[str, str], Any] = {
     ("Normalizer", "norm"): (plain.text,),
 }
 """How their parameters are checked; all others are true or false."""
+
+
+def check_seen(seen: Mapping[str, Any]) -> None:
+    """Raise unless what a fit has seen goes together: a table has one channel, and its steps are its features."""
+    channels, features, steps = (seen.get(name) for name in ("n_channels_in_", "n_features_in_", "n_steps_in_"))
+    if features is None or (steps is None and channels not in (None, features)):
+        raise GatewiseValueError(f"what it has seen does not fit together: {dict(seen)}.")
+    if steps is not None and (steps, 1) != (features, channels):
+        raise GatewiseValueError(f"what it has seen does not fit together: {dict(seen)}.")
 
 
 def feature_names(described: Any, count: int | None) -> Array:

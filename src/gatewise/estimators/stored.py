@@ -14,7 +14,7 @@ from gatewise.estimators import builder
 from gatewise.estimators.mixing import Ridge
 from gatewise.estimators.parameters import CheckedParameters
 from gatewise.estimators.sequences import Inputs
-from gatewise.estimators.steps import feature_names
+from gatewise.estimators.steps import check_seen, feature_names
 from gatewise.layers.layer import prefixed
 from gatewise.layers.registry import cell_name
 from gatewise.limits import Limits
@@ -79,11 +79,7 @@ class StoredEstimator(CheckedParameters, metaclass=ABCMeta):
             setattr(self, name, plain.whole(name, value, 1))
         if self.n_channels_in_ != len(self._inputs.mean):
             raise GatewiseValueError(f"it has {self.n_channels_in_} channels and means of {len(self._inputs.mean)}.")
-        table = hasattr(self, "n_steps_in_")
-        if self.n_features_in_ != (self.n_steps_in_ if table else self.n_channels_in_) or (
-            table and self.n_channels_in_ > 1
-        ):
-            raise GatewiseValueError(f"what it has seen does not fit together: {dict(seen)}.")
+        check_seen(seen)
         if names is not None:
             self.feature_names_in_ = feature_names(names, self.n_features_in_)
 

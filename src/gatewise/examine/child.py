@@ -21,6 +21,7 @@ from gatewise.examine.examination import examine
 from gatewise.examine.guard import NotUnderstoodError
 from gatewise.examine.loading import load
 from gatewise.examine.result import Examination, from_json
+from gatewise.storage import write_whole
 
 GRACE = 10.0  # seconds for starting Python and importing, beside those for the code
 
@@ -29,7 +30,8 @@ def examined(target: str, kind: str | None, time_limit: float, seed: int) -> Exa
     """Examine FILE.py:NAME in a process of its own, which is ended, with all it started, at the time limit."""
     with tempfile.TemporaryDirectory(prefix="gatewise-") as folder:
         request, answer = Path(folder, "request.json"), Path(folder, "answer.json")
-        request.write_text(json.dumps({"target": target, "kind": kind, "time_limit": time_limit, "seed": seed}))
+        asked = {"target": target, "kind": kind, "time_limit": time_limit, "seed": seed}
+        write_whole(request, json.dumps(asked).encode())
         command = [sys.executable, "-m", "gatewise.examine.child", str(request), str(answer)]
         process = subprocess.Popen(
             command,

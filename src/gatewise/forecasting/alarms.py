@@ -20,12 +20,13 @@ from __future__ import annotations
 import math
 from bisect import bisect_right, insort
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.special import ndtr, ndtri
 
+from gatewise import plain
 from gatewise.errors import Array
 
 RULES = ("spike", "shift", "stuck")
@@ -126,22 +127,22 @@ class Alarms:
 
     def load(self, numbers: Mapping[str, Any], ranks: Mapping[str, Array]) -> None:
         """Continue from what `numbers` and `ranks` returned."""
-        self._average, self._run = float(numbers["average"]), float(numbers["run"])
-        self._last = str(numbers["last"])
+        plain.known_keys("its alarms", numbers, self.numbers())
+        self._average = plain.real("average", numbers["average"])
+        self._run, self._last = plain.real("run", numbers["run"]), plain.text("last", numbers["last"])
         for rule in RULES:
-            self._ranks[rule] = _Ranks(len(RULES) / self.rate)
-            for p in np.asarray(ranks[rule], np.float64).tolist():
-                self._ranks[rule].add(p)
+            array = plain.array(rule, ranks[rule], ("values",), np.float64)
+            self._ranks[rule] = _Ranks(len(RULES) / self.rate, array.tolist())
 
 
 class _Ranks:
     """The last p-values of a rule, and where a new one stands among them."""
 
-    def __init__(self, trust: float) -> None:
+    def __init__(self, trust: float, recent: Sequence[float] = ()) -> None:
         self._trust = trust  # observations that a p-value as it stands counts as at first
         self._most = max(REMEMBERED, round(TIMES * trust))
-        self.recent: deque[float] = deque()
-        self._sorted: list[float] = []
+        self.recent = deque(recent[-self._most :])
+        self._sorted = sorted(self.recent)
 
     def of(self, p: float) -> float:
         """The share of p-values that are as small; the fewer there are, the more p itself as it stands."""

@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
+from gatewise import plain
 from gatewise.errors import Array, GatewiseValueError, check_names, check_number
 from gatewise.forecasting import reading
 from gatewise.forecasting.alarms import RULES, Alarms
@@ -102,10 +103,13 @@ class Watch:
     def load(self, numbers: Mapping[str, Any], arrays: Mapping[str, Array]) -> Self:
         """Continue from what `numbers` and `arrays` of a watch on the same series returned; return this object."""
         check_names("the watch", arrays, self.arrays())
+        plain.known_keys("the watch", numbers, self.numbers())
         if numbers["rate"] != self.rate:
-            raise GatewiseValueError(f"the watch had rate {numbers['rate']}; need {self.rate}: use the same.")
-        self._grain = [float(grain) for grain in numbers["grain"]]
-        for k, (alarms, own) in enumerate(zip(self._alarms, numbers["alarms"], strict=True)):
+            raise GatewiseValueError(f"the watch had rate {numbers['rate']!r}; need {self.rate}: use the same.")
+        count = len(self._alarms)
+        self._grain = [plain.real("grain", grain, 0) for grain in plain.entries("grain", numbers["grain"], count)]
+        described = plain.entries("alarms", numbers["alarms"], count)
+        for k, (alarms, own) in enumerate(zip(self._alarms, described, strict=True)):
             alarms.load(own, {rule: arrays[f"{k}.{rule}"] for rule in RULES})
         return self
 

@@ -8,10 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gatewise.errors import Array, GatewiseValueError, check_choice
+from gatewise import plain
+from gatewise.errors import Array, GatewiseValueError
 from gatewise.forecasting.backtest import METHODS, Backtest, Measured
+from gatewise.forecasting.stored_axes import check_zone
 
 ARRAYS = ("quantiles", "truth", "scale", "steps")
+LAST_YEAR = 9999
 
 
 def to_parts(backtest: Backtest) -> tuple[dict[str, Any], dict[str, Array]]:
@@ -32,25 +35,26 @@ def to_parts(backtest: Backtest) -> tuple[dict[str, Any], dict[str, Array]]:
 
 def from_parts(description: Mapping[str, Any], arrays: Mapping[str, Array]) -> Backtest | None:
     """Rebuild a backtest; None if it was made with other methods, an error if its parts do not fit one another."""
-    levels, names, horizon = (
-        tuple(map(float, description["levels"])),
-        list(description["names"]),
-        description["horizon"],
-    )
-    if list(description["methods"]) != list(METHODS):
+    if plain.texts("methods", description["methods"]) != tuple(METHODS):
         return None
-    windows = len(arrays["truth"])
-    shape = (windows, len(names), horizon)
-    wide = (windows, len(names), len(METHODS), horizon, len(levels))
-    fits = all(arrays[name].shape == shape for name in ARRAYS[1:]) and arrays["quantiles"].shape == wide
-    if not fits or not windows or 0.5 not in levels or arrays["steps"].dtype != np.int64:
+    levels = tuple(plain.real("a level", level, 0, 1) for level in plain.entries("levels", description["levels"]))
+    names = [plain.text("a name", name) for name in plain.entries("names", description["names"])]
+    horizon, season = (plain.whole(name, description[name], 1) for name in ("horizon", "season"))
+    kind, unit, zone = plain.entries("index", description["index"], 3)
+    shape = (arrays["truth"].shape[0] if arrays["truth"].ndim else 0, len(names), horizon)
+    for name in ARRAYS[1:3]:
+        plain.array(name, arrays[name], shape, np.float64, finite=False)
+    plain.array("steps", arrays["steps"], shape, np.int64)
+    wide = (*shape[:2], len(METHODS), horizon, len(levels))
+    plain.array("quantiles", arrays["quantiles"], wide, np.float64, finite=False)
+    if not shape[0] or not names or 0.5 not in levels or list(levels) != sorted(set(levels)):
         raise GatewiseValueError("its backtest has parts that do not fit one another: the file is damaged.")
     every = zip(*(arrays[name] for name in ARRAYS), strict=True)
     measured = [
-        Measured([_index(one, *description["index"]) for one in steps], quantiles, truth, scale)
+        Measured([_index(one, kind, unit, zone) for one in steps], quantiles, truth, scale)
         for quantiles, truth, scale, steps in every
     ]
-    return Backtest(measured, levels, names, int(horizon), int(description["season"]))
+    return Backtest(measured, levels, names, horizon, season)
 
 
 def _kind(index: Any) -> list[Any]:
@@ -66,10 +70,26 @@ def _numbers(index: Any) -> Array:
 
 
 def _index(numbers: Array, kind: str, unit: str | None, zone: str | None) -> Any:
-    check_choice("index", kind, ("dates", "periods", "numbers"))
+    plain.one_of("index", kind, ("dates", "periods", "numbers"))
     if kind == "numbers":
         return pd.Index(numbers)
-    if kind == "periods":
-        return pd.PeriodIndex.from_ordinals(numbers, freq=unit)  # type: ignore[attr-defined]  # not in the stubs
-    dates = pd.DatetimeIndex(numbers.view(f"M8[{unit}]"))
-    return dates if zone is None else dates.tz_localize("UTC").tz_convert(zone)
+    try:
+        index = _dates(numbers, unit, zone) if kind == "dates" else _periods(numbers, unit)
+        inside = not index.hasnans and (index.year >= 1).all() and (index.year <= LAST_YEAR).all()
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
+        raise GatewiseValueError(f"the steps of its backtest are no {kind} of {unit!r} ({error}).") from error
+    if not inside:
+        raise GatewiseValueError(f"the steps of its backtest are {kind} beyond the years 1 to {LAST_YEAR}.")
+    return index
+
+
+def _dates(numbers: Array, unit: Any, zone: Any) -> Any:
+    dates = pd.DatetimeIndex(numbers.view(f"M8[{plain.one_of('unit', unit, ('s', 'ms', 'us', 'ns'))}]"))
+    if zone is None:
+        return dates
+    check_zone(plain.text("zone", zone))
+    return dates.tz_localize("UTC").tz_convert(zone)
+
+
+def _periods(numbers: Array, frequency: Any) -> Any:
+    return pd.PeriodIndex.from_ordinals(numbers, freq=plain.text("frequency", frequency))  # type: ignore[attr-defined]  # not in the stubs

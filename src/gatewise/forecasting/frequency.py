@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from gatewise import plain
 from gatewise.errors import Array, GatewiseValueError
 
 SECOND = 1_000_000  # in microseconds
@@ -23,6 +24,8 @@ MONTH_SLACK = 3.0  # days by which a median gap may miss its months; the days of
 DOMINANT = 0.9  # share of times that must keep a step
 MOST_STEPS = 1000  # of a grid for each row: with fewer rows, they are not of these steps
 LONGEST_SEASON = 2016  # steps: a week of 5 minutes
+KINDS = ("months", "workdays", "ticks", "count")
+LARGEST_STEP = 2**53
 MONTH_NAMES = {1: "month", 3: "quarter", 6: "half year", 12: "year"}
 CLOCK = [
     *(n * SECOND for n in (1, 2, 5, 10, 15, 20, 30)),
@@ -58,6 +61,17 @@ class Step(NamedTuple):
     month_end: bool = False
     day: int = 1
     business: bool = False
+
+    @classmethod
+    def checked(cls, described: Any) -> Step:
+        """Return the step that a file describes as `_asdict` gives it; raise unless it goes forward."""
+        step = cls(**plain.known_keys("step", described, cls._fields))
+        plain.one_of("the kind of a step", step.kind, KINDS)
+        plain.whole("the size of a step", step.size, 1, LARGEST_STEP)
+        plain.whole("the anchor of a step", step.anchor)
+        plain.whole("the day of a step", step.day, 1, 31)
+        plain.flag("month_end", step.month_end), plain.flag("business", step.business)
+        return step
 
     @property
     def label(self) -> str:

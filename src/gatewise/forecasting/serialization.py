@@ -106,7 +106,7 @@ def from_parts(description: dict[str, Any], arrays: dict[str, Array], limits: Li
     axes = axes_from_plain(description["axes"], plan.horizon, limits)
     change = arrays["change"] if "change" in arrays else spread(panel, 1)  # files of version 0.1.0 have none
     seasons = _seasons(description["seasons"], limits.steps, limits)
-    covariates, features = _covariates(description, arrays), _features(description["features"], panel, axes)
+    covariates, features = _covariates(description, arrays), _features(description["features"], panel, axes, limits)
     state = State(fitted, panel, axes, _container(description, axes), covariates, features, seasons, change)
     _check_sizes(state)
     _check_work(state, limits)
@@ -134,16 +134,17 @@ def _covariates(description: dict[str, Any], arrays: dict[str, Array]) -> Covari
     return Covariates(columns, known, mean, scale, of_text)
 
 
-def _features(described: Any, panel: Panel, axes: tuple[Axis, ...]) -> list[calendar.Part]:
+def _features(described: Any, panel: Panel, axes: tuple[Axis, ...], limits: Limits) -> list[calendar.Part]:
     """What the time stamps tell; the columns of the panel say how many there can be."""
     most, parts = panel.known.shape[1], []
     dated = all(axis.kind != "numbers" for axis in axes)
-    for feature in plain.entries("features", described):
+    limits.check("seasons", len(plain.entries("features", described)), "the number of its features")
+    for feature in described:
         name, size = plain.entries("a feature", feature, 2)
         plain.one_of("a feature", name, calendar.DATED + calendar.COUNTED if dated else calendar.COUNTED)
-        parts.append((name, plain.whole(f"the size of {name}", size, 1, most if name != "cycle" else Limits.steps)))
-        if calendar.width(parts) > most:
-            raise GatewiseValueError(f"its features have more columns than {most}: the file is damaged.")
+        parts.append((name, plain.whole(f"the size of {name}", size, 1, most if name != "cycle" else limits.steps)))
+    if calendar.width(parts) > most:
+        raise GatewiseValueError(f"its features have more columns than {most}: the file is damaged.")
     return parts
 
 
@@ -170,9 +171,9 @@ def _plan(described: dict[str, Any], arrays: dict[str, Array], limits: Limits) -
     drivers = plain.whole("drivers", described["drivers"], 0)
     seasons = _seasons(described["seasons"], described["memory"], limits)
     reference = _reference(plain.entries("reference", described["reference"], 3), described["memory"], limits)
-    sizes = [plain.array(name, arrays[name], ("series",), np.float64, above=0) for name in ("size", "noise")]
-    numbers = (described[name] for name in ("horizon", "context", "memory", "lags"))
-    return Plan(*numbers, seasons, reference, drivers, *sizes)
+    numbers = {name: described[name] for name in ("horizon", "context", "memory", "lags")}
+    sizes = {name: plain.array(name, arrays[name], ("series",), np.float64, above=0) for name in ("size", "noise")}
+    return Plan(**numbers, **sizes, seasons=seasons, reference=reference, drivers=drivers)
 
 
 def _seasons(described: Any, longest: int, limits: Limits) -> tuple[int, ...]:

@@ -8,7 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gatewise.errors import Array, GatewiseError, GatewiseTypeError, GatewiseValueError, GatewiseWarning
+from gatewise.errors import (
+    Array,
+    GatewiseError,
+    GatewiseTypeError,
+    GatewiseValueError,
+    GatewiseWarning,
+    check_finite,
+)
 from gatewise.interop.keras_sources import Described, chain, described
 from gatewise.interop.recurrent import recurrent_layer
 from gatewise.layers import (
@@ -26,13 +33,14 @@ from gatewise.layers import (
     Sequential,
     Softmax,
 )
+from gatewise.limits import Limits, current, in_force
 
 _RECURRENT = {"GRU": "gru", "LSTM": "lstm", "SimpleRNN": "rnn"}
 _DENSE = {"linear": None, "relu": "relu", "tanh": "tanh", "sigmoid": "sigmoid"}
 _HARD = {"gru": HardGRU, "lstm": HardLSTM}
 
 
-def from_keras(source: Any) -> Layer:
+def from_keras(source: Any, *, limits: Limits | None = None) -> Layer:
     """Build a layer or a model from a Keras layer, model or saved file.
 
     Parameters
@@ -43,6 +51,8 @@ def from_keras(source: Any) -> Layer:
         "concat"; Dense, Embedding, TimeDistributed(Dense), Activation, Softmax, Dropout, SpatialDropout1D,
         GaussianNoise, GlobalAveragePooling1D, GlobalMaxPooling1D, Masking; Sequential and functional models in which
         each layer reads the one before.
+    limits : Limits, optional
+        How many layers a file may have, and how much larger than the file they may be; by default `Limits.usual()`.
 
     Returns
     -------
@@ -54,7 +64,7 @@ def from_keras(source: Any) -> Layer:
     ------
     GatewiseError
         If a layer, an activation, a merge_mode or the form of a model has no counterpart: it is named. If a file is
-        broken.
+        broken, holds NaN or infinity, or asks for more than the limits.
 
     Warns
     -----
@@ -83,8 +93,9 @@ def from_keras(source: Any) -> Layer:
     if isinstance(source, str | os.PathLike):
         from gatewise.interop.keras_files import from_file
 
-        with from_file(Path(source)) as top:
-            layers = _layers(top)
+        with in_force(limits), from_file(Path(source)) as top:
+            layers = _layers(top, Path(source).stat().st_size)
+        _check_finite(layers)
     else:
         layers = _layers(described(source))
     if not layers:
@@ -92,10 +103,23 @@ def from_keras(source: Any) -> Layer:
     return layers[0] if len(layers) == 1 else Sequential(*layers)
 
 
-def _layers(top: Described) -> list[Layer]:
-    """The layers of a described model in order; activations go into the dense layer before them."""
+def _check_finite(layers: list[Layer]) -> None:
+    for number, layer in enumerate(layers):
+        for name, array in layer.params.items():
+            check_finite(f"{name} of layer {number} ({type(layer).__name__})", array)
+
+
+def _layers(top: Described, held: int | None = None) -> list[Layer]:
+    """The layers of a described model in order; activations go into the dense layer before them.
+
+    Of a file `held` are its bytes: layers that read one array again and again make more of them.
+    """
     layers: list[Layer] = []
-    for part in chain(top):
+    for count, part in enumerate(chain(top), 1):
+        if held is not None:
+            current().check("layers", count, "it")
+            made_of = sum(array.nbytes for layer in layers for array in layer.params.values())
+            current().check_unpacked(made_of, held, "its layers together")
         maker = LAYERS.get(part.kind)
         if maker is None:
             raise GatewiseTypeError(f"{part.name} is a {part.kind}; need one of {', '.join(LAYERS)}.")

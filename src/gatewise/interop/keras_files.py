@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import zipfile
 from collections import Counter
@@ -15,6 +14,7 @@ from gatewise.errors import Array, GatewiseValueError
 from gatewise.interop.keras_sources import MODELS, Described, major
 from gatewise.layouts import hdf
 from gatewise.layouts.files import member_bytes, readable
+from gatewise.storage import parse_json
 
 _WRAPPED = ("forward_layer", "backward_layer", "cell", "layer")
 """Groups inside that of a layer in which its arrays stand, in the order of `get_weights`."""
@@ -43,7 +43,10 @@ def _deep() -> Iterator[None]:
 def _of_archive(path: Path, file: Any) -> Described:
     size = path.stat().st_size
     with zipfile.ZipFile(path) as archive:
-        config, metadata = (json.load(member_bytes(archive, f"{name}.json", size)) for name in ("config", "metadata"))
+        config, metadata = (
+            parse_json(_decoded(member_bytes(archive, f"{name}.json", size).getvalue()), f"its {name}")
+            for name in ("config", "metadata")
+        )
     return _in_group(config, file, major(metadata.get("keras_version")))
 
 
@@ -75,8 +78,8 @@ def _groups(entries: list[Any], group: Any) -> list[Any]:
 
 def _name(group: Any) -> str | None:
     """The name of the layer that a group is of, where the file says it."""
-    name = group["vars"].attrs.get("name") if "vars" in group else None
-    return None if name is None else str(name)
+    own = hdf.child(group, "vars") if "vars" in group else None
+    return None if own is None or "name" not in own.attrs else str(hdf.attribute(own, "name"))
 
 
 def _snake_case(name: str) -> str:
@@ -106,7 +109,7 @@ def _of_hdf5(file: Any) -> Described:
             "it has weights but no model_config; need a file of model.save, or gw.convert(path, 'keras', …, prefix=…) "
             "for the weights alone."
         )
-    entry = json.loads(_text(file, "model_config"))
+    entry = parse_json(_text(file, "model_config"), "its model_config")
     weights = hdf.child(file, "model_weights")
     version = _text(file, "keras_version") if "keras_version" in file.attrs else ""
     config = entry["config"]

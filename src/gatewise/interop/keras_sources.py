@@ -86,7 +86,7 @@ def major(version: Any) -> int:
     >>> major("2.15.0"), major("")
     (2, 3)
     """
-    match = re.match(r"\d+", str(version))
+    match = re.match(r"\d{1,9}", str(version))
     return int(match[0]) if match else VERSION
 
 

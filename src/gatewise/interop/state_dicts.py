@@ -15,6 +15,7 @@ from gatewise.layers import Dense, Embedding, Layer
 from gatewise.layouts.hints import deduce_cell
 
 _RECURRENT = re.compile(r"^(.*?)(weight_ih|weight_hh|weight_hr|bias_ih|bias_hh)((?:_l\d+)?(?:_reverse)?)$")
+_NUMBER = re.compile("[0-9]{1,9}")  # of a module; longer ones are names
 HINTS = ("nonlinearity", "prefix")
 MOST = 6  # modules whose every order is tried
 
@@ -78,9 +79,11 @@ def _line(groups: Mapping[str, dict[str, Array]], keys: list[str]) -> tuple[Read
 
 def _given_order(names: list[str], keys: list[str]) -> list[str] | None:
     """The order of modules if something says it: numbers before their names, or keys that are not sorted."""
-    numbers = [re.match(r"\d+", name) for name in names]
+    numbers = [re.match("[0-9]+", name) for name in names]
     if all(numbers):
-        return sorted(names, key=lambda name: [int(part) if part.isdigit() else -1 for part in name.split(".")])
+        return sorted(
+            names, key=lambda name: [int(part) if _NUMBER.fullmatch(part) else -1 for part in name.split(".")]
+        )
     return None if keys == sorted(keys) and len(names) > 1 else names
 
 
@@ -88,6 +91,10 @@ def _readings(name: str, group: dict[str, Array]) -> list[Reading]:
     """What the arrays of one module may be."""
     first = next((array for key, array in group.items() if key.startswith("weight_ih")), None)
     if first is not None:
+        if any(array.ndim != 2 for key, array in group.items() if key.startswith("weight")):
+            raise GatewiseValueError(
+                f"{name or 'the state_dict'} has weights that are no matrices; need (rows, columns)."
+            )
         kind = deduce_cell(group, "torch")
         directions = 1 + any(key.endswith("_reverse") for key in group)
         U = next(array for key, array in group.items() if key.startswith("weight_hh"))

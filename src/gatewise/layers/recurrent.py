@@ -13,6 +13,7 @@ from gatewise.errors import Array, GatewiseValueError, check_choice, check_numbe
 from gatewise.layers import initializers
 from gatewise.layers.layer import Rng, generator
 from gatewise.layers.stack import Recurrent
+from gatewise.limits import Limits
 
 
 class LSTMState(NamedTuple):
@@ -35,7 +36,7 @@ class Convertible(Recurrent):
     """A recurrent layer with weights from and to the layouts of `gatewise.layouts`, where one has the cell."""
 
     @classmethod
-    def from_weights(cls, weights: Any, layout: str, **hints: Any) -> Self:
+    def from_weights(cls, weights: Any, layout: str, *, limits: Limits | None = None, **hints: Any) -> Self:
         """Build a layer from another system's arrays; see `gatewise.convert` for the layouts and hints.
 
         Examples
@@ -46,7 +47,7 @@ class Convertible(Recurrent):
         >>> gru.reset, gru.input_size, gru.hidden_size, gru.dtype
         ('before', 3, 4, dtype('float64'))
         """
-        params, options = layouts.to_params(weights, layout, cell=cls.kind, **hints)
+        params, options = layouts.to_params(weights, layout, cell=cls.kind, limits=limits, **hints)
         layer = cls(**options)
         layer.params.update(params)
         return layer

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
-from gatewise.errors import Array, GatewiseValueError
+from gatewise.errors import Array, GatewiseValueError, check_finite
+from gatewise.layouts.files import read_arrays
 from gatewise.layouts.hints import REASONS, check_agreement, check_hints, deduce_cell, unprefixed
 from gatewise.layouts.layout import Layout, Network
 from gatewise.layouts.reading import read
 from gatewise.layouts.table import find
 from gatewise.layouts.writing import write
+from gatewise.limits import Limits
 
 
-def convert(weights: Any, source: str, target: str, **hints: Any) -> dict[str, Any]:
+def convert(weights: Any, source: str, target: str, *, limits: Limits | None = None, **hints: Any) -> dict[str, Any]:
     """Convert weights from one system's names, order and orientation into another's.
 
     Exact: arrays are reordered, transposed and, where the update gates mean opposite things, negated. Only where the
@@ -44,6 +47,8 @@ def convert(weights: Any, source: str, target: str, **hints: Any) -> dict[str, A
         also come flat, with "/" or "." in their keys, and within other dicts. Biases may come as (H,) or (1, H).
     source, target : str
         One of these names.
+    limits : Limits, optional
+        How much larger than a file what is packed in it may be; by default `Limits.usual()`.
     **hints
         What the arrays do not say. ``reset``, where it is open ("after" unless given, "before" for ``onnx``);
         ``nonlinearity`` of an Elman network ("tanh"); ``cell`` ("gru", "lstm", "rnn") where the shapes leave it open;
@@ -63,7 +68,7 @@ def convert(weights: Any, source: str, target: str, **hints: Any) -> dict[str, A
         If a name is unknown, an array is missing, unknown, of a wrong shape or dtype, or the target cannot express the
         network: another cell, reset or nonlinearity, more layers or directions, biases. If a framework's GRU with
         reset="before" is to be ``torch``, which PyTorch would compute otherwise, and no hint `reset` says that this is
-        known. If a file cannot be read.
+        known. If a file cannot be read, or holds NaN or infinity.
 
     Notes
     -----
@@ -85,6 +90,7 @@ def convert(weights: Any, source: str, target: str, **hints: Any) -> dict[str, A
     {'kernel': (3, 12), 'recurrent_kernel': (4, 12), 'bias': (2, 12)}
     """
     check_hints(hints)
+    weights = of_file(weights, limits)
     cell = hints.get("cell") or deduce_cell(unprefixed(weights, hints), source)
     gradients = hints.get("gradients", False)
     network, theirs = read(weights, find(source, cell), hints), find(target, cell)
@@ -104,13 +110,15 @@ def _check_computed(network: Network, target: Layout, hints: Mapping[str, Any]) 
             )
 
 
-def to_params(weights: Any, layout: str, *, cell: str, **hints: Any) -> tuple[dict[str, Array], dict[str, Any]]:
+def to_params(
+    weights: Any, layout: str, *, cell: str, limits: Limits | None = None, **hints: Any
+) -> tuple[dict[str, Array], dict[str, Any]]:
     """Convert weights into `params` of a layer and the constructor arguments of that layer.
 
     Parameters
     ----------
-    weights, layout, **hints
-        As `weights`, `source` and `hints` of `convert`.
+    weights, layout, limits, **hints
+        As `weights`, `source`, `limits` and `hints` of `convert`.
     cell : {"gru", "lstm", "rnn"}
         The layer to build.
 
@@ -134,7 +142,7 @@ def to_params(weights: Any, layout: str, *, cell: str, **hints: Any) -> tuple[di
     (['weight_ih_l0', 'weight_hh_l0', 'bias_ih_l0', 'bias_hh_l0'], 4, 'tanh')
     """
     check_hints(hints)
-    network = read(weights, find(layout, cell), hints)
+    network = read(of_file(weights, limits), find(layout, cell), hints)
     return write(network, "torch", hints.get("gradients", False)), network.options
 
 
@@ -177,3 +185,14 @@ def from_params(
     network = read(params, torch, {name: options[name] for name in torch[0].free if name in options})
     check_agreement(network.options, hints, "this layer has")
     return write(network, layout, hints.get("gradients", False), hints.get("prefix") or "")
+
+
+def of_file(weights: Any, limits: Limits | None = None) -> Any:
+    """Return the arrays of a file, whose numbers are finite; what is none as it is."""
+    if not isinstance(weights, str | os.PathLike):
+        return weights
+    arrays = read_arrays(weights, limits)
+    for name, array in arrays.items():
+        if array.dtype.kind == "f":
+            check_finite(name, array)
+    return arrays

@@ -14,21 +14,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from lzma import LZMAError
 from pathlib import Path
+from tokenize import TokenError
 from typing import IO
 
 import numpy as np
 
 from gatewise.errors import Array, GatewiseError, GatewiseValueError
+from gatewise.limits import Limits, current, in_force
 from gatewise.storage import read_tensors
 
 DEFLATE = 1032  # how often at most Deflate can make what it packs smaller (zlib's technical details)
-PACKED = 50  # how often at most a member that is unpacked whole may be larger than the file; Keras packs nothing
 HEADER = 64 * 1024  # bytes of the header of an .npy, which is a line of text
 ENDINGS = (".npz", ".safetensors", ".keras", ".h5", ".hdf5")
-_BROKEN = (ValueError, TypeError, LookupError, AttributeError, EOFError, OSError, RuntimeError, SyntaxError)
+_BROKEN = (
+    *(ValueError, TypeError, LookupError, AttributeError, ArithmeticError, EOFError, OSError, RuntimeError),
+    *(SyntaxError, TokenError),  # of the header of an .npy
+)
 
 
-def read_arrays(path: str | os.PathLike[str]) -> dict[str, Array]:
+def read_arrays(path: str | os.PathLike[str], limits: Limits | None = None) -> dict[str, Array]:
     """Return the arrays of a file under their names.
 
     Parameters
@@ -36,6 +40,8 @@ def read_arrays(path: str | os.PathLike[str]) -> dict[str, Array]:
     path : str or path
         A file .npz, .safetensors, .keras, .h5 or .hdf5. Of a Keras file names are paths, with `kernel`,
         `recurrent_kernel` and `bias` for the numbered variables of a recurrent cell.
+    limits : Limits, optional
+        How much larger what is packed may be; by default those in force, `limits.current()`.
 
     Raises
     ------
@@ -54,15 +60,16 @@ def read_arrays(path: str | os.PathLike[str]) -> dict[str, Array]:
     ending = path.suffix.lower()
     if ending not in ENDINGS:
         raise GatewiseValueError(f"{path} ends in {ending!r}; need one of {', '.join(ENDINGS)}.")
-    if ending == ".safetensors":
-        return _of_safetensors(path)
-    with readable(path):
-        if ending == ".npz":
-            return dict(_of_npz(path))
-        from gatewise.layouts import hdf
+    with in_force(limits or current()):
+        if ending == ".safetensors":
+            return _of_safetensors(path)
+        with readable(path):
+            if ending == ".npz":
+                return dict(_of_npz(path))
+            from gatewise.layouts import hdf
 
-        with hdf.opened(path) as file:
-            return hdf.weights(file)
+            with hdf.opened(path) as file:
+                return hdf.weights(file)
 
 
 @contextmanager
@@ -81,20 +88,27 @@ def readable(path: Path) -> Iterator[None]:
 
 
 def _of_npz(path: Path) -> Iterator[tuple[str, Array]]:
+    size = path.stat().st_size
     with zipfile.ZipFile(path) as archive:
-        for info in archive.infolist():
-            check_member(info, path.stat().st_size)
+        members = archive.infolist()
+        if len({info.filename for info in members}) < len(members):
+            raise GatewiseValueError("it has a member twice; need each name once.")
+        for info in members:
+            check_member(info, size)
+        current().check_unpacked(sum(info.file_size for info in members), size, "its content")
+        for info in members:
             if info.filename.endswith(".npy"):
                 with archive.open(info) as member:
                     yield info.filename.removesuffix(".npy"), _of_npy(info.filename, member, info.file_size)
 
 
 def check_member(info: zipfile.ZipInfo, size: int) -> None:
-    """Raise if a member of an archive of `size` bytes claims more than these can be unpacked to."""
+    """Raise if a member claims more than the `size` bytes of its archive can be unpacked to, or the limits allow."""
     if info.flag_bits & 1:
         raise GatewiseValueError(f"{info.filename} is encrypted; need a plain archive.")
     if info.compress_size > size or info.file_size > DEFLATE * max(info.compress_size, 1):
         raise GatewiseValueError(f"{info.filename} claims {info.file_size} bytes, which the archive cannot hold.")
+    current().check_unpacked(info.file_size, size, info.filename)
 
 
 def _of_npy(name: str, member: IO[bytes], size: int) -> Array:
@@ -116,7 +130,7 @@ def _of_npy(name: str, member: IO[bytes], size: int) -> Array:
 
 
 def _of_safetensors(path: Path) -> dict[str, Array]:
-    arrays = read_tensors(path).arrays
+    arrays = read_tensors(path, limits=current()).arrays
     for name, array in arrays.items():
         if array.dtype == np.float16:
             raise GatewiseValueError(
@@ -131,6 +145,4 @@ def member_bytes(archive: zipfile.ZipFile, name: str, size: int) -> io.BytesIO:
         raise GatewiseValueError(f"it has no {name}; need a file that Keras 3 wrote with model.save.")
     info = archive.getinfo(name)
     check_member(info, size)
-    if info.file_size > PACKED * size + HEADER:
-        raise GatewiseValueError(f"{name} unpacks to {info.file_size} bytes, more than {PACKED} times the file.")
     return io.BytesIO(archive.read(name))

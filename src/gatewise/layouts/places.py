@@ -117,4 +117,4 @@ def _layer(head: str) -> str:
 
 
 def _numbers(text: str) -> list[int]:
-    return [int(number) for number in re.findall(r"\d+", text)]
+    return [int(number) for number in re.findall(r"\d{1,9}", text)]

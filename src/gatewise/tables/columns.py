@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from gatewise import plain
 from gatewise.errors import Array, GatewiseError, GatewiseValueError
 from gatewise.printing import listed, shown
 from gatewise.tables.table import counted
@@ -35,9 +36,10 @@ class Column(NamedTuple):
 
     @classmethod
     def from_json(cls, described: Mapping[str, Any]) -> Column:
-        """Build what `_asdict` gave."""
-        column = cls(**described)
-        return column._replace(levels=tuple(column.levels))
+        """Build what `_asdict` gave; raise unless it is that."""
+        column = cls(**plain.known_keys("a column", described, cls._fields))
+        plain.text("a column", column.name), plain.text("unit", column.unit), plain.text("kind", column.kind)
+        return column._replace(levels=plain.texts("levels", list(column.levels)))
 
     @property
     def channels(self) -> list[str]:
@@ -255,6 +257,8 @@ def columns_from_json(described: Iterable[Mapping[str, Any]]) -> list[Column]:
     """Build the columns that a model file describes."""
     try:
         columns = [Column.from_json(one) for one in described]
+    except GatewiseError:
+        raise
     except (TypeError, AttributeError) as error:
         raise GatewiseValueError(f"the model file's columns cannot be read ({error}).") from error
     unknown = [column.kind for column in columns if column.kind not in _ENCODERS]

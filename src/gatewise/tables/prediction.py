@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from gatewise import plain
 from gatewise.errors import GatewiseError, GatewiseValueError
 from gatewise.files import load, read_info
 from gatewise.forecasting.frequency import Step
@@ -184,9 +185,17 @@ def _usable_description(name: str) -> Iterator[None]:
 
 def _series_columns(description: dict[str, Any]) -> tuple[Any, Any]:
     """Return the roles of the columns of series, and what the model has seen of them."""
-    columns = {role: columns_from_json(of_role) for role, of_role in description["columns"].items()} | {"static": []}
-    last = dict(zip(description["series"], description["last"], strict=True))
-    schema = SeriesSchema(columns, Step(**description["step"]), last, dict(description.get("units", {})))
+    described = plain.known_keys("columns", description["columns"], ("known", "past", "static"))
+    columns = {role: columns_from_json(of_role) for role, of_role in described.items()} | {"static": []}
+    names = plain.texts("series", description["series"])
+    last = [plain.whole("last", one) for one in plain.entries("last", description["last"], len(names))]
+    units: dict[str, Any] = {}
+    for name, unit in plain.mapping("units", description.get("units", {})).items():
+        units[plain.text("a target", name)] = plain.optional(plain.text, "unit", unit)
+    step = Step.checked(description["step"])
+    if not names:
+        raise GatewiseValueError("it describes no series.")
+    schema = SeriesSchema(columns, step, dict(zip(names, last, strict=True)), units)
     return SeriesRoles.from_json(description["roles"])._replace(static=()), schema
 
 

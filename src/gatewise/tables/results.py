@@ -6,7 +6,8 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from gatewise.files import save
+from gatewise.files import to_bytes
+from gatewise.storage import write_whole
 
 
 @dataclass(frozen=True)
@@ -35,4 +36,8 @@ class Result:
         path : str or path
             The safetensors file, replaced in one step.
         """
-        save(self.model, path, info=self.description)
+        write_whole(path, self.to_bytes())
+
+    def to_bytes(self) -> bytes:
+        """Return what `save` writes."""
+        return to_bytes(self.model, info=self.description)

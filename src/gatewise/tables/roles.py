@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypedDict, Unpack
 
+import pandas as pd
+
+from gatewise import plain
+from gatewise.errors import GatewiseValueError
 from gatewise.tables.table import as_names, with_tuples
 
 ROW = "row"  # what steps in the file's order are called
@@ -17,6 +21,16 @@ class Layout(TypedDict, total=False):
     wide: bool
     every: str | None
     aggregate: str | None
+
+
+def check_time_format(described: Any) -> None:
+    """Raise unless a file's format of times is None, or one that pandas can read times by."""
+    if plain.optional(plain.text, "time_format", described) is None:
+        return
+    try:
+        pd.to_datetime(["0"], format=described, errors="coerce")
+    except Exception as error:  # of many kinds: pandas makes a regular expression of it
+        raise GatewiseValueError(f"time_format is {described!r}, by which no time can be read ({error}).") from error
 
 
 class SeriesRoles(NamedTuple):
@@ -76,8 +90,19 @@ class SeriesRoles(NamedTuple):
 
     @classmethod
     def from_json(cls, described: Mapping[str, Any]) -> SeriesRoles:
-        """Build what `_asdict` gave and JSON kept."""
-        return cls(**with_tuples(described))
+        """Build what `_asdict` gave and JSON kept; raise unless it is that."""
+        plain.known_keys("roles", described, cls._fields)
+        roles = cls(**with_tuples(described))
+        for name in ("targets", "known", "past", "static", "parts"):
+            plain.texts(name, list(getattr(roles, name)))
+        for name in ("series", "every", "aggregate"):
+            plain.optional(plain.text, name, getattr(roles, name))
+        plain.text("time", roles.time)
+        check_time_format(roles.time_format)
+        plain.flag("in_order", roles.in_order), plain.flag("wide", roles.wide)
+        if not roles.targets:
+            raise GatewiseValueError("roles has no targets; need at least one.")
+        return roles
 
     @property
     def named(self) -> list[str]:

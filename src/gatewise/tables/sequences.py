@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from gatewise import plain
 from gatewise.errors import Array, GatewiseValueError
 from gatewise.printing import listed, shown
 from gatewise.tables.columns import Column, choose_columns, encode, identities, number_column
+from gatewise.tables.roles import check_time_format
 from gatewise.tables.table import as_names, counted, with_tuples
 from gatewise.tables.times import parse_times
 
@@ -55,8 +57,14 @@ class SequenceRoles(NamedTuple):
 
     @classmethod
     def from_json(cls, described: Mapping[str, Any]) -> SequenceRoles:
-        """Build what `_asdict` gave and JSON kept."""
-        return cls(**with_tuples(described))
+        """Build what `_asdict` gave and JSON kept; raise unless it is that."""
+        plain.known_keys("roles", described, cls._fields)
+        roles = cls(**with_tuples(described))
+        plain.text("sequence", roles.sequence), plain.texts("features", list(roles.features))
+        for name in ("time", "outcome"):
+            plain.optional(plain.text, name, getattr(roles, name))
+        check_time_format(roles.time_format)
+        return roles
 
 
 @dataclass

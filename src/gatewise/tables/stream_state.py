@@ -6,8 +6,9 @@ import json
 import os
 from typing import NamedTuple
 
+from gatewise import plain
 from gatewise.errors import GatewiseError, GatewiseValueError
-from gatewise.storage import read_tensors, tensor_bytes
+from gatewise.storage import parse_json, read_tensors, tensor_bytes
 from gatewise.tables.streams import Stream
 
 STATE_FORMAT = "gatewise-stream-1"
@@ -38,14 +39,14 @@ def load_state(stream: Stream, path: str | os.PathLike[str], fingerprint: str) -
     try:
         arrays, header, _ = read_tensors(path)
         if header.get("format") != STATE_FORMAT:
-            raise GatewiseValueError(f"{path} has format {header.get('format')!r}; need {STATE_FORMAT!r}.")
-        numbers = json.loads(header["numbers"])
+            raise GatewiseValueError(f"it has format {header.get('format')!r}; need {STATE_FORMAT!r}.")
+        numbers = plain.mapping("its state", parse_json(header["numbers"], "its state"))
         if numbers["model"] != fingerprint or header["kind"] != stream.kind:
-            raise GatewiseValueError(f"{path} is the state of another model or option; need one that this wrote.")
-        stream.load(numbers["stream"], arrays)
-        names = numbers["names"]
-        return Place(int(numbers["rows"]), None if names is None else tuple(names))
-    except GatewiseError:
-        raise
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+            raise GatewiseValueError("it is the state of another model or option; need one that this wrote.")
+        stream.load(plain.mapping("the stream", numbers["stream"]), arrays)
+        names = plain.optional(plain.texts, "names", numbers["names"])
+        return Place(plain.whole("rows", numbers["rows"], 0), names)
+    except GatewiseError as error:
+        raise type(error)(f"cannot go on from {path}: {error}") from error
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
         raise GatewiseValueError(f"cannot go on from {path}: {error}.") from error

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from gatewise import plain
 from gatewise.errors import Array, GatewiseError, GatewiseValueError
 from gatewise.files import load, read_info
 from gatewise.layers import Layer
@@ -90,7 +91,7 @@ class LayerStream(Stream):
 
     def load(self, numbers: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:  # noqa: D102
         self._stepper.load_state_dict(dict(arrays))
-        self._names = numbers["names"]
+        self._names = _names(numbers["names"])
 
 
 class ForecasterStream(Stream):
@@ -131,7 +132,7 @@ class ForecasterStream(Stream):
     def load(self, numbers: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:  # noqa: D102
         from gatewise.forecasting.serialization import from_parts
 
-        self._forecaster._state = from_parts(numbers["state"], dict(arrays))
+        self._forecaster._state = _one_series(from_parts(plain.mapping("state", numbers["state"]), dict(arrays)))
 
 
 class AnomalyStream(Stream):
@@ -169,7 +170,8 @@ class AnomalyStream(Stream):
         from gatewise.forecasting.serialization import from_parts
 
         self._watch.load(numbers["watch"], under("watch.", dict(arrays)))
-        self._watch.state = from_parts(numbers["state"], under("state.", dict(arrays)))
+        state = from_parts(plain.mapping("state", numbers["state"]), under("state.", dict(arrays)))
+        self._watch.state = _one_series(state)
 
 
 class SeriesRows:
@@ -303,7 +305,12 @@ class SequenceStream(Stream):
 
     def load(self, numbers: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:  # noqa: D102
         self._stepper.load_state_dict(dict(arrays))
-        self._names = numbers["names"]
+        self._names = _names(numbers["names"])
+
+
+def _names(described: Any) -> list[str] | None:
+    """Return the names of the columns of a stream that a state describes."""
+    return None if described is None else list(plain.texts("names", described))
 
 
 def encoded(cell: Any, column: Column) -> list[float]:

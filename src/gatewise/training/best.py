@@ -9,6 +9,7 @@ import numpy as np
 
 from gatewise.errors import Array
 from gatewise.layers.layer import Params
+from gatewise.training.signals import whole
 
 
 class Best:
@@ -43,7 +44,8 @@ class Best:
 
     def restore(self) -> None:
         """Put the best weights into the model, if there are any."""
-        self._params.update(self.weights)
+        with whole:
+            self._params.update(self.weights)
 
     def numbers(self) -> dict[str, Any]:
         """Return the state without the weights, plain enough for JSON."""

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from gatewise.batches import ClassWeight, Samples
-from gatewise.errors import GatewiseTypeError, check_number
+from gatewise.errors import GatewiseTypeError, GatewiseValueError, check_number
 from gatewise.layers import Layer
 from gatewise.layers.layer import Rng
 from gatewise.losses import Loss
 from gatewise.optimizers import Optimizer
 from gatewise.progress import progress_bar
 from gatewise.threads import single_threaded_blas
+from gatewise.training.checkpoint import Stage
 from gatewise.training.history import History
+from gatewise.training.identity import digest, shape
+from gatewise.training.keeping import CheckpointLike, Keeper, stage_of
 from gatewise.training.loop import TrainingLoop
 
 Callback = Callable[[dict[str, Any], Layer], Any]
@@ -41,6 +45,9 @@ def train(
     rng: Rng = None,
     callbacks: Sequence[Callback] = (),
     progress: bool = False,
+    checkpoint: CheckpointLike | None = None,
+    every: int | str = 1,
+    resume: bool = False,
 ) -> History:
     """Train a model in place.
 
@@ -80,6 +87,17 @@ def train(
         Each is called as `callback(record, model)` after every epoch; training stops if one returns True.
     progress : bool
         Whether to draw a progress bar on standard error, if that is a terminal.
+    checkpoint : str or path, optional
+        A file that holds where the training stands: weights, optimizer, random state, place in the epoch, the best so
+        far and the history. It is replaced in one step; the folder must exist. SIGINT and SIGTERM then let the batch be
+        finished, write, and raise `gatewise.TrainingInterrupted`.
+    every : int or str
+        Epochs between two writes, or a time such as "30 s", "5 min" or "1 h", after which an epoch is not waited for.
+        Never does more than about 2 % of the time go into writing.
+    resume : bool
+        Whether to go on from what the checkpoint holds, with the bits of a training that was never interrupted; all
+        other arguments are those that it was begun with, `epochs` may be more. Without a file, the training begins. If
+        False, it begins too, and its first write replaces a checkpoint that is there.
 
     Returns
     -------
@@ -89,10 +107,18 @@ def train(
     Raises
     ------
     GatewiseError
-        If an argument does not fit.
+        If an argument does not fit, the checkpoint is not that of this training, or it cannot be read or written.
+    TrainingInterrupted
+        With a checkpoint, after SIGINT or SIGTERM in the main thread; a second signal does not wait for the batch.
     NonFiniteError
         If the loss or a gradient is not finite: it says where and why. Nothing of that batch has been applied, and with
         `patience` the best weights are restored.
+
+    Notes
+    -----
+    Whenever the training ends, the weights are those after some whole update. Callbacks are called once an epoch over
+    all resumptions; what they keep themselves is not in the checkpoint, what they add to their record is (numbers,
+    text, lists and dicts). So are settings of the optimizer that they change.
 
     Examples
     --------
@@ -122,21 +148,48 @@ def train(
         tol=tol,
         rng=rng,
     )
-    with single_threaded_blas(), progress_bar(epochs * loop.batches, progress) as advance:
-        try:
-            _run(loop, epochs, callbacks, advance)
-        finally:
-            loop.restore_best()
+    with stage_of(checkpoint, every, resume, "gatewise.train") as stage, single_threaded_blas():
+        keeper = Keeper(loop, stage)
+        keeper.resume(rng, partial(facts, loop, whole=not isinstance(checkpoint, Stage)))
+        if loop.epoch > epochs:
+            raise GatewiseValueError(f"epochs is {epochs}, and the checkpoint has {loop.epoch}; need at least as many.")
+        left = (epochs - loop.epoch) * loop.batches - loop.position
+        with progress_bar(left, progress) as advance:
+            try:
+                if not keeper.done and loop.epoch < epochs:
+                    _run(loop, epochs, callbacks, advance, keeper)
+            finally:
+                loop.restore_best()
     return loop.history
 
 
-def _run(loop: TrainingLoop, epochs: int, callbacks: Sequence[Callback], advance: Callable[[str], None]) -> None:
+def facts(loop: TrainingLoop, whole: bool) -> dict[str, Any]:
+    """What tells a training over arrays from others: their shapes, and with `whole` the numbers in them too."""
+    told = digest if whole else shape
+    samples = dict(loop.samples._asdict())
+    held_out = {} if loop.held_out is None else {f"held out {name}": a for name, a in loop.held_out._asdict().items()}
+    return {
+        "batch_size": loop.batch_size,
+        "shuffle": loop.shuffle,
+        "patience": loop.patience,
+        "tol": loop.tol,
+        "data": {name: told(array) for name, array in (samples | held_out).items()},
+    }
+
+
+def _run(
+    loop: TrainingLoop, epochs: int, callbacks: Sequence[Callback], advance: Callable[[str], None], keeper: Keeper
+) -> None:
     """Go on until `epochs` are over, a callback returns True, or patience is at its end."""
-    while loop.epoch < epochs:
+    done = False
+    while not done and loop.epoch < epochs:
         while not loop.epoch_is_over:
             loop.step()
             advance(f"epoch {loop.epoch + 1}, loss {loop.mean_loss:.4g}")
+            keeper.pause()
         record = loop.end_epoch()
         stops = [callback(record, loop.model) for callback in callbacks]
-        if any(isinstance(stop, bool | np.bool_) and stop for stop in stops) or loop.exhausted:
-            return
+        done = any(isinstance(stop, bool | np.bool_) and stop for stop in stops) or loop.exhausted
+        if not done and loop.epoch < epochs:
+            keeper.pause(loop.epoch)
+    keeper.finish(done=done)

@@ -14,6 +14,7 @@ from gatewise.layers.layer import generator
 from gatewise.layers.padding import blank
 from gatewise.losses import Loss
 from gatewise.optimizers import Optimizer, clip_by_global_norm
+from gatewise.training.signals import whole
 
 
 class BatchGradients(NamedTuple):
@@ -123,7 +124,7 @@ def clipped_step(
     norm = clip_by_global_norm(gradients.gradients, np.inf if clip is None else clip)
     finite = bool(np.isfinite(gradients.value) and np.isfinite(norm))
     if finite:
-        with np.errstate(over="ignore", invalid="ignore"):  # the next batch shows it
+        with whole, np.errstate(over="ignore", invalid="ignore"):  # the next batch shows what overflows
             optimizer.step(model.params, gradients.gradients)
     return norm, finite
 

@@ -20,7 +20,7 @@ from gatewise.errors import (
     check_number,
 )
 from gatewise.layers import Layer
-from gatewise.layers.layer import Params, Rng, generator
+from gatewise.layers.layer import Rng, generator
 from gatewise.losses import Loss, named_loss
 from gatewise.optimizers import Optimizer, named_optimizer
 from gatewise.sight.doctor import examine
@@ -29,7 +29,7 @@ from gatewise.threads import single_threaded_blas
 from gatewise.training.best import Best
 from gatewise.training.gradients import BatchGradients, Mean, batch_gradients, clipped_step, mean_loss
 from gatewise.training.history import History, monitored
-from gatewise.training.state import joined, plain, separated
+from gatewise.training.state import check_optimizer, check_weights, floats, joined, plain, records, separated
 
 NORMS_KEPT = 20
 """Gradient norms of the last steps, for the diagnosis of one that fails."""
@@ -114,7 +114,8 @@ class TrainingLoop:
         check_number("tol", tol, 0)
         self.model, self.samples, self.held_out = model, samples, held_out
         self.loss, self.optimizer = named_loss(loss), named_optimizer(optimizer)
-        self.batch_size, self.clip, self.shuffle = int(batch_size), clip, shuffle
+        self.batch_size, self.clip, self.shuffle = int(batch_size), clip, bool(shuffle)
+        self.patience, self.tol = patience, float(tol)
         self.rng = generator(rng)
         self.epoch = self.position = self.steps = 0
         self.history = History()
@@ -138,6 +139,13 @@ class TrainingLoop:
     def epoch_is_over(self) -> bool:
         """Whether every batch of the epoch has been taken, and `end_epoch` comes next."""
         return self.position >= self.batches
+
+    @property
+    def place(self) -> str:
+        """Where the training stands, in words."""
+        if not self.position:
+            return f"after {self.epoch} epoch{'s' * (self.epoch != 1)}"
+        return f"in epoch {self.epoch + 1}, after {self.position} of {self.batches} batches"
 
     @property
     def mean_loss(self) -> float:
@@ -286,9 +294,16 @@ class TrainingLoop:
         """
         numbers, parts = separated(state, PARTS)
         self._check_numbers(numbers)
-        check_names("state", parts["model"], list(self.model.params))
-        for weights in (parts["model"], parts["best"]):
-            Params({name: value.copy() for name, value in self.model.params.items()}).update(weights)
+        check_weights("model", parts["model"], self.model.params)
+        if parts["best"]:
+            check_weights("best", parts["best"], self.model.params)
+        check_optimizer(parts["optimizer"], self.model.params)
+        norms, recent = (floats(key, numbers[key]) for key in ("norms", "recent_norms"))
+        history = records(numbers["history"])
+        if len(history) != numbers["epoch"]:
+            raise GatewiseValueError(
+                f"state has {len(history)} records for {numbers['epoch']} epochs; need one for each."
+            )
         self.optimizer.load_state_dict(parts["optimizer"])
         self.model.params.update(parts["model"])
         self._best.load(numbers["best"], parts["best"])
@@ -297,11 +312,11 @@ class TrainingLoop:
         self.epoch, self.position, self.steps = numbers["epoch"], numbers["position"], numbers["steps"]
         self._order = np.array(numbers["order"], np.intp)
         self._mean = Mean(numbers["total"], numbers["weight"])
-        self._norms = np.asarray(numbers["norms"]).tolist()
+        self._norms = norms
         self._recent_norms.clear()
-        self._recent_norms.extend(np.asarray(numbers["recent_norms"]).tolist())
+        self._recent_norms.extend(recent)
         self._seconds = float(numbers["seconds"])
-        self.history[:] = [dict(record) for record in numbers["history"]]
+        self.history[:] = history
 
     def _check_numbers(self, numbers: dict[str, Any]) -> None:
         """Raise unless this loop can continue from the numbers of a state."""
@@ -312,7 +327,11 @@ class TrainingLoop:
                 raise GatewiseValueError(f"state has {key} {numbers[key]}; need {own[key]}: give this loop the same.")
         for key, highest in {"epoch": np.inf, "position": self.batches, "steps": np.inf}.items():
             check_number(key, numbers[key], 0, highest, integer=True)
+        for key in ("total", "weight", "seconds"):
+            floats(key, [numbers[key]])
         check_names("best of the state", numbers["best"], list(own["best"]))
+        for key, value in numbers["best"].items():
+            check_number(f"{key} of the best", value, -np.inf, integer=key == "waited")
         order = np.asarray(numbers["order"])
         if (order.size or numbers["position"]) and not np.array_equal(np.sort(order), np.arange(own["rows"])):
             raise GatewiseValueError(f"order of the state is no order of its {own['rows']} rows.")

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gatewise.errors import GatewiseTypeError
+from gatewise.errors import Array, GatewiseTypeError, GatewiseValueError, check_array, check_finite, check_names
 
 Parts = dict[str, dict[str, Any]]
 
@@ -37,6 +37,49 @@ def separated(state: Any, names: Sequence[str]) -> tuple[dict[str, Any], Parts]:
         else:
             numbers[entry] = value
     return numbers, parts
+
+
+def check_weights(what: str, arrays: Mapping[str, Any], params: Mapping[str, Array]) -> None:
+    """Raise unless arrays have the names, shapes and dtypes of a model's parameters, and finite numbers."""
+    check_names("state", arrays, params)
+    for name, entry in params.items():
+        check_finite(f"{what} {name}", check_array(f"{what} {name}", arrays[name], entry.shape, entry.dtype))
+
+
+def check_optimizer(state: Mapping[str, Any], params: Mapping[str, Array]) -> None:
+    """Raise unless the buffers of an optimizer's state are of a model's parameters, and their numbers are finite."""
+    for key, value in state.items():
+        name, _, part = key.rpartition("/")
+        if name and name not in params:
+            raise GatewiseValueError(f"optimizer has {part} of {name!r}; need those of {', '.join(params)}.")
+        if isinstance(value, np.ndarray) and value.ndim:
+            check_finite(
+                f"optimizer {key}", check_array(f"optimizer {key}", value, params[name].shape, params[name].dtype)
+            )
+
+
+def floats(name: str, values: Any) -> list[float]:
+    """Return numbers (n,) as a list; raise unless they are finite."""
+    array = np.asarray(values)
+    if array.ndim != 1 or array.dtype.kind not in "fiu":
+        raise GatewiseValueError(
+            f"{name} of the state has shape {array.shape} and dtype {array.dtype}; need numbers (n,)."
+        )
+    check_finite(name, array)
+    return [float(value) for value in array]
+
+
+def records(values: Any) -> list[dict[str, Any]]:
+    """Return copies of the records of a history; raise unless each is a dict with a loss."""
+    if not isinstance(values, list) or not all(isinstance(v, dict) and _is_number(v.get("loss")) for v in values):
+        raise GatewiseValueError(
+            "history of the state is no list of records with a loss; need what state_dict() returned."
+        )
+    return [dict(value) for value in values]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
 
 
 def plain(tree: Any) -> Any:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
-from gatewise.errors import GatewiseTypeError, GatewiseValueError, check_number
+from gatewise.errors import GatewiseTypeError, GatewiseValueError, check_names, check_number
 from gatewise.layers import Layer
 from gatewise.layers.layer import Rng
 from gatewise.losses import Loss
@@ -15,6 +16,8 @@ from gatewise.optimizers import Optimizer
 from gatewise.progress import progress_bar
 from gatewise.training.epochs import Callback
 from gatewise.training.history import History
+from gatewise.training.identity import digest
+from gatewise.training.keeping import CheckpointLike, Keeper, stage_of
 from gatewise.training.stream_loop import StreamLoop
 
 
@@ -31,6 +34,9 @@ def train_stream(
     rng: Rng = None,
     callbacks: Sequence[Callback] = (),
     progress: bool = False,
+    checkpoint: CheckpointLike | None = None,
+    every: int | str = 1,
+    resume: bool = False,
 ) -> History:
     """Train a model in place on rows that go on from block to block: an update every k1 steps, looking back k2.
 
@@ -63,6 +69,15 @@ def train_stream(
         Each is called as `callback(record, model)` after every update; training stops if one returns True.
     progress : bool
         Whether to draw a progress bar on standard error, if that is a terminal.
+    checkpoint : str or path, optional
+        A file that holds where the training stands, as in `train`, the place in the stream among it.
+    every : int or str
+        Updates between two writes, or a time such as "30 s". Never does more than about 2 % of the time go into
+        writing.
+    resume : bool
+        As in `train`. Give the same `batches` from the beginning: the blocks that were read before are read again and
+        passed over, and it is checked that they are the same. `max_updates` may be more. While a block is waited for,
+        the first signal waits too.
 
     Returns
     -------
@@ -73,7 +88,10 @@ def train_stream(
     Raises
     ------
     GatewiseError
-        If an argument or a block does not fit, or the model cannot run step by step.
+        If an argument or a block does not fit, the model cannot run step by step, or the checkpoint is that of another
+        training or stream, or cannot be read or written.
+    TrainingInterrupted
+        With a checkpoint, after SIGINT or SIGTERM in the main thread; a second signal does not wait for the update.
     NonFiniteError
         If the loss or a gradient is not finite; nothing of that update has been applied.
 
@@ -100,33 +118,102 @@ def train_stream(
     if not isinstance(batches, Iterable) or isinstance(batches, np.ndarray | str | dict):
         raise GatewiseTypeError(f"batches is a {type(batches).__name__}; need an iterable of blocks (x, y[, resets]).")
     loop = StreamLoop(model, loss, optimizer, k1=k1, k2=k2, clip=clip, rng=rng)
-    with progress_bar(max_updates, progress) as advance:
-        _run(loop, batches, max_updates or np.inf, callbacks, advance)
+    limit = max_updates or np.inf
+    with stage_of(checkpoint, every, resume, "gatewise.train_stream") as stage:
+        keeper, blocks = Keeper(loop, stage), Blocks(batches, stage is not None)
+        place = keeper.resume(rng, lambda: {"k1": loop.k1, "k2": loop.k2})
+        if loop.updates > limit:
+            raise GatewiseValueError(
+                f"max_updates is {max_updates}, and the checkpoint has {loop.updates}; need at least as many."
+            )
+        with progress_bar(max_updates and max_updates - loop.updates, progress) as advance:
+            if keeper.done or loop.updates >= limit:
+                return loop.records()
+            if place:
+                check_names("the place in the stream", place, blocks.place())
+                blocks.pass_over(**place)
+            _run(loop, blocks, limit, callbacks, advance, keeper)
     return loop.records()
 
 
 def _run(
     loop: StreamLoop,
-    batches: Iterable[Any],
+    blocks: Blocks,
     limit: float,
     callbacks: Sequence[Callback],
     advance: Callable[[str], None],
+    keeper: Keeper,
 ) -> None:
     """Go on until the blocks or the updates are over, or a callback returns True."""
+    done = False
 
-    def update() -> bool:
+    def update() -> None:
+        nonlocal done
         record = loop.step()
         advance(f"step {record['step']:,}, loss {record['loss']:.4g}")
         stops = [callback(record, loop.model) for callback in callbacks]
-        return any(isinstance(stop, bool | np.bool_) and stop for stop in stops) or loop.updates >= limit
+        done = any(isinstance(stop, bool | np.bool_) and stop for stop in stops)
+        if not done:
+            keeper.pause(loop.updates, **blocks.place())
 
-    for block in batches:
-        loop.add(*_parts(block))
-        while loop.ready:
-            if update():
-                return
-    if loop.waiting:
-        update()
+    while not done and loop.updates < limit:
+        if loop.ready:
+            update()
+        elif (block := next(blocks, None)) is not None:
+            loop.add(*block)
+        else:
+            if loop.waiting:
+                update()
+            break
+    keeper.finish(done=done, **blocks.place())
+
+
+class Blocks:
+    """The blocks of a stream one after the other, with how many there were; with `told`, with a digest of all of them.
+
+    Examples
+    --------
+    >>> parts = [(np.ones((1, 2, 1)), np.ones((1, 2, 1)))] * 3
+    >>> first, second = Blocks(parts, told=True), Blocks(parts, told=True)
+    >>> block = next(first)
+    >>> second.pass_over(**first.place())
+    >>> second.place() == first.place()
+    True
+    """
+
+    def __init__(self, blocks: Iterable[Any], told: bool) -> None:
+        self._blocks, self._told = iter(blocks), told
+        self._count, self._digest = 0, ""
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> tuple[Any, ...]:
+        block = _parts(next(self._blocks))
+        self._count += 1
+        if self._told:
+            digests = [self._digest, *map(digest, block)]
+            self._digest = hashlib.blake2b("\n".join(digests).encode(), digest_size=16).hexdigest()
+        return block
+
+    def place(self) -> dict[str, Any]:
+        """Return how many blocks there were, and their digest."""
+        return {"blocks": self._count, "digest": self._digest}
+
+    def pass_over(self, blocks: int, digest: str) -> None:
+        """Pass over as many blocks; raise unless they are those of this digest."""
+        check_number("blocks", blocks, 0, integer=True)
+        for _ in range(blocks):
+            if next(self, None) is None:
+                raise GatewiseValueError(
+                    f"batches gives {self._count} block(s), and the checkpoint has read {blocks}; need the same stream "
+                    f"from its beginning: build it anew."
+                )
+        if self._digest != digest:
+            raise GatewiseValueError(
+                f"the first {blocks} block(s) of batches are others than those that the checkpoint has read; need the "
+                f"same stream from its beginning."
+            )
 
 
 def _parts(block: Any) -> tuple[Any, ...]:

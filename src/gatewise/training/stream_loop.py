@@ -10,7 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from gatewise.errors import GatewiseError, GatewiseTypeError, GatewiseValueError, check_names, check_number
+from gatewise.errors import (
+    GatewiseError,
+    GatewiseTypeError,
+    GatewiseValueError,
+    check_finite,
+    check_names,
+    check_number,
+)
 from gatewise.layers import Layer
 from gatewise.layers.layer import Rng, generator
 from gatewise.layers.parts import plain_layers
@@ -24,7 +31,7 @@ from gatewise.threads import single_threaded_blas
 from gatewise.training.gradients import BatchGradients, clipped_step
 from gatewise.training.history import History
 from gatewise.training.loop import NORMS_KEPT
-from gatewise.training.state import joined, plain, separated
+from gatewise.training.state import check_optimizer, check_weights, floats, joined, plain, separated
 from gatewise.training.thinning import Thinned
 from gatewise.training.windows import Window, checked_block, window_gradients
 
@@ -109,6 +116,11 @@ class StreamLoop:
     def ready(self) -> bool:
         """Whether k1 steps wait, enough for an update."""
         return self.waiting >= self.k1
+
+    @property
+    def place(self) -> str:
+        """Where the training stands, in words."""
+        return f"after {self.updates} update{'s' * (self.updates != 1)}"
 
     def add(self, x: Any, y: Any, resets: Any = None, weights: Any = None) -> None:
         """Take the next block of the stream; it is copied.
@@ -234,9 +246,16 @@ class StreamLoop:
                 raise GatewiseValueError(
                     f"state has {key} {numbers[key]}; need {getattr(self, key)}: give this loop the same."
                 )
-        check_names("state", parts["model"], list(self.model.params))
+        check_weights("model", parts["model"], self.model.params)
+        check_optimizer(parts["optimizer"], self.model.params)
+        recent = floats("recent_norms", numbers["recent_norms"])
+        for key in ("updates", "steps", "seen"):
+            check_number(key, numbers[key], 0, integer=True)
         window = {"weights": None, **parts["window"]}
-        self._window = checked_block(None, **window) if parts["window"] else None
+        held = checked_block(None, **window) if parts["window"] else None
+        if numbers["seen"] > (0 if held is None else held.x.shape[1]):
+            raise GatewiseValueError(f"state has seen {numbers['seen']} steps of its window; need at most all of it.")
+        self._window = held
         self._state = self._loaded_state({"" if path == "." else path: a for path, a in parts["state"].items()})
         self.optimizer.load_state_dict(parts["optimizer"])
         self.model.params.update(parts["model"])
@@ -244,12 +263,15 @@ class StreamLoop:
         self.updates, self.steps, self._seen = (int(numbers[key]) for key in ("updates", "steps", "seen"))
         self.history.load(numbers["history"])
         self._recent_norms.clear()
-        self._recent_norms.extend(np.asarray(numbers["recent_norms"]).tolist())
+        self._recent_norms.extend(recent)
+        self._last_time = time.perf_counter()
 
     def _loaded_state(self, arrays: Mapping[str, Any]) -> Any:
         """The state with these arrays, in the form in which the model has it."""
         if not arrays or self._window is None:
             return None
+        for path, array in arrays.items():
+            check_finite(f"state{path}", array)
         return with_leaves(self.model(self._window.x[:, :0])[1], arrays)
 
 

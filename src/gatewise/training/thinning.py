@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from gatewise.errors import check_number
 from gatewise.training.history import History
+from gatewise.training.state import records
 
 RECORDS = 1000
 """Records kept at the most."""
@@ -53,8 +55,10 @@ class Thinned:
 
     def load(self, numbers: Mapping[str, Any]) -> None:
         """Continue from what `numbers` returned."""
-        self._every, self._open = int(numbers["every"]), numbers["open"] and dict(numbers["open"])
-        self._records = [dict(record) for record in numbers["records"]]
+        check_number("every", numbers["every"], 1, integer=True)
+        open_ones = [] if numbers["open"] is None else records([numbers["open"]])
+        self._records, self._every = records(numbers["records"]), int(numbers["every"])
+        self._open = open_ones[0] if open_ones else None
 
 
 def _together(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import numpy as np
 
 from gatewise.errors import Array, GatewiseError, GatewiseValueError
 from gatewise.interop.c import templates
+from gatewise.storage import write_whole
 
 COMPILERS = ("cc", "gcc", "clang")
 SECONDS = 300
@@ -159,7 +160,7 @@ class _Written:
         main, program = folder / "main.c", str(folder / "model")
         words = {"file": self.path.resolve().as_posix(), "name": self.name, "big": self.name.upper()}
         text = Template(templates.MAIN).substitute(words, x=self.x, real=self.real)
-        main.write_text(text, encoding="utf-8")
+        write_whole(main, text.encode())
         compile_c([compiler, "-std=c99", "-O2", str(main), "-o", program, "-lm"])
         return program
 

@@ -101,7 +101,7 @@ def _wasm(source: Source, compiler: str) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         c, wasm = Path(folder, "model.c"), Path(folder, "model.wasm")
         words = {"x": source.input_kind, "real": source.program.real}
-        c.write_text(source.text() + Template(templates.WASM).substitute(words), encoding="utf-8")
+        write_whole(c, (source.text() + Template(templates.WASM).substitute(words)).encode())
         compile_c([compiler, *WASM_FLAGS, str(c), "-o", str(wasm)])
         return wasm.read_bytes()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -16,6 +15,8 @@ from gatewise.interop.onnx.layers import weight_name
 from gatewise.interop.onnx.stacks import BY_NAME
 from gatewise.interop.onnx.writer import PRODUCER
 from gatewise.layers import Layer
+from gatewise.limits import current
+from gatewise.storage import parse_json
 
 _PARAMETER = re.compile(r"(weight|bias)(_(ih|hh)_l\d+(_reverse)?)?")
 _UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
@@ -29,22 +30,25 @@ def described_model(properties: Mapping[str, str], graph: Graph) -> Layer | None
     if PRODUCER not in properties:
         return None
     try:
-        description = json.loads(properties[PRODUCER])["model"]
-        arrays = dict(_arrays(description, graph.constants, ""))
-        return descriptions.rebuild(description, arrays)
+        description = parse_json(properties[PRODUCER], "its description", current())["model"]
+        arrays = dict(_arrays(description, graph.constants, graph.constants, ""))
+        return descriptions.rebuild(description, arrays, current())
     except (GatewiseError, *_UNREADABLE):
         return None
 
 
-def _arrays(description: Mapping[str, Any], constants: Mapping[str, Array], prefix: str) -> Iterator[tuple[str, Array]]:
-    """Yield the parameters of a described model by name."""
+def _arrays(
+    description: Mapping[str, Any], constants: Mapping[str, Array], own: Mapping[str, Array], prefix: str
+) -> Iterator[tuple[str, Array]]:
+    """Yield the parameters of a described model by name; `own` are the constants whose names begin with `prefix`."""
     if "layers" in description:
+        parts = descriptions.by_head(own)
         for i, part in enumerate(description["layers"]):
-            yield from _arrays(part, constants, f"{prefix}{i}.")
+            yield from _arrays(part, constants, parts.get(str(i), {}), f"{prefix}{i}.")
     elif description["type"] in BY_NAME:
         yield from _recurrent(description, constants, prefix)
     else:
-        for name, array in descriptions.under(prefix, constants).items():
+        for name, array in own.items():
             if not _PARAMETER.fullmatch(name):
                 continue
             dense = description["type"] == "Dense" and name == "weight"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +14,7 @@ from gatewise.interop.onnx import limits
 from gatewise.interop.onnx.operators import OPERATORS
 from gatewise.interop.onnx.reading import STANDARD, Source
 from gatewise.interop.onnx.tensors import dtype_of, to_array
+from gatewise.limits import Limits, current
 
 UNREADABLE = (ValueError, TypeError, LookupError, ArithmeticError, MemoryError, AttributeError, RecursionError)
 """What NumPy and Python raise where a file says what cannot be."""
@@ -49,6 +50,7 @@ class Node:
             with np.errstate(all="ignore"):
                 outer = {"outer": {name: values[name] for name in self.captured}} if self.captured else {}
                 results = self.run(*arguments, **outer)
+            limits.take_result(sum(result.nbytes for result in results))
         except GatewiseError as error:
             raise type(error)(f"{self}: {error}") from error
         except UNREADABLE as error:
@@ -78,6 +80,8 @@ class Graph:
         What a graph inside a node reads of the graph around it.
     max_steps : int
         Steps of all Scan, GRU, LSTM and RNN together that one run may take: a graph with more raises. It may be set.
+    limits : Limits
+        How many times larger than constants and inputs all results of one run may be. It may be set.
 
     Notes
     -----
@@ -106,6 +110,7 @@ class Graph:
     ) -> None:
         self.captured = captured
         self.max_steps = limits.MAX_STEPS
+        self.limits = Limits.usual()
         self.inputs = inputs
         self.outputs = outputs
         self.constants = constants
@@ -145,7 +150,8 @@ class Graph:
         given = dict(inputs) if isinstance(inputs, Mapping) else dict(zip(names, inputs, strict=False))
         check_names("the graph", given, names)
         fitting = {one.name: _fitting(one, given[one.name]) for one in self.inputs}
-        with limits.at_most(self.max_steps):
+        held = sum(array.nbytes for array in (*self.constants.values(), *fitting.values()))
+        with limits.at_most(self.max_steps, max(self.limits.unpacked, self.limits.expansion * held)):
             values = self.evaluate(fitting)
         return [np.array(values[name]) for name in self.outputs]
 
@@ -157,22 +163,38 @@ class Graph:
         return known
 
 
-def build(source: Source, *, known: frozenset[str] = frozenset(), reset: str | None = None) -> Graph:
+def build(source: Source, *, known: Container[str] = (), reset: str | None = None) -> Graph:
     """Return the graph of a model that was read; raise, by its name, at what it has that is not supported."""
     check_domains(source.model)
     return graph_of(source.model.graph, source.opset, source.folder, known=known, reset=reset)
 
 
+class _Names:
+    """The names that are known where a node stands: those of its graph, and of the graphs around it."""
+
+    def __init__(self, own: Iterable[str], around: Container[str], depth: int) -> None:
+        self._own, self._around = set(own), around
+        self.depth = depth
+
+    def add(self, name: str) -> None:
+        self._own.add(name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._own or name in self._around
+
+
 def graph_of(
-    proto: Any, opset: int, folder: Path | None, *, known: frozenset[str] = frozenset(), reset: str | None = None
+    proto: Any, opset: int, folder: Path | None, *, known: Container[str] = (), reset: str | None = None
 ) -> Graph:
     """Return a GraphProto as a graph that may read the names in `known` beside its own."""
     constants = {tensor.name: to_array(tensor, folder) for tensor in proto.initializer}
     inputs = tuple(_input(value) for value in proto.input if value.name not in constants)
-    defined = {*known, *constants, *(one.name for one in inputs), ""}
+    depth = 1 + (known.depth if isinstance(known, _Names) else 0)
+    current().check("depth", depth, "the graph")
+    defined = _Names([*constants, *(one.name for one in inputs), ""], known, depth)
     nodes = []
     for node in proto.node:
-        made = node_of(node, opset, folder, known=frozenset(defined), reset=reset)
+        made = node_of(node, opset, folder, known=defined, reset=reset)
         for name in made.inputs:
             if name not in defined:
                 raise GatewiseValueError(f"{made} reads {name!r}, which nothing before it gives: the file is damaged.")
@@ -186,11 +208,11 @@ def graph_of(
     if missing or not outputs:
         raise GatewiseValueError(f"the graph has the outputs {outputs}; nothing gives {', '.join(missing) or 'any'}.")
     read = {name for node in nodes for name in (*node.inputs, *node.captured)} | set(outputs)
-    return Graph(inputs, outputs, constants, tuple(nodes), tuple(sorted(read & known)))
+    return Graph(inputs, outputs, constants, tuple(nodes), tuple(sorted(filter(known.__contains__, read))))
 
 
 def node_of(
-    proto: Any, opset: int, folder: Path | None, *, known: frozenset[str] = frozenset(), reset: str | None = None
+    proto: Any, opset: int, folder: Path | None, *, known: Container[str] = (), reset: str | None = None
 ) -> Node:
     """Return a NodeProto as a node; raise, by its name, if its operator or an attribute is none that is known."""
     operator = OPERATORS.get(proto.op_type) if proto.domain in STANDARD else None
@@ -223,7 +245,7 @@ def _unmade(*inputs: Any) -> tuple[Array, ...]:
     raise AssertionError("a node that only gives its name")
 
 
-def _attribute(proto: Any, opset: int, folder: Path | None, known: frozenset[str]) -> Any:
+def _attribute(proto: Any, opset: int, folder: Path | None, known: Container[str]) -> Any:
     field = _ATTRIBUTES.get(proto.type)
     if field is None or proto.ref_attr_name:
         raise GatewiseTypeError(f"the attribute {proto.name} is of a type that is not read.")

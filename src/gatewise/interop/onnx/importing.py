@@ -6,7 +6,7 @@ import warnings
 from typing import Any
 
 from gatewise.errors import GatewiseValueError, GatewiseWarning, check_choice, check_number
-from gatewise.interop.onnx import limits
+from gatewise.interop.onnx import limits as bounds
 from gatewise.interop.onnx.chain import chain_of
 from gatewise.interop.onnx.described import described_model
 from gatewise.interop.onnx.graph import Graph, build
@@ -14,10 +14,16 @@ from gatewise.interop.onnx.probing import difference
 from gatewise.interop.onnx.reading import Source, read
 from gatewise.interop.onnx.signals import Refusal
 from gatewise.layers import Layer
+from gatewise.limits import Limits, in_force
 
 
 def from_onnx(
-    source: Any, *, kind: str | None = None, reset: str | None = None, max_steps: int = limits.MAX_STEPS
+    source: Any,
+    *,
+    kind: str | None = None,
+    reset: str | None = None,
+    max_steps: int = bounds.MAX_STEPS,
+    limits: Limits | None = None,
 ) -> Any:
     """Read a model from an ONNX file.
 
@@ -35,6 +41,9 @@ def from_onnx(
     max_steps : int
         Steps of all Scan, GRU, LSTM and RNN together that the graph may take in one run, here, where it is tried, and
         later: a hostile file can ask for any number. It is kept as `Graph.max_steps`; a model of layers has no limit.
+    limits : Limits, optional
+        How deep graphs stand within one another, and how many times more bytes than constants and inputs the results of
+        one run may have; kept as `Graph.limits`. By default `Limits.usual()`.
 
     Returns
     -------
@@ -73,15 +82,16 @@ def from_onnx(
     check_choice("kind", kind, (None, "layers", "graph"))
     check_choice("reset", reset, (None, "after", "before"))
     check_number("max_steps", max_steps, 1, integer=True)
-    opened = read(source)
-    graph = build(opened, reset=reset)
-    graph.max_steps = int(max_steps)
+    with in_force(limits) as given:
+        opened = read(source)
+        graph = build(opened, reset=reset)
+    graph.max_steps, graph.limits = int(max_steps), given
     if reset is None:
         _warn_of_reset(opened, graph)
     if kind == "graph":
         return graph
     try:
-        with limits.at_most(graph.max_steps):
+        with in_force(limits), bounds.at_most(min(max_steps, bounds.TRIED_STEPS), nodes=bounds.TRIED_NODES):
             return _layers(opened, graph)
     except Refusal as refusal:
         if kind == "layers":

@@ -49,6 +49,7 @@ def einsum(*inputs: Array, equation: str) -> Array:
         for term, x in zip(terms.split(","), inputs, strict=True):
             sizes |= dict(zip(term, x.shape, strict=True))
         check_size([sizes[letter] for letter in given])
+        check_size(sizes.values(), "what is summed")
     else:
         check_size([math.prod(x.size for x in inputs)])
     return np.asarray(np.einsum(text, *inputs), inputs[0].dtype)

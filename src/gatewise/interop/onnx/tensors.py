@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from gatewise.errors import Array, GatewiseTypeError, GatewiseValueError
+from gatewise.interop.onnx import limits
 from gatewise.interop.onnx.package import onnx_package
 
 TYPES: dict[int, np.dtype[Any]] = {
@@ -60,6 +61,7 @@ def check_size(shape: Any, what: str = "a result") -> tuple[int, ...]:
         raise GatewiseValueError(
             f"{what} would have the shape {sizes}, {math.prod(sizes):,} elements; need {LARGEST:,} at most."
         )
+    limits.check_elements(math.prod(sizes))
     return sizes
 
 
