@@ -57,6 +57,8 @@ class TrainingInterrupted(KeyboardInterrupt):
         The checkpoint.
     where : str
         Where the training stands, as in "in epoch 3, after 2 of 7 batches".
+    at_once : bool
+        Whether a second signal ended it.
 
     Examples
     --------
@@ -67,13 +69,16 @@ class TrainingInterrupted(KeyboardInterrupt):
     """
 
     def __init__(self, signal: int, path: str, where: str, at_once: bool = False) -> None:
-        self.signal, self.path, self.where = signal, path, where
+        self.signal, self.path, self.where, self.at_once = signal, path, where, at_once
         name = Signals(signal).name
         if at_once:
             text = f"a second {name} ended the training at once; {path} holds what was written before"
         else:
             text = f"{name} ended the training {where}; {path} holds it"
         super().__init__(f"{text}: the same call with resume=True continues it.")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.signal, self.path, self.where, self.at_once)
 
 
 def check_dtype(dtype: DTypeLike) -> np.dtype[Any]:

@@ -20,6 +20,8 @@ from typing import Any
 from gatewise.descriptions import describe, is_layer, rebuild
 from gatewise.errors import Array, GatewiseError, GatewiseTypeError, GatewiseValueError
 from gatewise.layers import Layer
+from gatewise.optimizers import Optimizer
+from gatewise.optimizers import stored as optimizers
 from gatewise.storage import read_metadata, read_tensors, tensor_bytes, write_whole
 
 FORMAT = "gatewise-1"
@@ -35,15 +37,15 @@ def save(
     info: Mapping[str, Any] | None = None,
     extra: Mapping[str, Array] | None = None,
 ) -> None:
-    """Write a layer, a `Sequential`, a fitted estimator or a `Pipeline` to one safetensors file.
+    """Write a layer, a `Sequential`, a fitted estimator, a `Pipeline` or an optimizer to one safetensors file.
 
     Parameters
     ----------
-    model : Layer, estimator, transformer or Pipeline
-        What to write. A scikit-learn `Pipeline` may hold our estimators and transformers and scikit-learn's
-        StandardScaler, MinMaxScaler, MaxAbsScaler, RobustScaler and Normalizer. A layer that `gatewise.define_cell`
-        made is written with the name of its cell, and loads where the same cell is defined; other layers and subclasses
-        of your own cannot be rebuilt and are refused.
+    model : Layer, estimator, transformer, Pipeline or Optimizer
+        What to write; of an optimizer its settings and its state. A scikit-learn `Pipeline` may hold our estimators and
+        transformers and scikit-learn's StandardScaler, MinMaxScaler, MaxAbsScaler, RobustScaler and Normalizer. A layer
+        that `gatewise.define_cell` made is written with the name of its cell, and loads where the same cell is defined;
+        other layers and subclasses of your own cannot be rebuilt and are refused.
     path : str or path
         The file. It is replaced in one step: a full disk or a killed process leaves the old file whole. Owner, group
         and mode stay; a link is followed; a device or FIFO is written to.
@@ -99,7 +101,7 @@ def load(path: str | os.PathLike[str]) -> Any:
 
     Returns
     -------
-    Layer, estimator, transformer or Pipeline
+    Layer, estimator, transformer, Pipeline or Optimizer
         Of the same type, options, dtype and weights.
 
     Raises
@@ -191,6 +193,8 @@ def _check_format(path: str | os.PathLike[str], metadata: Mapping[str, str]) -> 
 def _to_parts(model: Any) -> tuple[dict[str, Any], dict[str, Array]]:
     if isinstance(model, Layer):
         return describe(model), dict(model.params)
+    if isinstance(model, Optimizer):
+        return optimizers.to_parts(model)
     parts: tuple[dict[str, Any], dict[str, Array]] = _steps().to_parts(model)
     return parts
 
@@ -198,6 +202,8 @@ def _to_parts(model: Any) -> tuple[dict[str, Any], dict[str, Array]]:
 def _from_parts(description: dict[str, Any], arrays: dict[str, Array]) -> Any:
     if is_layer(description):
         return rebuild(description, arrays)
+    if description["type"] in optimizers.KINDS:
+        return optimizers.from_parts(description, arrays)
     return _steps().from_parts(description, arrays)
 
 

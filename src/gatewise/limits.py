@@ -55,7 +55,7 @@ class Limits:
     expansion: int = 200
     unpacked: int = 2**24
     header: int = 2**25
-    values: int = 1_000_000
+    values: int = 500_000
     columns: int = 20_000
     field: int = 131_072
 

@@ -186,7 +186,7 @@ def test_times_that_do_not_follow_are_bad_and_gaps_are_filled(folder):
         (["--from-start"], "--from-start needs --load-state"),
         (["--save-state", "nowhere/a.state"], "there is no such folder"),
         (["--anomalies", "0.1"], "holds no forecaster"),
-        (["--load-state", "nowhere"], "cannot go on from nowhere"),
+        (["--load-state", "nowhere"], "cannot read nowhere as a safetensors file"),
     ],
 )
 def test_options_that_do_not_fit_are_refused(folder, options, text):

@@ -30,7 +30,7 @@ def every_epoch(monkeypatch):
     ("changes", "message"),
     [
         ({"batch_size": 5}, "batch_size is 4 in it and 5 here"),
-        ({"loss": "mae"}, "loss is gatewise.losses.regression.mse in it and gatewise.losses.regression.mae here"),
+        ({"loss": "mae"}, "loss is gatewise.losses.mse in it and gatewise.losses.mae here"),
         ({"optimizer": optimizers.Adam(0.5)}, "optimizer lr is 0.02 in it and 0.5 here"),
         ({"optimizer": optimizers.SGD()}, "training: optimizer type is Adam in it and SGD here. Need"),
         ({"optimizer": optimizers.Adam(OneCycle(0.05, 9))}, "optimizer lr is 0.02 in it and absent here"),
@@ -84,6 +84,10 @@ def test_what_cannot_be_is_said_before_the_training(path, tmp_path):
     for every in ("soon", "5", "0.5 d", "-1 s"):
         with pytest.raises(gw.GatewiseError, match=r"every is .*; need a number of epochs, or a time such as"):
             fit(checkpoint=path, every=every)
+    with pytest.raises(gw.GatewiseError, match="resume is True and there is no checkpoint; need its file"):
+        fit(resume=True)
+    with pytest.raises(gw.GatewiseError, match="checkpoint is 7; need the path of a file"):
+        fit(checkpoint=7)
     with pytest.raises(gw.GatewiseError, match="every is 0; need at least 1"):
         fit(checkpoint=path, every=0)
 

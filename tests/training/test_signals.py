@@ -1,6 +1,7 @@
 """Signals while a training runs: when it ends, what its weights are then, and what a script says."""
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -103,6 +104,12 @@ def test_a_second_signal_ends_at_once_with_the_checkpoint_before(tmp_path):
         Fit(callbacks=[impatient])(checkpoint=path)
     assert [path.read_bytes()] == before
     assert read(path).stages[0].state["epoch"] <= 3
+
+
+def test_the_error_survives_a_process_boundary():
+    error = gw.TrainingInterrupted(15, "run.checkpoint", "after 3 epochs", at_once=True)
+    again = pickle.loads(pickle.dumps(error))
+    assert (str(again), vars(again)) == (str(error), vars(error))
 
 
 def test_a_signal_after_the_last_batch_is_not_lost(tmp_path):

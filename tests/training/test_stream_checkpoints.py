@@ -71,6 +71,20 @@ def test_an_interrupted_stream_ends_with_the_same_bits(path, stop):
     assert_same(train(path, resume=True), wanted)  # complete
 
 
+def test_a_signal_while_a_block_is_waited_for_ends_the_training(path):
+    def slow():
+        for k, block in enumerate(blocks()):
+            if k == 6:
+                os.kill(os.getpid(), signal.SIGTERM)
+                pytest.fail("it goes on waiting")
+            yield block
+
+    with pytest.raises(gw.TrainingInterrupted, match=r"SIGTERM ended the training after 8 updates; .* holds it"):
+        train(path, batches=slow())
+    assert read(path).stages[0].now["beside"]["blocks"] == 6
+    assert_same(train(path, resume=True), train())
+
+
 def test_more_updates_may_follow_and_not_fewer(path):
     wanted = train()
     train(path, max_updates=3)

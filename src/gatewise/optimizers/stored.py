@@ -1,4 +1,4 @@
-"""Optimizers as plain values: their settings, schedules among them, so that a file can hold them."""
+"""Optimizers as plain values and arrays: settings, schedules among them, and state, so that a file can hold them."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 
 from gatewise import schedules
-from gatewise.errors import GatewiseTypeError, GatewiseValueError, check_names
+from gatewise.errors import Array, GatewiseTypeError, GatewiseValueError, check_finite, check_names
 from gatewise.optimizers.optimizer import Optimizer
+from gatewise.optimizers.rules import SGD, Adagrad, Adam, AdamW, RMSprop
 
 SCHEDULES: dict[str, Any] = {
     kind.__name__: kind
     for kind in (schedules.Constant, schedules.Step, schedules.Cosine, schedules.OneCycle, schedules.WarmUp)
 }
+KINDS: dict[str, type[Optimizer]] = {kind.__name__: kind for kind in (SGD, RMSprop, Adagrad, Adam, AdamW)}
 NAMED = "named"  # what an object is told by that no file can hold
 
 
@@ -60,6 +62,54 @@ def values_of(described: Mapping[str, Any], optimizer: Optimizer) -> dict[str, A
             setattr(twin, name, _value(name, described[name]))
     twin.__post_init__()  # checks them
     return _values(twin)
+
+
+def to_parts(optimizer: Optimizer) -> tuple[dict[str, Any], dict[str, Array]]:
+    """Return what rebuilds an optimizer, plain enough for JSON, and the arrays of its state.
+
+    Raises
+    ------
+    GatewiseError
+        If it is of a class of your own, or its rate is a function of your own.
+
+    Examples
+    --------
+    >>> description, arrays = to_parts(SGD(0.1))
+    >>> description["settings"]["lr"], description["state"], arrays
+    (0.1, {'steps': 0}, {})
+    """
+    described = settings(optimizer)
+    if KINDS.get(type(optimizer).__name__) is not type(optimizer):
+        raise GatewiseTypeError(f"cannot save a {type(optimizer).__name__}; need one of {', '.join(KINDS)}.")
+    for name, value in described.items():
+        if isinstance(value, Mapping) and NAMED in value:
+            raise GatewiseTypeError(f"{name} is {value[NAMED]}; need a number or a schedule of gatewise.schedules.")
+    state = optimizer.state_dict()
+    numbers = {key: value for key, value in state.items() if not isinstance(value, np.ndarray)}
+    arrays = {key: value for key, value in state.items() if isinstance(value, np.ndarray)}
+    return {"type": described["type"], "settings": described, "state": numbers}, arrays
+
+
+def from_parts(description: Mapping[str, Any], arrays: Mapping[str, Array]) -> Optimizer:
+    """Return the optimizer that `to_parts` described.
+
+    Raises
+    ------
+    GatewiseError
+        If a setting cannot be used, or the state does not fit it.
+
+    Examples
+    --------
+    >>> from_parts(*to_parts(SGD(0.1, momentum=0.9)))
+    SGD(lr=0.1, momentum=0.9, nesterov=False, weight_decay=0.0)
+    """
+    check_names("the description", description, ("type", "settings", "state"))
+    optimizer = KINDS[description["type"]]()
+    vars(optimizer).update(values_of(description["settings"], optimizer))
+    for key, array in arrays.items():
+        check_finite(key, array)
+    optimizer.load_state_dict({**description["state"], **arrays})
+    return optimizer
 
 
 def _values(optimizer: Optimizer) -> dict[str, Any]:

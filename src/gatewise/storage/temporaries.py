@@ -53,8 +53,9 @@ class Temporary:
         with suppress(OSError, NotImplementedError):
             os.link(self.target.path, path)
             self._old = path
-            self._old_handle = os.open(path, os.O_RDONLY | _EXTRA)
-            _lock(self._old_handle, shared=True)
+            if sys.platform != "win32":
+                self._old_handle = os.open(path, os.O_RDONLY | _EXTRA)
+                _lock(self._old_handle, shared=True)
 
     def take_name(self) -> None:
         """Become the target."""
@@ -62,7 +63,9 @@ class Temporary:
 
     def give_name_back(self) -> None:
         """Undo `take_name`, if it was done and can be undone."""
-        if os.path.lexists(self.path):
+        if self._handle >= 0 and not _is_at(self.target.path, self._handle):
+            return
+        if self._handle < 0 and os.path.lexists(self.path):
             return
         if self._old:
             os.replace(self._old, self.target.path)
@@ -71,10 +74,10 @@ class Temporary:
 
     def end(self) -> None:
         """Remove what is left beside the target."""
+        self._close()  # before, for an open file cannot be removed on Windows
         for path in filter(None, (self.path, self._old)):
             with suppress(OSError):
                 os.unlink(path)
-        self._close()
 
     def _close(self) -> None:
         for handle in (self._handle, self._old_handle):

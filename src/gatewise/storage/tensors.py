@@ -40,7 +40,9 @@ KINDS = {
     "I64": "<i8",
     "U64": "<u8",
 }
-_NAMES = {np.dtype(code): name for name, code in KINDS.items()}
+_DTYPES = {name: np.dtype(code) for name, code in KINDS.items()}
+_NAMES = {dtype: name for name, dtype in _DTYPES.items()}
+_NATIVE = {name: dtype.newbyteorder("=") for name, dtype in _DTYPES.items()}
 _RANKS = {name: rank for rank, name in enumerate(KINDS)}
 AXES = 32  # of an array at most; NumPy 1 has no more
 
@@ -254,7 +256,7 @@ def _entry(name: str, value: Any) -> _Entry:
         raise GatewiseValueError(f"{name} has a dtype that is no text, or sizes that are none.")
     if kind not in KINDS:
         raise GatewiseValueError(f"{name} has dtype {kind}, which NumPy lacks; need one of {', '.join(KINDS)}.")
-    if len(offsets) != 2 or offsets[1] - offsets[0] != math.prod(shape) * np.dtype(KINDS[kind]).itemsize:
+    if len(offsets) != 2 or offsets[1] - offsets[0] != math.prod(shape) * _DTYPES[kind].itemsize:
         raise GatewiseValueError(f"{name} has shape {tuple(shape)} of {kind}, and its bytes are from {offsets}.")
     return _Entry(offsets[0], offsets[1], name, kind, tuple(shape))
 
@@ -272,8 +274,8 @@ def _array(file: BufferedReader, entry: _Entry, digest: Any) -> Array:
         digest.update(raw.data)
     if entry.kind == "BOOL" and raw.size and raw.max() > 1:
         raise GatewiseValueError(f"{entry.name} is of BOOL and holds a byte of {raw.max()}; need 0 or 1.")
-    array = raw.view(KINDS[entry.kind])
+    array = raw.view(_DTYPES[entry.kind])
     try:
-        return array.astype(array.dtype.newbyteorder("="), copy=False).reshape(entry.shape)
+        return array.astype(_NATIVE[entry.kind], copy=False).reshape(entry.shape)
     except ValueError as error:
         raise GatewiseValueError(f"{entry.name} has shape {entry.shape}, which NumPy cannot make.") from error

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from typing import TypeVar
 
 from gatewise.errors import GatewiseValueError
 from gatewise.storage.targets import Target, target_of, telling, write_through
 from gatewise.storage.temporaries import Temporary, remove_strays
+
+Place = TypeVar("Place", bound=str | os.PathLike[str])
 
 
 def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
@@ -38,7 +41,7 @@ def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
     write_together({path: content})
 
 
-def write_together(contents: Mapping[str | os.PathLike[str], bytes] | Mapping[str, bytes]) -> None:
+def write_together(contents: Mapping[Place, bytes]) -> None:
     """Write several files in one step: all are on disk before the first takes its name, and an error undoes all.
 
     Parameters

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Unpack
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Unpack
 import numpy as np
 
 from gatewise.errors import check_number
-from gatewise.files import save
+from gatewise.files import to_bytes
 from gatewise.forecasting.lengths import doubt, no_doubts, usual_horizon
 from gatewise.printing import listed
 from gatewise.progress import stage
@@ -84,10 +83,10 @@ class ForecastResult(Result):
         """Of the targets, as they stand in the table."""
         return self.task.units
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the model with the description of its columns and its backtest, for `predict` and `gatewise report`."""
+    def to_bytes(self) -> bytes:
+        """Return the model with the description of its columns and its backtest, as `gatewise report` needs them."""
         description, arrays = to_keep(self.backtest)
-        save(self.model, path, info=self.description | description, extra=arrays)
+        return to_bytes(self.model, info=self.description | description, extra=arrays)
 
     @property
     def comparisons(self) -> dict[str, Comparison]:

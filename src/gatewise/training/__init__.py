@@ -1,5 +1,6 @@
 """Training: the gradients of one batch, loops that can be stopped and continued, `train` and `train_stream`."""
 
+from gatewise.training.checkpoint import Checkpoint
 from gatewise.training.epochs import train
 from gatewise.training.gradients import BatchGradients, batch_gradients
 from gatewise.training.history import History
@@ -11,6 +12,7 @@ from gatewise.training.stream_loop import StreamLoop
 
 __all__ = [
     "BatchGradients",
+    "Checkpoint",
     "ContiguousRows",
     "History",
     "OnlineClassifier",

@@ -7,16 +7,14 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
-from gatewise.errors import (
-    GatewiseValueError,
-    TrainingInterrupted,
-    check_number,
-)
+from gatewise.errors import GatewiseTypeError, GatewiseValueError, TrainingInterrupted, check_number
 from gatewise.storage import check_places, write_whole
 from gatewise.training.checkpoint_file import Content, Kept, read, to_bytes
 from gatewise.training.identity import as_json, differences, enumeration
@@ -26,6 +24,8 @@ SHARE = 50
 """A write that took some time is followed by at least so many times as much work, so that about 2 % go into writing.
 
 With 20, a GRU of 64 units, whose write takes 1.6 ms, measured 10 % longer; with 50, 4 %."""
+NAME = "run.checkpoint"
+"""In a folder."""
 UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0}
 
 
@@ -35,7 +35,8 @@ class Checkpoint:
     Parameters
     ----------
     path : str or path
-        The file. It is replaced in one step, so that a killed process leaves the one before whole.
+        The file, or a folder that is there and gets a file `run.checkpoint`. It is replaced in one step, so that a kill
+        leaves the one before whole.
     every : int or str
         Epochs, or updates of a stream, between two writes, or a time such as "30 s", "5 min" or "1 h". Never does more
         than about 2 % of the time go into writing: a write waits until the one before has paid off.
@@ -80,7 +81,9 @@ class Checkpoint:
         resume: bool = False,
         run: Mapping[str, Any] | None = None,
     ) -> None:
-        self.path = Path(path)
+        if not isinstance(path, str | os.PathLike):
+            raise GatewiseTypeError(f"checkpoint is {path!r}; need the path of a file.")
+        self.path = Path(path) / NAME if Path(path).is_dir() else Path(path)
         self.every, self.seconds = _interval(every)
         self._run = json.loads(as_json(dict(run or {}), "run"))
         self._remembered: dict[str, Any] = {}
@@ -127,6 +130,16 @@ class Checkpoint:
         """Raise `TrainingInterrupted` if a signal has come."""
         if self.interrupted:
             raise TrainingInterrupted(self._watch.received, str(self.path), where)
+
+    @contextmanager
+    def waiting(self, where: str) -> Iterator[None]:
+        """Let a signal raise `TrainingInterrupted` within, where the run waits for something outside."""
+        self._watch.at_first = partial(self.pause, where)
+        try:
+            self.pause(where)
+            yield
+        finally:
+            self._watch.at_first = None
 
     def _stop_at_once(self, number: int) -> NoReturn:
         self._hurried = True

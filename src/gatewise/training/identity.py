@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from functools import partial
@@ -30,7 +31,7 @@ def described(value: Any) -> str:
     --------
     >>> from gatewise.losses import pinball
     >>> described(partial(pinball, quantiles=(0.1, 0.9)))
-    'partial(gatewise.losses.regression.pinball, quantiles=(0.1, 0.9))'
+    'partial(gatewise.losses.pinball, quantiles=(0.1, 0.9))'
     """
     if isinstance(value, partial):
         parts = [described(value.func), *map(described, value.args)]
@@ -42,7 +43,8 @@ def described(value: Any) -> str:
         parts = [f"{field.name}={described(getattr(value, field.name))}" for field in fields(value)]
         return f"{type(value).__name__}({', '.join(parts)})"
     if hasattr(value, "__qualname__"):
-        return f"{value.__module__}.{value.__qualname__}"
+        module = re.sub(r"^(gatewise\.losses)\..*", r"\1", value.__module__)  # where it stands there may change
+        return f"{module}.{value.__qualname__}"
     text = repr(value)
     return f"{type(value).__module__}.{type(value).__qualname__}" if " at 0x" in text else text
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from gatewise.errors import GatewiseError, GatewiseValueError
+from gatewise.errors import GatewiseError, GatewiseValueError, TrainingInterrupted
 from gatewise.layers import Layer
 from gatewise.layers.layer import Rng
 from gatewise.losses import Loss
@@ -74,19 +74,20 @@ class Keeper:
         if kept is None:
             return {}
         try:
-            self._load(kept)
+            return self._load(kept)
         except GatewiseError as error:
             raise type(error)(f"{self.stage.checkpoint.path}: {error}") from error
         except UNREADABLE as error:
             text = f"{self.stage.checkpoint.path}: its state does not fit this training ({error!r})"
             raise GatewiseValueError(f"{text}; need a checkpoint that was not changed.") from error
-        return dict(kept.now["beside"])
 
-    def _load(self, kept: Kept) -> None:
+    def _load(self, kept: Kept) -> dict[str, Any]:
+        beside = dict(kept.now["beside"])
         changed = values_of(kept.now["optimizer"], self.loop.optimizer)
         self.loop.load_state_dict(kept.state)
         vars(self.loop.optimizer).update(changed)
         self.done = kept.done
+        return beside
 
     def pause(self, count: int | None = None, **beside: Any) -> None:
         """Write if it is time, and end the training if a signal has come.
@@ -106,6 +107,19 @@ class Keeper:
             if interrupted:
                 self.stage.checkpoint.pause(self.loop.place)
             self.stage.write()
+
+    @contextmanager
+    def waiting(self, **beside: Any) -> Iterator[None]:
+        """Note the state and end the training if a signal comes while the next data are waited for."""
+        if self.stage is None:
+            yield
+            return
+        try:
+            with self.stage.checkpoint.waiting(self.loop.place):
+                yield
+        except TrainingInterrupted:
+            self._note(beside)
+            raise
 
     def finish(self, *, done: bool, **beside: Any) -> None:
         """Note the last state of a training; with `done` it has ended itself, and nothing will continue it."""
@@ -135,6 +149,8 @@ def common_facts(loop: Loop) -> dict[str, Any]:
 def stage_of(checkpoint: CheckpointLike | None, every: int | str, resume: bool, what: str) -> Iterator[Stage | None]:
     """Yield the stage that a training is, under the watch of signals."""
     if checkpoint is None:
+        if resume:
+            raise GatewiseValueError("resume is True and there is no checkpoint; need its file: pass checkpoint=PATH.")
         with Watch():
             yield None
     elif isinstance(checkpoint, Stage):

@@ -31,6 +31,8 @@ class Watch:
     def __init__(self, on_second: Callable[[int], None] | None = None) -> None:
         self.received = 0
         """Number of the first signal, 0 before it."""
+        self.at_first: Callable[[], None] | None = None
+        """Called when the first signal comes, while nothing is under way that is to be finished."""
         self._on_second = on_second
         self._before: dict[int, Any] = {}
         self._holding = False
@@ -67,6 +69,8 @@ class Watch:
             self._on_second(number)
         else:
             self.received = number
+            if self.at_first is not None:
+                self.at_first()
 
     def hold(self) -> None:
         """Let signals wait."""

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from gatewise.errors import GatewiseTypeError, GatewiseValueError, check_number
+from gatewise.errors import GatewiseTypeError, GatewiseValueError, check_names, check_number
 from gatewise.layers import Layer
 from gatewise.layers.layer import Rng
 from gatewise.losses import Loss
@@ -129,7 +129,8 @@ def train_stream(
             if keeper.done or loop.updates >= limit:
                 return loop.records()
             if place:
-                blocks.pass_over(int(place["blocks"]), str(place["digest"]))
+                check_names("the place in the stream", place, blocks.place())
+                blocks.pass_over(**place)
             _run(loop, blocks, limit, callbacks, advance, keeper)
     return loop.records()
 
@@ -157,12 +158,15 @@ def _run(
     while not done and loop.updates < limit:
         if loop.ready:
             update()
-        elif (block := next(blocks, None)) is not None:
+            continue
+        with keeper.waiting(**blocks.place()):
+            block = next(blocks, None)
+        if block is not None:
             loop.add(*block)
-        else:
-            if loop.waiting:
-                update()
-            break
+            continue
+        if loop.waiting:
+            update()
+        break
     keeper.finish(done=done, **blocks.place())
 
 
@@ -200,6 +204,7 @@ class Blocks:
 
     def pass_over(self, blocks: int, digest: str) -> None:
         """Pass over as many blocks; raise unless they are those of this digest."""
+        check_number("blocks", blocks, 0, integer=True)
         for _ in range(blocks):
             if next(self, None) is None:
                 raise GatewiseValueError(
