@@ -76,12 +76,12 @@ class Mutant:
     """Of the statement, up to the changed place."""
     is_called: bool
     """Whether it lies in a function's body; else it runs when the module is imported."""
-    source: str = field(repr=False, default="")
+    source: str = field(repr=False)
+    original: str = field(repr=False)
 
     def difference(self) -> dict[str, str]:
         """The lines before and after: its name in the list of survivors."""
-        old = (PACKAGE / self.file).read_text(encoding="utf-8").splitlines()
-        new = self.source.splitlines()
+        old, new = self.original.splitlines(), self.source.splitlines()
         start = next(k for k, pair in enumerate(zip(old, new, strict=False)) if pair[0] != pair[1])
         end = next(k for k, pair in enumerate(zip(old[::-1], new[::-1], strict=False)) if pair[0] != pair[1])
         end = min(end, len(old) - start, len(new) - start)
@@ -99,7 +99,8 @@ def mutants_of(file: str) -> Iterator[Mutant]:
         for occurrence, (node, position) in enumerate(places):
             if is_run(node):
                 lines = tuple(range(statement_of(node).start_pos[0], position[0][0] + 1))
-                yield Mutant(file, name, occurrence, lines, is_called(node), mutate_code(source, operator, occurrence))
+                changed = mutate_code(source, operator, occurrence)
+                yield Mutant(file, name, occurrence, lines, is_called(node), changed, source)
 
 
 def ancestors(node: parso.tree.NodeOrLeaf) -> Iterator[tuple[parso.tree.NodeOrLeaf, parso.tree.NodeOrLeaf]]:
@@ -111,6 +112,8 @@ def ancestors(node: parso.tree.NodeOrLeaf) -> Iterator[tuple[parso.tree.NodeOrLe
 
 def is_run(node: parso.tree.NodeOrLeaf) -> bool:
     """Whether the node runs with the kernels off: no annotation, and not under `if TYPE_CHECKING` or `if kernel`."""
+    if node.type == "operator" and node.parent.type == "parameters":  # the star before names that must be given
+        return False
     if "kernels." in statement_of(node).get_code(include_prefix=False).partition("\n")[0]:
         return False
     for child, parent in ancestors(node):
@@ -217,8 +220,11 @@ def chosen_mutants(arguments: argparse.Namespace) -> list[Mutant]:
     return mutants
 
 
-def outcomes(mutants: list[Mutant], tests: Tests, until: float) -> Iterator[tuple[Mutant, str]]:
-    """What `mutant_runs.Runner` answers for each mutant that is begun before the time `until`."""
+def outcomes(mutants: list[Mutant], tests: Tests, until: float, live: bool) -> Iterator[tuple[Mutant, str]]:
+    """What `mutant_runs.Runner` answers for each mutant that is begun before the time `until`.
+
+    Only those that can be changed without a new import, if `live`.
+    """
     jobs, again = {}, []
     for mutant in mutants:
         chosen, while_imported = tests.of(mutant)
@@ -228,7 +234,7 @@ def outcomes(mutants: list[Mutant], tests: Tests, until: float) -> Iterator[tupl
         else:
             jobs[mutant] = job
     for mutant, answer in zip(jobs, mutant_runs.warm(list(jobs.values()), modules(jobs)), strict=False):
-        if answer in ("survived", "unchanged"):
+        if answer == "unchanged" or (answer == "survived" and not live):
             again.append((mutant, jobs[mutant]))
         else:
             yield mutant, answer
@@ -236,7 +242,7 @@ def outcomes(mutants: list[Mutant], tests: Tests, until: float) -> Iterator[tupl
             break
     runner = mutant_runs.Cold()
     for mutant, job in again:
-        if time.monotonic() > until:
+        if live or time.monotonic() > until:
             break
         yield mutant, runner.answer(job)
 
@@ -272,6 +278,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the sample [0]")
     parser.add_argument("--budget", type=float, default=10.0, help="seconds of tests at most for one mutant [10]")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="start no mutant after this time")
+    parser.add_argument("--live", action="store_true", help="quicker: without what needs a new import")
     parser.add_argument("--out", type=Path, help="a line of JSON for each mutant")
     parser.add_argument("--again", type=survivors, help="only the mutants that survived, of an earlier --out")
     parser.add_argument("--list", action="store_true", help="only count the mutants")
@@ -289,7 +296,7 @@ def main() -> int:
         tempfile.TemporaryDirectory(prefix="mutants-", ignore_cleanup_errors=True) as folder,
     ):
         os.environ["TMPDIR"] = tempfile.tempdir = folder
-        for mutant, outcome in outcomes(mutants, tests, time.monotonic() + arguments.seconds):
+        for mutant, outcome in outcomes(mutants, tests, time.monotonic() + arguments.seconds, arguments.live):
             results.append({**mutant.difference(), "operator": mutant.operator, "outcome": outcome})
             lines.write(json.dumps(results[-1], ensure_ascii=False) + "\n")
             lines.flush()
