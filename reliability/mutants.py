@@ -7,8 +7,8 @@
 A changed program is a *mutant*; a test that fails on it kills it. The changes are cosmic-ray's operators, one or two
 for each place. Its own runner starts a new Python for each mutant; here the tests are collected once, and each mutant
 is a forked child that changes the code of the live functions and runs, quickest first, the tests that pass over the
-changed line, until one fails. Code that ran while the package was imported, and every mutant that survived so, gets a
-child that imports the package anew.
+changed line, until one fails. For code outside of functions, and for every mutant that survived so, a child imports the
+package anew.
 
 The kernels are off: compiled loops have no lines. What calls them is not changed, nor are texts and annotations.
 Survivors that are known and harmless stand with their reason in `mutants_survivors.toml`. Exit code 1: fewer than 95 %
@@ -152,17 +152,16 @@ class Tests:
         self.contexts: dict[str, dict[int, list[str]]] = {}
 
     def of(self, mutant: Mutant) -> tuple[list[str], bool]:
-        """Names of tests, at most `budget` seconds of them, and whether the line ran while something was imported."""
+        """Names of tests, at most `budget` seconds of them, and whether only a new import can show the change."""
         path = str(PACKAGE / mutant.file)
         if path not in self.contexts:
             self.contexts[path] = self.data.contexts_by_lineno(path)
         by_line = self.contexts[path]
         names = {name for line in mutant.lines for name in by_line.get(line, ())}
-        is_imported = "" in names or not mutant.is_called
         tests = {name.partition("|")[0] for name in names} & self.seconds.keys()
-        if is_imported:  # what it made then is used by tests that pass over no line of the file
+        if "" in names or not mutant.is_called:  # what ran while a module was imported is used by any test
             tests |= {test for test in self.seconds if test.startswith(OWN_TESTS[room_of(mutant.file)])}
-        return self.affordable(tests, mutant.file), is_imported
+        return self.affordable(tests, mutant.file), not mutant.is_called
 
     def affordable(self, tests: set[str], file: str) -> list[str]:
         """Those that name the file first, then those of its room, then the others; each time the quickest first."""
@@ -189,7 +188,7 @@ def room_of(file: str) -> str:
 def known() -> dict[tuple[str, str, str], str]:
     """The listed survivors, with their reasons."""
     rows = tomllib.loads(KNOWN.read_text(encoding="utf-8"))["equivalent"] if KNOWN.exists() else []
-    return {name_of(row): row["reason"] for row in rows}
+    return {(row["file"], *change): row["reason"] for row in rows for change in row["changes"]}
 
 
 def name_of(one: Mapping[str, str]) -> tuple[str, str, str]:
@@ -227,9 +226,9 @@ def outcomes(mutants: list[Mutant], tests: Tests, until: float, live: bool) -> I
     """
     jobs, again = {}, []
     for mutant in mutants:
-        chosen, while_imported = tests.of(mutant)
+        chosen, only_imported = tests.of(mutant)
         job = mutant_runs.Job(PACKAGE / mutant.file, mutant.source, chosen)
-        if while_imported:
+        if only_imported:
             again.append((mutant, job))
         else:
             jobs[mutant] = job
