@@ -114,7 +114,7 @@ def is_run(node: parso.tree.NodeOrLeaf) -> bool:
     """Whether the node runs with the kernels off: no annotation, and not under `if TYPE_CHECKING` or `if kernel`."""
     if node.type == "operator" and node.parent.type == "parameters":  # the star before names that must be given
         return False
-    if "kernels." in statement_of(node).get_code(include_prefix=False).partition("\n")[0]:
+    if re.search(r"\b(kernels|compiled)\.", statement_of(node).get_code(include_prefix=False).partition("\n")[0]):
         return False
     for child, parent in ancestors(node):
         if parent.type in ("tfpdef", "annassign") and child is parent.children[2 if parent.type == "tfpdef" else 1]:
