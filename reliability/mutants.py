@@ -10,7 +10,8 @@ is a forked child that changes the code of the live functions and runs, quickest
 changed line, until one fails. For code outside of functions, and for every mutant that survived so, a child imports the
 package anew.
 
-The kernels are off: compiled loops have no lines. What calls them is not changed, nor are texts and annotations.
+The kernels are off: compiled loops have no lines. What calls them is not changed, nor are texts, annotations, and the
+`strict` of `zip`, which guards against mistakes in the lines before.
 Survivors that are known and harmless stand with their reason in `mutants_survivors.toml`. Exit code 1: fewer than 95 %
 died, or one that is not listed survived.
 """
@@ -113,6 +114,8 @@ def ancestors(node: parso.tree.NodeOrLeaf) -> Iterator[tuple[parso.tree.NodeOrLe
 def is_run(node: parso.tree.NodeOrLeaf) -> bool:
     """Whether the node runs with the kernels off: no annotation, and not under `if TYPE_CHECKING` or `if kernel`."""
     if node.type == "operator" and node.parent.type == "parameters":  # the star before names that must be given
+        return False
+    if node.parent.type == "argument" and node.parent.children[0].get_code().strip() == "strict":  # of zip: a guard
         return False
     if re.search(r"\b(kernels|compiled)\.", statement_of(node).get_code(include_prefix=False).partition("\n")[0]):
         return False

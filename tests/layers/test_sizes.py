@@ -50,7 +50,7 @@ def test_a_rate_is_within_its_bounds(case):
 @pytest.mark.parametrize("chrono", [2, 1, "3", float("nan"), 1e13])
 @pytest.mark.parametrize("layer", [gw.GRU, gw.LSTM])
 def test_time_scales_are_more_than_two_steps(layer, chrono):
-    with pytest.raises(gw.GatewiseError, match="^chrono is "):
+    with pytest.raises(gw.GatewiseError, match=r"^chrono is "):
         layer(2, 2, chrono=chrono, rng=0)
     layer(2, 2, chrono=2.5, rng=0)
     layer(2, 2, chrono=1e12, rng=0)
