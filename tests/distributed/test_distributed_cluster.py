@@ -97,21 +97,21 @@ def deadly(driver, flag, prediction, target, **weights):
     return mse(prediction, target, **weights)
 
 
-def test_bytes_stay_the_same_when_a_worker_is_killed(tmp_path, two_workers):
+def test_bytes_stay_the_same_when_a_worker_is_killed(tmp_path, mortal_workers):
     x, y = arrays()
     flag = tmp_path / "killed"
     loss = partial(deadly, os.getpid(), flag)
-    killed = trained((cut(x), cut(y)), client=two_workers, loss=loss)
+    killed = trained((cut(x), cut(y)), client=mortal_workers, loss=loss)
     assert flag.exists()
     assert killed == trained((x, y), partitions=SIZES)
 
 
-def test_partitions_that_kill_worker_after_worker_are_given_up(two_workers):
+def test_partitions_that_kill_worker_after_worker_are_given_up(mortal_workers):
     x, y = arrays()
-    scheduler = two_workers.cluster.scheduler
+    scheduler = mortal_workers.cluster.scheduler
     before, scheduler.allowed_failures = scheduler.allowed_failures, 0
     try:
         with pytest.raises(gw.GatewiseError, match="again and again"):
-            trained((cut(x), cut(y)), client=two_workers, loss=partial(deadly, os.getpid(), None))
+            trained((cut(x), cut(y)), client=mortal_workers, loss=partial(deadly, os.getpid(), None))
     finally:
         scheduler.allowed_failures = before

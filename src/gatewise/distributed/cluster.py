@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -79,19 +80,36 @@ def local_client(workers: int | None = None) -> Iterator[Any]:
         TemporaryDirectory(prefix="gatewise-dask-", ignore_cleanup_errors=True) as folder,
         _environment_kept(),
         dask.config.set({"distributed.scheduler.allowed-failures": FAILURES}),
-        distributed.LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            host=LOOPBACK,
-            dashboard_address=f"{LOOPBACK}:0",
-            worker_dashboard_address=f"{LOOPBACK}:0",
-            local_directory=folder,
-            silence_logs=logging.CRITICAL,
+        _closed(
+            distributed.LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                host=LOOPBACK,
+                dashboard_address=f"{LOOPBACK}:0",
+                worker_dashboard_address=f"{LOOPBACK}:0",
+                local_directory=folder,
+                silence_logs=logging.CRITICAL,
+            )
         ) as cluster,
         _mended(cluster, workers),
         distributed.Client(cluster, set_as_default=False) as client,
     ):
         yield client
+
+
+@contextmanager
+def _closed(cluster: Any) -> Iterator[Any]:
+    """Close a cluster at the end, and end the processes of workers that do not answer in time."""
+    try:
+        yield cluster
+    finally:
+        pids = [nanny.pid for nanny in cluster.workers.values() if nanny.pid]
+        try:
+            cluster.close()
+        except TimeoutError:
+            for pid in pids:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGTERM)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
+from gatewise.arrays import is_collection
 from gatewise.batches import Samples
 from gatewise.distributed import package
 from gatewise.distributed.partitions import DaskPartitions, LocalPartitions, Partitions, errors_of
@@ -23,11 +24,6 @@ from gatewise.errors import (
 PARTITIONS = 8
 """Parts of arrays, where nobody says how many: enough for the cores of a desk, and few enough to be of some size."""
 NAMES = ("x", "y", "lengths", "weights")
-
-
-def is_collection(data: Any) -> bool:
-    """Whether something is a collection of Dask: an array, a frame or series, or a bag."""
-    return hasattr(data, "__dask_graph__") and hasattr(data, "to_delayed")
 
 
 class Data(NamedTuple):
