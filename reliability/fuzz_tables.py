@@ -15,4 +15,4 @@ import table_cases
 import table_mutations  # noqa: F401  # it adds the ways in which tables change to those of models
 
 if __name__ == "__main__":
-    sys.exit(fuzz_models.main(table_cases.cases, __doc__))
+    sys.exit(fuzz_models.main(table_cases.cases, __doc__, used_too=False))

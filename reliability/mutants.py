@@ -7,10 +7,11 @@
 A changed program is a *mutant*; a test that fails on it kills it. The changes are cosmic-ray's operators, one or two
 for each place. Its own runner starts a new Python for each mutant; here the tests are collected once, and each mutant
 is a forked child that changes the code of the live functions and runs, quickest first, the tests that pass over the
-changed line, until one fails. Code that ran while the package was imported, and every mutant that survived so, gets a
-child that imports the package anew.
+changed line, until one fails. For code outside of functions, and for every mutant that survived so, a child imports the
+package anew.
 
-The kernels are off: compiled loops have no lines. What calls them is not changed, nor are texts and annotations.
+The kernels are off: compiled loops have no lines. What calls them is not changed, nor are texts, annotations, and the
+`strict` of `zip`, which guards against mistakes in the lines before.
 Survivors that are known and harmless stand with their reason in `mutants_survivors.toml`. Exit code 1: fewer than 95 %
 died, or one that is not listed survived.
 """
@@ -76,12 +77,12 @@ class Mutant:
     """Of the statement, up to the changed place."""
     is_called: bool
     """Whether it lies in a function's body; else it runs when the module is imported."""
-    source: str = field(repr=False, default="")
+    source: str = field(repr=False)
+    original: str = field(repr=False)
 
     def difference(self) -> dict[str, str]:
         """The lines before and after: its name in the list of survivors."""
-        old = (PACKAGE / self.file).read_text(encoding="utf-8").splitlines()
-        new = self.source.splitlines()
+        old, new = self.original.splitlines(), self.source.splitlines()
         start = next(k for k, pair in enumerate(zip(old, new, strict=False)) if pair[0] != pair[1])
         end = next(k for k, pair in enumerate(zip(old[::-1], new[::-1], strict=False)) if pair[0] != pair[1])
         end = min(end, len(old) - start, len(new) - start)
@@ -99,7 +100,8 @@ def mutants_of(file: str) -> Iterator[Mutant]:
         for occurrence, (node, position) in enumerate(places):
             if is_run(node):
                 lines = tuple(range(statement_of(node).start_pos[0], position[0][0] + 1))
-                yield Mutant(file, name, occurrence, lines, is_called(node), mutate_code(source, operator, occurrence))
+                changed = mutate_code(source, operator, occurrence)
+                yield Mutant(file, name, occurrence, lines, is_called(node), changed, source)
 
 
 def ancestors(node: parso.tree.NodeOrLeaf) -> Iterator[tuple[parso.tree.NodeOrLeaf, parso.tree.NodeOrLeaf]]:
@@ -111,7 +113,11 @@ def ancestors(node: parso.tree.NodeOrLeaf) -> Iterator[tuple[parso.tree.NodeOrLe
 
 def is_run(node: parso.tree.NodeOrLeaf) -> bool:
     """Whether the node runs with the kernels off: no annotation, and not under `if TYPE_CHECKING` or `if kernel`."""
-    if "kernels." in statement_of(node).get_code(include_prefix=False).partition("\n")[0]:
+    if node.type == "operator" and node.parent.type == "parameters":  # the star before names that must be given
+        return False
+    if node.parent.type == "argument" and node.parent.children[0].get_code().strip() == "strict":  # of zip: a guard
+        return False
+    if re.search(r"\b(kernels|compiled)\.", statement_of(node).get_code(include_prefix=False).partition("\n")[0]):
         return False
     for child, parent in ancestors(node):
         if parent.type in ("tfpdef", "annassign") and child is parent.children[2 if parent.type == "tfpdef" else 1]:
@@ -149,17 +155,16 @@ class Tests:
         self.contexts: dict[str, dict[int, list[str]]] = {}
 
     def of(self, mutant: Mutant) -> tuple[list[str], bool]:
-        """Names of tests, at most `budget` seconds of them, and whether the line ran while something was imported."""
+        """Names of tests, at most `budget` seconds of them, and whether only a new import can show the change."""
         path = str(PACKAGE / mutant.file)
         if path not in self.contexts:
             self.contexts[path] = self.data.contexts_by_lineno(path)
         by_line = self.contexts[path]
         names = {name for line in mutant.lines for name in by_line.get(line, ())}
-        is_imported = "" in names or not mutant.is_called
         tests = {name.partition("|")[0] for name in names} & self.seconds.keys()
-        if is_imported:  # what it made then is used by tests that pass over no line of the file
+        if "" in names or not mutant.is_called:  # what ran while a module was imported is used by any test
             tests |= {test for test in self.seconds if test.startswith(OWN_TESTS[room_of(mutant.file)])}
-        return self.affordable(tests, mutant.file), is_imported
+        return self.affordable(tests, mutant.file), not mutant.is_called
 
     def affordable(self, tests: set[str], file: str) -> list[str]:
         """Those that name the file first, then those of its room, then the others; each time the quickest first."""
@@ -186,7 +191,7 @@ def room_of(file: str) -> str:
 def known() -> dict[tuple[str, str, str], str]:
     """The listed survivors, with their reasons."""
     rows = tomllib.loads(KNOWN.read_text(encoding="utf-8"))["equivalent"] if KNOWN.exists() else []
-    return {name_of(row): row["reason"] for row in rows}
+    return {(row["file"], *change): row["reason"] for row in rows for change in row["changes"]}
 
 
 def name_of(one: Mapping[str, str]) -> tuple[str, str, str]:
@@ -217,18 +222,21 @@ def chosen_mutants(arguments: argparse.Namespace) -> list[Mutant]:
     return mutants
 
 
-def outcomes(mutants: list[Mutant], tests: Tests, until: float) -> Iterator[tuple[Mutant, str]]:
-    """What `mutant_runs.Runner` answers for each mutant that is begun before the time `until`."""
+def outcomes(mutants: list[Mutant], tests: Tests, until: float, live: bool) -> Iterator[tuple[Mutant, str]]:
+    """What `mutant_runs.Runner` answers for each mutant that is begun before the time `until`.
+
+    Only those that can be changed without a new import, if `live`.
+    """
     jobs, again = {}, []
     for mutant in mutants:
-        chosen, while_imported = tests.of(mutant)
+        chosen, only_imported = tests.of(mutant)
         job = mutant_runs.Job(PACKAGE / mutant.file, mutant.source, chosen)
-        if while_imported:
+        if only_imported:
             again.append((mutant, job))
         else:
             jobs[mutant] = job
     for mutant, answer in zip(jobs, mutant_runs.warm(list(jobs.values()), modules(jobs)), strict=False):
-        if answer in ("survived", "unchanged"):
+        if answer == "unchanged" or (answer == "survived" and not live):
             again.append((mutant, jobs[mutant]))
         else:
             yield mutant, answer
@@ -236,7 +244,7 @@ def outcomes(mutants: list[Mutant], tests: Tests, until: float) -> Iterator[tupl
             break
     runner = mutant_runs.Cold()
     for mutant, job in again:
-        if time.monotonic() > until:
+        if live or time.monotonic() > until:
             break
         yield mutant, runner.answer(job)
 
@@ -272,6 +280,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the sample [0]")
     parser.add_argument("--budget", type=float, default=10.0, help="seconds of tests at most for one mutant [10]")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="start no mutant after this time")
+    parser.add_argument("--live", action="store_true", help="quicker: without what needs a new import")
     parser.add_argument("--out", type=Path, help="a line of JSON for each mutant")
     parser.add_argument("--again", type=survivors, help="only the mutants that survived, of an earlier --out")
     parser.add_argument("--list", action="store_true", help="only count the mutants")
@@ -289,7 +298,7 @@ def main() -> int:
         tempfile.TemporaryDirectory(prefix="mutants-", ignore_cleanup_errors=True) as folder,
     ):
         os.environ["TMPDIR"] = tempfile.tempdir = folder
-        for mutant, outcome in outcomes(mutants, tests, time.monotonic() + arguments.seconds):
+        for mutant, outcome in outcomes(mutants, tests, time.monotonic() + arguments.seconds, arguments.live):
             results.append({**mutant.difference(), "operator": mutant.operator, "outcome": outcome})
             lines.write(json.dumps(results[-1], ensure_ascii=False) + "\n")
             lines.flush()

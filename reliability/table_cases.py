@@ -31,7 +31,8 @@ def frames() -> dict[str, tuple[pd.DataFrame, Callable[[Any], Any]]]:
     sales = pd.DataFrame({"day": DAYS, "units": rng.integers(1, 90, 60)})
     shops = pd.concat([sales.assign(shop=shop, open=sales["day"].dt.dayofweek < 6) for shop in ("A", "B & Söhne")])
     shops["units"] = shops["units"].where(shops["day"] < DAYS[-7])  # what is known ahead of the rest
-    odd = pd.DataFrame({"date": month.strftime("%d.%m.%Y"), "€": [f"{v:.2f} €".replace(".", ",") for v in rng.normal(9, 1, 48)]})
+    euros = [f"{value:.2f} €".replace(".", ",") for value in rng.normal(9, 1, 48)]
+    odd = pd.DataFrame({"date": month.strftime("%d.%m.%Y"), "€": euros})
     wide = pd.DataFrame(rng.normal(size=(5, 12)).round(2), columns=[f"{name:%b}" for name in month[:12]])
     wide.insert(0, "Year", range(2019, 2024))
     years = pd.DataFrame(rng.normal(size=(4, 9)), columns=[str(year) for year in range(1960, 1969)])
@@ -115,7 +116,8 @@ def _predictions(folder: Path) -> list[Case]:
     layer = gw.Sequential(gw.GRU(2, SMALL["hidden_size"], rng=0), gw.Dense(3, 1, rng=0))
     gw.save(layer, folder / "layer.model")
     found = []
-    for name, result, frame in (("forecast", forecast, sales), ("classify", classify, rows), ("regress", regress, rows)):
+    results = (("forecast", forecast, sales), ("classify", classify, rows), ("regress", regress, rows))
+    for name, result, frame in results:
         model = folder / f"{name}.model"
         result.save(model)
         later = frame.assign(day=DAYS + pd.Timedelta(days=len(DAYS))) if name == "forecast" else frame

@@ -108,6 +108,12 @@ def test_what_has_weight_0_is_absent(case, dtype):
     assert (masked_gradient[~keep] == 0).all()
 
 
+def test_an_absent_class_need_not_be_one():
+    logits, weights = np.zeros((2, 1)), np.array([1.0, 0.0])
+    value, gradient = cross_entropy(logits, np.array([0, 7]), weights=weights)
+    assert (value, gradient.tolist()) == (0.0, [[0.0], [0.0]])
+
+
 @pytest.mark.parametrize("name", ["prediction", "target"])
 @pytest.mark.parametrize("case", sorted(CASES.keys() - {"cross_entropy"}))
 def test_nan_that_counts_is_seen_in_value_and_gradient(case, name):

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 
+from gatewise.cli import output
 from gatewise.spreadsheets import harmless, original, to_csv
 from gatewise.tables import read_table
 
@@ -69,3 +70,8 @@ def test_what_was_no_formula_keeps_its_quote(tmp_path):
 def test_repeated_names_of_columns():
     frame = pd.DataFrame([["=1", "x"]], columns=["a", "a"])
     assert to_csv(frame) == "a,a\n'=1,x\n"
+
+
+def test_files_of_results_hold_no_formula():
+    frame = pd.DataFrame({"=shop": ["=A", "B"], "median": [-1.0, 2.0]})
+    assert output.result_files("forecast", frame, {})["forecast.csv"] == "'=shop,median\n'=A,-1.0\nB,2.0\n"

@@ -6,7 +6,7 @@ from types import ModuleType as _ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gatewise import datasets, losses, optimizers, schedules
+    from gatewise import datasets, distributed, losses, optimizers, schedules
     from gatewise.errors import GatewiseError, TrainingInterrupted
     from gatewise.estimators import (
         RecurrentClassifier,
@@ -212,6 +212,7 @@ __all__ = [
     "convert",
     "datasets",
     "define_cell",
+    "distributed",
     "examine",
     "from_keras",
     "from_onnx",

@@ -1,4 +1,4 @@
-"""Arrays as users give them to estimators: masks become NaN, and units for numbers of any size."""
+"""Arrays as users give them to estimators: masks become NaN, units for numbers of any size, and what is no array."""
 
 from __future__ import annotations
 
@@ -10,6 +10,17 @@ from gatewise.errors import Array
 
 LARGEST = 1e100
 """Numbers beyond it are refused: their squares and sums would overflow."""
+
+
+def is_collection(value: Any) -> bool:
+    """Whether something is a collection of Dask, an array, frame, series or bag; Dask itself is not imported.
+
+    Examples
+    --------
+    >>> is_collection(np.zeros(3))
+    False
+    """
+    return hasattr(value, "__dask_graph__") and hasattr(value, "to_delayed")
 
 
 def unmasked(value: Any) -> Any:

@@ -11,10 +11,10 @@ import numpy as np
 
 from gatewise import layers, plain
 from gatewise.cells import Cell
-from gatewise.errors import Array, GatewiseTypeError, GatewiseValueError, check_finite, check_names
+from gatewise.errors import Array, GatewiseTypeError, GatewiseValueError, check_names
 from gatewise.layers import OWN, RECURRENT, Layer, Parallel, Sequential
 from gatewise.layers.stack import Recurrent
-from gatewise.limits import Limits
+from gatewise.limits import Limits, current
 
 _T = TypeVar("_T")
 _WEIGHTLESS = ("Dropout", "Last", "Noise", "Pool", "Reverse", "Softmax")
@@ -67,7 +67,7 @@ def rebuild(description: Any, arrays: Mapping[str, Array], limits: Limits | None
     Raises
     ------
     GatewiseError
-        If the description is none, does not fit the arrays or is beyond the limits (`Limits.usual()` if None), or the
+        If the description is none, does not fit the arrays or is beyond the limits (those in force if None), or the
         arrays hold NaN or infinity.
 
     Examples
@@ -77,11 +77,9 @@ def rebuild(description: Any, arrays: Mapping[str, Array], limits: Limits | None
     >>> rebuild(describe(dense), dense.params)
     Dense(input_size=3, output_size=4, activation=None, bias=True, dtype='float32')
     """
-    model = _Builder(limits or Limits.usual()).built(description, {name: one.size for name, one in arrays.items()}, 1)
+    model = _Builder(limits or current()).built(description, {name: one.size for name, one in arrays.items()}, 1)
     check_names("it", arrays, model.params)
-    for name, one in arrays.items():
-        if one.dtype.kind == "f":
-            check_finite(name, one)
+    plain.check_weights(arrays)
     model.params.update(arrays)
     return model
 
@@ -269,7 +267,7 @@ def values_from_json(described: dict[str, Any]) -> Array:
         _check_label(name, value)
     if name == "U":
         longest = max((len(value) for value in values), default=0)
-        Limits.usual().check_unpacked(4 * longest * len(values), sum(map(len, values)), "an array of text")
+        current().check_unpacked(4 * longest * len(values), sum(map(len, values)), "an array of text")
     return np.array(values, dtype=name)
 
 

@@ -20,7 +20,7 @@ from typing import Any
 from gatewise.descriptions import describe, is_layer, rebuild
 from gatewise.errors import Array, GatewiseError, GatewiseTypeError, GatewiseValueError
 from gatewise.layers import Layer
-from gatewise.limits import Limits
+from gatewise.limits import Limits, in_force
 from gatewise.optimizers import Optimizer
 from gatewise.optimizers import stored as optimizers
 from gatewise.plain import mapping
@@ -125,15 +125,15 @@ def load(path: str | os.PathLike[str], *, limits: Limits | None = None) -> Any:
     >>> model, bool((model.params["weight"] == dense.params["weight"]).all())
     (Dense(input_size=3, output_size=2, activation='tanh', bias=True, dtype='float32'), True)
     """
-    limits = limits or Limits.usual()
-    arrays, header = _read(path, limits)
-    arrays = {name: array for name, array in arrays.items() if not name.startswith(EXTRA)}
-    try:
-        return _from_parts(parse_json(header["model"], "its description of the model", limits), arrays, limits)
-    except GatewiseError as error:
-        raise type(error)(f"{path}: {error}") from error
-    except _UNREADABLE as error:
-        raise GatewiseValueError(f"{path}: its description of the model cannot be read ({error!r}).") from error
+    with in_force(limits) as limits:
+        arrays, header = _read(path, limits)
+        arrays = {name: array for name, array in arrays.items() if not name.startswith(EXTRA)}
+        try:
+            return _from_parts(parse_json(header["model"], "its description of the model", limits), arrays, limits)
+        except GatewiseError as error:
+            raise type(error)(f"{path}: {error}") from error
+        except _UNREADABLE as error:
+            raise GatewiseValueError(f"{path}: its description of the model cannot be read ({error!r}).") from error
 
 
 def read_info(path: str | os.PathLike[str]) -> dict[str, Any]:

@@ -5,13 +5,13 @@ Nothing is converted: true is no 1, "3" is no 3, and 3.0 is no whole number.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from gatewise.errors import Array, GatewiseTypeError, GatewiseValueError, check_array, check_finite
+from gatewise.errors import Array, GatewiseTypeError, GatewiseValueError, check_array
 
 WHOLE = 2**53  # up to which every whole number is a float too
 TEXT = 10_000  # characters of a name
@@ -118,6 +118,28 @@ def scalars(name: str, value: Any) -> Any:
     return value
 
 
+def check_weights(arrays: Mapping[str, Array]) -> None:
+    """Raise at the first array of floats, by its name, that holds NaN or infinity.
+
+    Examples
+    --------
+    >>> check_weights({"bias": np.array([0.0, np.nan])})
+    Traceback (most recent call last):
+        ...
+    gatewise.errors.GatewiseValueError: bias holds 1 value(s) that are not finite, the first nan at (1,); need finite \
+numbers: the training that gave them went wrong, or the file is damaged.
+    """
+    for name, value in arrays.items():
+        finite = np.isfinite(value) if value.dtype.kind in "fc" else np.ones(1, bool)
+        if not finite.all():
+            where = tuple(int(i) for i in np.argwhere(~finite)[0])
+            raise GatewiseValueError(
+                f"{name} holds {finite.size - np.count_nonzero(finite)} value(s) that are not finite, the first "
+                f"{value[where]} at {where}; need finite numbers: the training that gave them went wrong, or the file "
+                f"is damaged."
+            )
+
+
 def array(
     name: str,
     value: Array,
@@ -132,8 +154,8 @@ def array(
     With `finite=False` its numbers may be any.
     """
     check_array(name, value, shape, dtype)
-    if finite and value.dtype.kind == "f":
-        check_finite(name, value)
+    if finite:
+        check_weights({name: value})
     if above > -np.inf and not (value > above).all():
         raise GatewiseValueError(f"{name} holds {value.min()}; need numbers above {above:g}.")
     return value

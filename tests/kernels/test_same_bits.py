@@ -75,7 +75,8 @@ def test_the_sums_of_pieces_are_those_of_numpy(name, dtype):
         assert_close(gradients(recurrence.backward(forward(case), case.dh, case.dfinal)), gradients(need))
 
 
-OPTIONS = [{"num_layers": 2}, {"bidirectional": True}, {"bidirectional": True, "num_layers": 2, "dropout": 0.0}]
+OPTIONS = [{"num_layers": 2, "tape": "recompute"}, {"bidirectional": True}, {"bidirectional": True, "num_layers": 2}]
+OPTIONS += [{"tape": "checkpoint"}, {"bias": False}]
 
 
 @names

@@ -70,6 +70,8 @@ def test_any_memory_order_is_written(path):
         array += 1  # nobody else writes to them
     with pytest.raises(GatewiseError, match="x has dtype object; need numbers of one of"):
         tensor_bytes({"x": np.array([None])})
+    with pytest.raises(GatewiseError, match="an array has the name __metadata__"):
+        tensor_bytes({"__metadata__": np.ones(2)})
 
 
 def test_the_order_of_names_does_not_matter_and_the_data_are_aligned():

@@ -60,7 +60,7 @@ def failing(real, number, fault):
 
 
 @pytest.mark.parametrize("fault", [FULL, KeyboardInterrupt()], ids=["full", "interrupted"])
-@pytest.mark.parametrize(("name", "times"), [("write", 3), ("fsync", 3), ("replace", 3), ("open", 3)])
+@pytest.mark.parametrize(("name", "times"), [("write", 3), ("fsync", 3), ("replace", 3), ("open", 3), ("link", 2)])
 def test_a_failure_at_any_place_changes_nothing(folder, monkeypatch, name, times, fault):
     for number in range(1, times + 1):
         with monkeypatch.context() as patch:

@@ -52,6 +52,22 @@ def test_a_dangling_link_makes_its_target_and_a_loop_is_refused(tmp_path):
         write_whole(tmp_path / "away", NEW)
 
 
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives links away")
+def test_a_link_of_somebody_else_in_a_folder_for_all_is_not_followed(tmp_path):
+    (tmp_path / "real").write_bytes(OLD)
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    (shared / "link").symlink_to(tmp_path / "real")
+    os.lchown(shared / "link", 1234, 1234)
+    shared.chmod(0o1777)
+    with pytest.raises(GatewiseError, match=r"cannot write .*link: it is a link that another user put into a folder"):
+        write_whole(shared / "link", NEW)
+    assert (tmp_path / "real").read_bytes() == OLD
+    shared.chmod(0o755)
+    write_whole(shared / "link", NEW)
+    assert (tmp_path / "real").read_bytes() == NEW
+
+
 @posix
 def test_a_hard_link_keeps_the_old_file(tmp_path):
     (tmp_path / "a").write_bytes(OLD)

@@ -241,3 +241,9 @@ def test_lists_of_text_stay_as_short_as_they_are(tmp_path):
 def test_halves_of_floats_are_text_too():
     table = as_table(pa.table({"a": pa.array(np.array([1.5, 2.0], np.float16))}))
     assert table.text("a").to_pylist() == ["1.5", "2"]
+
+
+def test_a_frame_of_text_that_is_no_utf8():
+    text = pa.array([b"\xff\xfe", b"a"]).cast(pa.string(), safe=False)
+    frame = pd.DataFrame({"a": pd.Series(pd.arrays.ArrowExtensionArray(pa.chunked_array([text])))})
+    refused(lambda: as_table(frame), "column 'a': is damaged", "UTF8")

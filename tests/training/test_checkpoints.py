@@ -163,6 +163,14 @@ def test_without_a_file_it_begins_and_without_resume_it_begins_anew(path):
     assert len(read(path).stages[0].state["history"]) == 2
 
 
+def test_a_folder_gets_a_file(tmp_path):
+    fit = Fit(epochs=2)
+    fit(checkpoint=str(tmp_path))
+    assert os.listdir(tmp_path) == ["run.checkpoint"]
+    wanted = fit.history
+    assert fit(checkpoint=tmp_path, resume=True).history == wanted
+
+
 def writes_of(monkeypatch, seconds, **options):
     """How often a training writes, if a write takes so many seconds."""
     import time

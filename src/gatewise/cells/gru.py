@@ -100,7 +100,9 @@ RESET_AFTER = plain_cell(
 
 
 def _reset(p: Gates, q: Gates, h_prev: Array) -> Record:
-    return (sigmoid(p[0] + q[0]),)
+    (p_r,) = p
+    (q_r,) = q
+    return (sigmoid(p_r + q_r),)
 
 
 def _reset_state(record: Record, h_prev: Array) -> Array:

@@ -15,20 +15,28 @@ from gatewise.errors import Array
 
 
 def _tanh_forward(p: Gates, q: Gates, state_prev: State) -> tuple[State, Record]:
-    return (tanh(p[0] + q[0]),), ()
+    (p_h,) = p
+    (q_h,) = q
+    return (tanh(p_h + q_h),), ()
 
 
 def _tanh_backward(dstate: State, state: State, state_prev: State, record: Record) -> tuple[Gates, Gates, State]:
-    da = dstate[0] * tanh_slope(state[0])
+    (dh,) = dstate
+    (h,) = state
+    da = dh * tanh_slope(h)
     return (da,), (da,), (0 * da,)  # h_{t-1} acts through q alone
 
 
 def _relu_forward(p: Gates, q: Gates, state_prev: State) -> tuple[State, Record]:
-    return (relu(p[0] + q[0]),), ()
+    (p_h,) = p
+    (q_h,) = q
+    return (relu(p_h + q_h),), ()
 
 
 def _relu_backward(dstate: State, state: State, state_prev: State, record: Record) -> tuple[Gates, Gates, State]:
-    da = dstate[0] * relu_slope(state[0])
+    (dh,) = dstate
+    (h,) = state
+    da = dh * relu_slope(h)
     return (da,), (da,), (0 * da,)
 
 

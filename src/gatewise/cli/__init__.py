@@ -119,7 +119,7 @@ def main() -> NoReturn:
         code = 2
     except mistakes.Interrupted as error:
         click.echo(error.message, err=True)
-        code = error.exit_code
+        code = error.code
     except click.ClickException as error:
         code = _refuse(mistakes.told(error))
     except (click.Abort, KeyboardInterrupt):

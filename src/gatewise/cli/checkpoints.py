@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -62,12 +63,12 @@ def apart(every: Sequence[int | str]) -> tuple[str | None, int | str | None]:
 
 def folder(path: Path | None, every: int | str | None, resume: bool) -> Checkpoints:
     """Return the folder of checkpoints of a command, made if it is absent, and let signals end the command well."""
+    if path is None and (resume or every is not None):
+        name = "--resume" if resume else "--every"
+        raise click.UsageError(f"{name} needs --checkpoint FOLDER: where the trainings are kept.")
     from gatewise.tables.checkpoints import NO_CHECKPOINTS, Checkpoints
 
     if path is None:
-        for name, given in (("--resume", resume), ("--every", every is not None)):
-            if given:
-                raise click.UsageError(f"{name} needs --checkpoint FOLDER: where the trainings are kept.")
         return NO_CHECKPOINTS
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -84,7 +85,8 @@ def _stopped_by_signals(path: Path) -> Iterator[None]:
     def stop(number: int, frame: FrameType | None) -> NoReturn:
         raise TrainingInterrupted(number, str(path), "between two trainings")
 
-    numbers = [n for n in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(n) is not signal.SIG_IGN]
+    main = threading.current_thread() is threading.main_thread()  # others cannot take signals
+    numbers = [n for n in (signal.SIGINT, signal.SIGTERM) if main and signal.getsignal(n) is not signal.SIG_IGN]
     before: dict[int, Any] = {number: signal.signal(number, stop) for number in numbers}
     try:
         yield

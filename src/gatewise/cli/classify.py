@@ -35,6 +35,8 @@ def command(
     time: str | None,
     features: tuple[str, ...],
     time_format: str | None,
+    test: str | None,
+    seed: int,
     checkpoint: Path | None,
     every: int | str | None,
     resume: bool,
@@ -55,7 +57,8 @@ def command(
     options.require(table, label=label, sequence=sequence)
     features = options.column_names(table, features)
     roles = tables.SequenceRoles(sequence, time, label, features, time_format)
-    sequences.learn(tables.CLASSIFICATION, table, roles, _answer, started=started, kept=kept, **common)
+    task = tables.read_sequence_task(tables.CLASSIFICATION, table, roles, test, seed)
+    sequences.learn(task, _answer, started=started, kept=kept, **common)
 
 
 def _answer(result: SequenceResult) -> list[str]:

@@ -33,7 +33,7 @@ class Interrupted(click.ClickException):
 
     def __init__(self, error: KeyboardInterrupt) -> None:
         number = getattr(error, "signal", int(signal.SIGINT))  # of a TrainingInterrupted
-        self.exit_code = 128 + number
+        self.code = 128 + number
         name = signal.Signals(number).name
         where = getattr(error, "where", None)
         if where is None:

@@ -31,6 +31,8 @@ def command(
     time: str | None,
     features: tuple[str, ...],
     time_format: str | None,
+    test: str | None,
+    seed: int,
     checkpoint: Path | None,
     every: int | str | None,
     resume: bool,
@@ -50,4 +52,5 @@ def command(
     options.require(table, target=target, sequence=sequence)
     features = options.column_names(table, features)
     roles = tables.SequenceRoles(sequence, time, target, features, time_format)
-    sequences.learn(tables.REGRESSION, table, roles, started=started, kept=kept, **common)
+    task = tables.read_sequence_task(tables.REGRESSION, table, roles, test, seed)
+    sequences.learn(task, started=started, kept=kept, **common)

@@ -12,35 +12,30 @@ import click
 from gatewise.cli import output
 
 if TYPE_CHECKING:
-    from gatewise.tables import Outcome, SequenceResult, SequenceRoles, Table
+    from gatewise.tables import SequenceResult, SequenceTask
     from gatewise.tables.checkpoints import Checkpoints
 
 Answer = Callable[["SequenceResult"], list[str]]
 
 
 def learn(
-    outcome: Outcome,
-    table: Table,
-    roles: SequenceRoles,
+    task: SequenceTask,
     answer: Answer = lambda result: [],
     *,
     started: float,
-    test: str | None,
     out: Path | None,
     kept: Checkpoints,
-    seed: int,
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Learn from a table, print the comparison and what `answer` adds to it, and write the files."""
+    """Learn from sequences, print the comparison and what `answer` adds to it, and write the files."""
     from gatewise import tables
 
-    task = tables.read_sequence_task(outcome, table, roles, test, seed)
     output.say(quiet, *task.notes)
     output.make_folder(out, "predictions")
     output.say(quiet, *task.test_notes)
     result = task.fit(refit=out is not None, progress=not quiet, checkpoints=kept)
-    metrics = result.metrics | {"seconds": clock.perf_counter() - started, "seed": seed}
+    metrics = result.metrics | {"seconds": clock.perf_counter() - started, "seed": task.seed}
     files = output.result_files("predictions", result.predictions, metrics) | _page(out, quiet, result)
     written = output.write_results(out, result, files)
     if as_json:

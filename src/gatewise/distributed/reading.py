@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
+from gatewise.arrays import is_collection
 from gatewise.batches import Samples
 from gatewise.distributed import package
 from gatewise.distributed.partitions import DaskPartitions, LocalPartitions, Partitions, errors_of
@@ -23,11 +24,6 @@ from gatewise.errors import (
 PARTITIONS = 8
 """Parts of arrays, where nobody says how many: enough for the cores of a desk, and few enough to be of some size."""
 NAMES = ("x", "y", "lengths", "weights")
-
-
-def is_collection(data: Any) -> bool:
-    """Whether something is a collection of Dask: an array, a frame or series, or a bag."""
-    return hasattr(data, "__dask_graph__") and hasattr(data, "to_delayed")
 
 
 class Data(NamedTuple):
@@ -103,7 +99,6 @@ def _samples(dtype: DTypeLike, x: Any, y: Any, lengths: Any, weights: Any) -> Sa
     if lengths is None and isinstance(x, list):
         lengths = np.array([len(sequence) for sequence in x])
     x = padded(x, dtype) if isinstance(x, list) else _values(x, dtype)
-    x = x[:, :, None] if x.ndim == 2 and x.dtype.kind == "f" else x
     y = _targets(y, dtype)
     lengths = None if lengths is None else np.asarray(lengths)
     weights = None if weights is None else np.asarray(weights)
@@ -143,8 +138,8 @@ def padded(sequences: Sequence[Any], dtype: DTypeLike) -> Array:
 
 
 def _values(values: Any, dtype: DTypeLike) -> Array:
-    """An array as it is, and a frame (n, columns) or series (n,) in a dtype."""
-    return values.to_numpy(dtype=dtype) if hasattr(values, "to_numpy") else np.asarray(values)
+    """An array as it is, and a frame (n, time) as the one feature of (n, time, 1) in a dtype."""
+    return values.to_numpy(dtype=dtype)[..., None] if hasattr(values, "to_numpy") else np.asarray(values)
 
 
 def _targets(y: Any, dtype: DTypeLike) -> Array:

@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import check_random_state
 
+from gatewise.arrays import is_collection
 from gatewise.batches import Samples
 from gatewise.errors import Array
 from gatewise.estimators import builder, elsewhere, fitting, identity
@@ -137,7 +138,7 @@ class RecurrentEstimator(CallbackSupportMixin, Stepping, Summarized, TrainedEsti
         or fitted as before.
         """
         keeping = Keeping(checkpoint, every, resume)
-        if elsewhere.is_collection(X):
+        if is_collection(X):
             return elsewhere.fit(self, X, y, sample_weight, **keeping._asdict())
         again = bool(self.warm_start) and hasattr(self, "model_")
         return self._fit(X, y, sample_weight, again=again, keeping=keeping)

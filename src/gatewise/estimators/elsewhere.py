@@ -8,11 +8,6 @@ from typing import Any, TypeVar
 E = TypeVar("E")
 
 
-def is_collection(X: Any) -> bool:
-    """Whether X is a collection of Dask, whose partitions may lie anywhere; Dask itself is not imported."""
-    return hasattr(X, "__dask_graph__") and hasattr(X, "to_delayed")
-
-
 def fit(estimator: E, X: Any, y: Any, sample_weight: Any, **options: Any) -> E:
     """Fit an estimator to Dask collections with `gatewise.distributed.fit`.
 

@@ -13,7 +13,7 @@ from gatewise import plain
 from gatewise.descriptions import by_head, params_from_json, params_to_json, values_from_json, values_to_json
 from gatewise.errors import Array, GatewiseError, GatewiseTypeError, GatewiseValueError
 from gatewise.layers.layer import prefixed
-from gatewise.limits import Limits
+from gatewise.limits import Limits, current
 
 RECURRENT = ("RecurrentClassifier", "RecurrentRegressor", "RecurrentForecaster")
 PASSTHROUGH = "passthrough"
@@ -198,7 +198,7 @@ def _check_params(step: Any) -> None:
 
 def _length(name: str, value: Any) -> None:
     """A number of steps of what is transformed: as many as a transformer writes for each row."""
-    plain.optional(plain.whole, name, value, 1, Limits.usual().steps)
+    plain.optional(plain.whole, name, value, 1, current().steps)
 
 
 def _pair(name: str, value: Any) -> None:

@@ -30,7 +30,7 @@ from gatewise.forecasting.state import State
 from gatewise.forecasting.stored_axes import axes_from_plain, axis_to_plain
 from gatewise.layers import Sequential
 from gatewise.layers.layer import prefixed
-from gatewise.limits import Limits
+from gatewise.limits import Limits, current
 
 
 def to_parts(state: State) -> tuple[dict[str, Any], dict[str, Array]]:
@@ -77,14 +77,14 @@ def to_parts(state: State) -> tuple[dict[str, Any], dict[str, Array]]:
 
 
 def from_parts(description: dict[str, Any], arrays: dict[str, Array], limits: Limits | None = None) -> State:
-    """Rebuild the state; raise if its parts do not fit one another, or are beyond the limits (the usual ones if None).
+    """Rebuild the state; raise if its parts do not fit one another, or are beyond the limits (those in force if None).
 
     Raises
     ------
     GatewiseError
         If anything cannot be what `to_parts` returns.
     """
-    limits = limits or Limits.usual()
+    limits = limits or current()
     parts = descriptions.by_head(arrays)
     panel = stored_arrays.panel(parts.get("panel", {}))
     plan = _plan(plain.mapping("plan", description["plan"]), arrays, limits)
@@ -172,7 +172,9 @@ def _plan(described: dict[str, Any], arrays: dict[str, Array], limits: Limits) -
     seasons = _seasons(described["seasons"], described["memory"], limits)
     reference = _reference(plain.entries("reference", described["reference"], 3), described["memory"], limits)
     numbers = {name: described[name] for name in ("horizon", "context", "memory", "lags")}
-    sizes = {name: plain.array(name, arrays[name], ("series",), np.float64, above=0) for name in ("size", "noise")}
+    sizes: dict[str, Any] = {
+        name: plain.array(name, arrays[name], ("series",), np.float64, above=0) for name in ("size", "noise")
+    }
     return Plan(**numbers, **sizes, seasons=seasons, reference=reference, drivers=drivers)
 
 

@@ -14,7 +14,6 @@ from gatewise.errors import (
     GatewiseTypeError,
     GatewiseValueError,
     GatewiseWarning,
-    check_finite,
 )
 from gatewise.interop.keras_sources import Described, chain, described
 from gatewise.interop.recurrent import recurrent_layer
@@ -34,6 +33,7 @@ from gatewise.layers import (
     Softmax,
 )
 from gatewise.limits import Limits, current, in_force
+from gatewise.plain import check_weights
 
 _RECURRENT = {"GRU": "gru", "LSTM": "lstm", "SimpleRNN": "rnn"}
 _DENSE = {"linear": None, "relu": "relu", "tanh": "tanh", "sigmoid": "sigmoid"}
@@ -95,18 +95,13 @@ def from_keras(source: Any, *, limits: Limits | None = None) -> Layer:
 
         with in_force(limits), from_file(Path(source)) as top:
             layers = _layers(top, Path(source).stat().st_size)
-        _check_finite(layers)
+        for number, layer in enumerate(layers):
+            check_weights({f"{name} of layer {number}": array for name, array in layer.params.items()})
     else:
         layers = _layers(described(source))
     if not layers:
         raise GatewiseValueError("the model has no layers that do anything; need at least one.")
     return layers[0] if len(layers) == 1 else Sequential(*layers)
-
-
-def _check_finite(layers: list[Layer]) -> None:
-    for number, layer in enumerate(layers):
-        for name, array in layer.params.items():
-            check_finite(f"{name} of layer {number} ({type(layer).__name__})", array)
 
 
 def _layers(top: Described, held: int | None = None) -> list[Layer]:

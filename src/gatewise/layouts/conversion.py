@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from gatewise.errors import Array, GatewiseValueError, check_finite
+from gatewise.errors import Array, GatewiseValueError
 from gatewise.layouts.files import read_arrays
 from gatewise.layouts.hints import REASONS, check_agreement, check_hints, deduce_cell, unprefixed
 from gatewise.layouts.layout import Layout, Network
@@ -14,6 +14,7 @@ from gatewise.layouts.reading import read
 from gatewise.layouts.table import find
 from gatewise.layouts.writing import write
 from gatewise.limits import Limits
+from gatewise.plain import check_weights
 
 
 def convert(weights: Any, source: str, target: str, *, limits: Limits | None = None, **hints: Any) -> dict[str, Any]:
@@ -192,7 +193,5 @@ def of_file(weights: Any, limits: Limits | None = None) -> Any:
     if not isinstance(weights, str | os.PathLike):
         return weights
     arrays = read_arrays(weights, limits)
-    for name, array in arrays.items():
-        if array.dtype.kind == "f":
-            check_finite(name, array)
+    check_weights(arrays)
     return arrays

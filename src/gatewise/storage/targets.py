@@ -97,8 +97,16 @@ def _followed(place: str) -> str:
             link = os.readlink(place)
         except OSError:  # no link; or there is nothing, which is for others to say
             return place
+        _check_trusted(place)
         place = os.path.join(os.path.dirname(place), link)
     raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+
+
+def _check_trusted(link: str) -> None:
+    """Raise for a link that somebody else put into a folder such as /tmp, as Linux does where a file is opened."""
+    folder, owner = os.stat(os.path.dirname(link) or os.curdir), os.lstat(link).st_uid
+    if folder.st_mode & stat.S_ISVTX and folder.st_mode & stat.S_IWOTH and owner not in (os.geteuid(), folder.st_uid):
+        raise PermissionError(errno.EACCES, "it is a link that another user put into a folder that all may write")
 
 
 def _is_own(place: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -18,6 +19,7 @@ if sys.platform != "win32":
 ENDING = ".writing"
 NAME = 200  # bytes of a target's name that go into that of its temporary; file systems take 255 for both
 OLD = 3600.0  # seconds after which a temporary counts as a stray where files cannot be locked, as on Windows
+FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 _MAKE = os.O_RDWR | os.O_CREAT | os.O_EXCL
 _EXTRA = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
@@ -46,16 +48,19 @@ class Temporary:
             self._close()  # nobody can rename an open file there
 
     def keep_old(self) -> None:
-        """Keep what the target holds under a second name, as far as the file system can do that."""
+        """Keep what the target holds under a second name, if the file system can do that; raise if it is full."""
         if self.target.before is None:
             return
         path = _free_name(self.target.path)
-        with suppress(OSError, NotImplementedError):
+        try:
             os.link(self.target.path, path)
             self._old = path
             if sys.platform != "win32":
                 self._old_handle = os.open(path, os.O_RDONLY | _EXTRA)
                 _lock(self._old_handle, shared=True)
+        except OSError as error:
+            if error.errno in FULL:
+                raise
 
     def take_name(self) -> None:
         """Become the target."""
@@ -167,4 +172,5 @@ def _keep_permissions(handle: int, before: os.stat_result) -> None:
             os.fchown(handle, -1, before.st_gid)
         except OSError:
             mode = mode & ~0o070 | (mode & 0o007) << 3
-    os.fchmod(handle, mode)
+    with suppress(OSError):  # a file system without permissions
+        os.fchmod(handle, mode)

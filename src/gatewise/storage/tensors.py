@@ -11,7 +11,6 @@ import json
 import math
 import os
 import stat
-import struct
 from collections.abc import Mapping
 from io import BufferedReader
 from typing import Any, NamedTuple
@@ -88,7 +87,7 @@ def tensor_bytes(arrays: Mapping[str, Array], metadata: Mapping[str, str] | None
     Raises
     ------
     GatewiseError
-        If an array is of another dtype.
+        If an array is of another dtype, or has the name of the texts, "__metadata__".
 
     Examples
     --------
@@ -97,6 +96,8 @@ def tensor_bytes(arrays: Mapping[str, Array], metadata: Mapping[str, str] | None
     >>> content == tensor_bytes({"a": np.ones(2, np.float32)}, {"format": "mine"}), len(content) % 8
     (True, 0)
     """
+    if TEXT in arrays:
+        raise GatewiseValueError(f"an array has the name {TEXT}, which the format keeps for texts; need another name.")
     parts = {name: _as_written(name, array) for name, array in arrays.items()}
     header: dict[str, Any] = {} if metadata is None else {TEXT: dict(metadata)}
     data, end = [], 0
@@ -112,7 +113,7 @@ def tensor_bytes(arrays: Mapping[str, Array], metadata: Mapping[str, str] | None
         header[TEXT][CHECKSUM] = digest.hexdigest()
     text = _canonical(header)
     text += b" " * (-len(text) % 8)
-    return b"".join([struct.pack("<Q", len(text)), text, *data])
+    return b"".join([len(text).to_bytes(8, "little"), text, *data])
 
 
 def read_tensors(path: str | os.PathLike[str], *, limits: Limits | None = None) -> Tensors:
@@ -212,7 +213,7 @@ def _header(file: BufferedReader, limits: Limits) -> tuple[dict[str, Any], dict[
     whole = os.fstat(file.fileno()).st_size
     if whole < 8:
         raise GatewiseValueError(f"it has {whole} bytes; need 8 with the length of a header.")
-    (length,) = struct.unpack("<Q", file.read(8))
+    length = int.from_bytes(file.read(8), "little")
     if length > whole - 8:
         raise GatewiseValueError(
             f"it has {whole} bytes, and claims a header of {length}: it was cut, or is no such file."

@@ -126,7 +126,8 @@ def _add_temporary(written: list[Temporary], target: Target, content: bytes) -> 
 def _take_names(written: list[Temporary]) -> None:
     """Rename all temporaries, or none."""
     for one in written[: len(written) * (len(written) > 1)]:
-        one.keep_old()
+        with telling(one.target.name):
+            one.keep_old()
     try:
         for one in written:
             with telling(one.target.name):

@@ -7,6 +7,7 @@ import csv
 import io
 from collections import deque
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,6 +24,16 @@ _BLOCK = 1 << 20  # bytes decoded at a time
 _CONTROLS = bytes(set(range(32)) - set(b"\t\n\r\f"))
 
 
+@contextmanager
+def cells_up_to(size: int) -> Iterator[None]:
+    """Let Python's reader of CSV take cells of so many characters, and no longer ones; afterwards those of before."""
+    before = csv.field_size_limit(size)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
+
+
 class Delimited(NamedTuple):
     """A CSV file as UTF-8, and what was found out about it."""
 
@@ -35,20 +46,19 @@ class Delimited(NamedTuple):
 
     def records(self) -> Iterator[tuple[int, list[str]]]:
         """Yield the line on which each record starts, and its fields; blank lines are no records."""
-        if self.limits.field > csv.field_size_limit():
-            csv.field_size_limit(self.limits.field)
         text = io.TextIOWrapper(io.BytesIO(self.content), "utf-8", newline="")
         reader, start = csv.reader(text, delimiter=self.separator), 1
-        try:
-            for fields in reader:
-                if fields:
-                    yield start, fields
-                start = reader.line_num + 1
-        except csv.Error as error:
-            bad = f"{self.source}, line {start} cannot be read as CSV ({error})"
-            if "field larger" in str(error):
-                self.limits.check("field", self.limits.field + 1, f'{bad}: is a " never closed? It')
-            raise GatewiseValueError(f"{bad}.") from error
+        with cells_up_to(self.limits.field):
+            try:
+                for fields in reader:
+                    if fields:
+                        yield start, fields
+                    start = reader.line_num + 1
+            except csv.Error as error:
+                bad = f"{self.source}, line {start} cannot be read as CSV ({error})"
+                if "field larger" in str(error):
+                    self.limits.check("field", self.limits.field + 1, f'{bad}: is a " never closed? It')
+                raise GatewiseValueError(f"{bad}.") from error
 
     def line_of(self, row: int) -> int:
         """Return the line on which a row starts, the first row after the header being 0."""
@@ -116,11 +126,12 @@ def parse(source: str, content: bytes, limits: Limits | None = None) -> tuple[An
     except pa.ArrowInvalid as error:
         _refuse_ragged(file, width)
         raise GatewiseValueError(f"{source} cannot be read as CSV ({error}).") from error
-    for column in data.columns:
-        _check_cells(file, column)
-    columns = [stripped(column) for column in data.columns]
-    if b"'" in content:
-        columns = [_originals(column) for column in columns]
+    columns, quotes = data.columns, b"'" in content
+    del data  # so that each column goes when the one made of it is there
+    for place in range(width):
+        _check_cells(file, columns[place])
+        columns[place] = stripped(columns[place])
+        columns[place] = _originals(columns[place]) if quotes else columns[place]
     return pa.table(columns, names), file
 
 

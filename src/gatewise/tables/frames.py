@@ -57,12 +57,15 @@ def _column(name: str, values: Any) -> Any:
         values = values.dt.to_timestamp()
     try:
         column = pa.chunked_array([pa.Array.from_pandas(values)])
-        column.validate(full=True)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
         kinds = ", ".join(sorted({type(value).__name__ for value in values.dropna()}))
         raise GatewiseTypeError(
             f"{SOURCE}, column {name!r}: holds values of type {kinds}; need one type: numbers, text or times."
         ) from error
+    try:
+        column.validate(full=True)
+    except pa.ArrowInvalid as error:
+        raise GatewiseTypeError(f"{SOURCE}, column {name!r}: is damaged ({error}).") from error
     if pa.types.is_large_string(column.type):
         column = column.cast(pa.string())
     return delimited.stripped(column) if pa.types.is_string(column.type) else column

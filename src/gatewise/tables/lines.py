@@ -14,6 +14,7 @@ from gatewise.errors import GatewiseValueError
 from gatewise.limits import Limits
 from gatewise.printing import shown
 from gatewise.spreadsheets import original
+from gatewise.tables.delimited import cells_up_to
 from gatewise.tables.numerals import INFINITE, MISSING
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -109,13 +110,13 @@ class Lines:
         return Row(cells, self.names)
 
     def _csv_row(self, text: str) -> Row:
-        if self.limits.field > csv.field_size_limit():
-            csv.field_size_limit(self.limits.field)
         try:
-            row = Row(next(csv.reader([text], delimiter=self._delimiter or ",", strict=False)))
+            with cells_up_to(self.limits.field):
+                row = Row(next(csv.reader([text], delimiter=self._delimiter or ",", strict=False)))
         except csv.Error as error:
+            if "field larger" in str(error):
+                self.limits.check("field", self.limits.field + 1, "it")
             raise GatewiseValueError(f"is no CSV ({error}).") from error
-        self.limits.check("field", max(map(len, row.cells)), "it")
         return Row([original(cell) for cell in row.cells]) if "'" in text else row
 
     def _is_header(self, cells: list[str]) -> bool:

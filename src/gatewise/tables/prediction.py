@@ -219,7 +219,7 @@ def _usable_description(name: str) -> Iterator[None]:
 def _series_columns(description: dict[str, Any]) -> tuple[Any, Any]:
     """Return the roles of the columns of series, and what the model has seen of them."""
     described = plain.known_keys("columns", description["columns"], ("known", "past", "static"))
-    columns = {role: columns_from_json(of_role) for role, of_role in described.items()} | {"static": []}
+    columns = {role: columns_from_json(described[role]) for role in ("known", "past")} | {"static": []}
     names = plain.texts("series", description["series"])
     last = [plain.whole("last", one) for one in plain.entries("last", description["last"], len(names))]
     units: dict[str, Any] = {}

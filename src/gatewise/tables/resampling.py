@@ -149,7 +149,8 @@ def _with_empty_periods(table: Table, roles: SeriesRoles, values: Any) -> Any:
         advice = "correct the time, or pass --every with a longer period"
         table.refuse(roles.time, f"{len(table):,} rows span {counts.sum():,} {roles.every}s; {advice}.")
     ordinals = np.concatenate([np.arange(start, last.ordinal + 1) for start in starts.asi8])
-    names, periods = np.repeat(first.index.to_numpy(), counts), pd.PeriodIndex.from_ordinals(ordinals, freq=starts.freq)
+    periods = pd.PeriodIndex.from_ordinals(ordinals, freq=starts.freq)  # type: ignore[attr-defined]
+    names = np.repeat(first.index.to_numpy(), counts)
     full = values.reindex(pd.MultiIndex.from_arrays([names, periods], names=["series", "period"]))
     empty = ~full.index.isin(values.index)
     if empty.any() and roles.aggregate == "sum":

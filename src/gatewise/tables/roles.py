@@ -100,7 +100,7 @@ class SeriesRoles(NamedTuple):
         plain.text("time", roles.time)
         check_time_format(roles.time_format)
         plain.flag("in_order", roles.in_order), plain.flag("wide", roles.wide)
-        if not roles.targets:
+        if not roles.targets and not roles.wide:  # the values of a wide table have no name
             raise GatewiseValueError("roles has no targets; need at least one.")
         return roles
 

@@ -81,7 +81,8 @@ def _list(data: memoryview, place: int, depth: int) -> tuple[list[Any], int]:
         size, place = _varint(data, place)
     if size > len(data) - place:
         raise IndexError("a list is longer than the data")
-    values = []
+    values: list[Any] = []
+    value: Any
     for _ in range(size):
         if kind in (_TRUE, _FALSE):
             value, place = data[place] == _TRUE, place + 1

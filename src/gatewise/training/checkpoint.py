@@ -24,6 +24,8 @@ SHARE = 50
 """A write that took some time is followed by at least so many times as much work, so that about 2 % go into writing.
 
 With 20, a GRU of 64 units, whose write takes 1.6 ms, measured 10 % longer; with 50, 4 %."""
+NAME = "run.checkpoint"
+"""In a folder."""
 UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0}
 
 
@@ -33,7 +35,8 @@ class Checkpoint:
     Parameters
     ----------
     path : str or path
-        The file. It is replaced in one step, so that a killed process leaves the one before whole.
+        The file, or a folder that is there and gets a file `run.checkpoint`. It is replaced in one step, so that a kill
+        leaves the one before whole.
     every : int or str
         Epochs, or updates of a stream, between two writes, or a time such as "30 s", "5 min" or "1 h". Never does more
         than about 2 % of the time go into writing: a write waits until the one before has paid off.
@@ -80,7 +83,7 @@ class Checkpoint:
     ) -> None:
         if not isinstance(path, str | os.PathLike):
             raise GatewiseTypeError(f"checkpoint is {path!r}; need the path of a file.")
-        self.path = Path(path)
+        self.path = Path(path) / NAME if Path(path).is_dir() else Path(path)
         self.every, self.seconds = _interval(every)
         self._run = json.loads(as_json(dict(run or {}), "run"))
         self._remembered: dict[str, Any] = {}

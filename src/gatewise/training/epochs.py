@@ -89,8 +89,8 @@ def train(
         Whether to draw a progress bar on standard error, if that is a terminal.
     checkpoint : str or path, optional
         A file that holds where the training stands: weights, optimizer, random state, place in the epoch, the best so
-        far and the history. It is replaced in one step; the folder must exist. SIGINT and SIGTERM then let the batch be
-        finished, write, and raise `gatewise.TrainingInterrupted`.
+        far and the history; or a folder, for a file `run.checkpoint` in it. It is replaced in one step; the folder must
+        exist. SIGINT and SIGTERM then let the batch be finished, write, and raise `gatewise.TrainingInterrupted`.
     every : int or str
         Epochs between two writes, or a time such as "30 s", "5 min" or "1 h", after which an epoch is not waited for.
         Never does more than about 2 % of the time go into writing.
