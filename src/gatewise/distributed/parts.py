@@ -81,7 +81,7 @@ class Part(NamedTuple):
 
 
 def parts_of(folder: Folder) -> list[Part]:
-    """Return the files of tables in a folder and those below it, by name; no hidden ones, whose name begins with . or _.
+    """Return the files of tables in a folder and those below it, by name, without hidden ones (named .a or _a).
 
     Raises
     ------

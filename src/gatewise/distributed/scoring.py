@@ -182,7 +182,7 @@ def _all(client: Any, common: tuple[Any, ...], parts: list[Part], progress: bool
     with progress_bar(len(parts), progress, "predicting") as advance:
         futures = [client.submit(score, *common, part, pure=False) for part in parts]
         named = {future.key: part for future, part in zip(futures, parts, strict=True)}
-        waiting = as_completed(futures)
+        waiting = as_completed(futures, loop=client.loop)
         del futures  # a part's result and its error are forgotten as it is done
         for future in waiting:
             part = named.pop(future.key)

@@ -26,8 +26,8 @@ WHOLE = 2**28
 """Bytes, unpacked, up to which a file is read whole where its rows are in no order."""
 
 
-class _ScatteredError(Exception):
-    """A sequence has rows in several places of a file."""
+class _WholeError(Exception):
+    """A file has to be read whole: a sequence has rows in several places, or names depend on one another."""
 
 
 def score(digest: str, dataset: Folder, out: Folder, limits: Limits, part: Part) -> Outcome:
@@ -74,7 +74,7 @@ def _predicted(predictor: Predictor, dataset: Folder, part: Part, limits: Limits
     if part.output == part.name and predictor.command != "forecast":
         try:
             return _by_chunks(predictor, dataset, part, limits)
-        except _ScatteredError:
+        except _WholeError:
             _check_size(dataset, part)
     source = dataset.place(part.name)
     table = _with_keys(parsed(source, dataset.fs.cat_file(source), limits=limits), predictor, part)
@@ -107,6 +107,7 @@ def _by_chunks(predictor: Predictor, dataset: Folder, part: Part, limits: Limits
 
     predicted, notes, rows, series, ends = [], dict[str, None](), 0, 0, ("", "")
     for table in _tables(predictor, dataset, part, limits):
+        _check_names(table, predictor.roles.sequence)
         sequences = even_sequences(table, predictor.roles, predictor.columns)
         if sequences is None:
             sequences = read_sequences(table, predictor.roles, predictor.columns)
@@ -118,8 +119,19 @@ def _by_chunks(predictor: Predictor, dataset: Folder, part: Part, limits: Limits
         raise GatewiseValueError(f"{dataset.place(part.name)} holds no row; need at least one.")
     data = pa.concat_tables(predicted)
     if pc.count_distinct(data["sequence"]).as_py() != series:
-        raise _ScatteredError
+        raise _WholeError
     return data, Outcome("scored", rows, series, ends, tuple(notes))
+
+
+def _check_names(table: Table, name: str) -> None:
+    """Raise if names such as "1.0" stand in a text, which are "1" only if all others are whole numbers too."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if name in table.names and pa.types.is_string(table.data[name].type):
+        distinct = pc.unique(table.data[name])
+        if pc.any(pc.match_substring_regex(distinct, r"^-?\d+\.0*$")).as_py():
+            raise _WholeError
 
 
 def _tables(predictor: Predictor, dataset: Folder, part: Part, limits: Limits) -> Iterator[Table]:
