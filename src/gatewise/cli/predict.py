@@ -21,7 +21,7 @@ class _TableOrFolder(click.ParamType):  # type: ignore[type-arg]
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return what came; raise if it is no file and needs to be one."""
-        if ctx is not None and ctx.params.get("dask"):
+        if ctx is not None and isinstance(ctx.params.get("dask"), str):  # not click's mark of what is not there
             return str(value)
         return options.FILE.convert(value, param, ctx)
 
