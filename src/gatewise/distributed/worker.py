@@ -125,19 +125,17 @@ def _by_chunks(predictor: Predictor, dataset: Folder, part: Part, limits: Limits
 
 def _check_names(table: Table, name: str) -> None:
     """Raise if names such as "1.0" stand in a text, which are "1" only if all others are whole numbers too."""
+    import pyarrow as pa
     import pyarrow.compute as pc
 
-    if name in table.names and _is_text(table.data[name].type):
-        distinct = pc.unique(table.data[name])
-        if pc.any(pc.match_substring_regex(distinct, r"^-?\d+\.0*$")).as_py():
-            raise _WholeError
-
-
-def _is_text(kind: Any) -> bool:
-    import pyarrow as pa
-
-    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+    if name not in table.names:
+        return
+    column = table.data[name]
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    is_text = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
+    if is_text and pc.any(pc.match_substring_regex(pc.unique(column), r"^-?\d+\.0*$")).as_py():
+        raise _WholeError
 
 
 def _tables(predictor: Predictor, dataset: Folder, part: Part, limits: Limits) -> Iterator[Table]:
