@@ -107,7 +107,7 @@ def fit_series(
     with connected(client) as connection:
         rows = _sampled(connection, table, sample)
     options = {"checkpoint": checkpoint, "every": every, "resume": resume}
-    return forecaster.fit(rows, **table.names._asdict(), **options)  # type: ignore[arg-type]
+    return forecaster.fit(rows, **table.names._asdict(), **options)
 
 
 def _sampled(client: Any, table: _Table, sample: int) -> Any:

@@ -19,8 +19,8 @@ from gatewise.printing import listed
 from gatewise.progress import progress_bar
 from gatewise.tables.prediction import Predictor
 
-ATTEMPTS = 2
-"""Times that a part is tried that Dask has given up, since workers may die over it by chance."""
+ATTEMPTS = 5
+"""Times that a part is tried, each until Dask gives it up after some deaths: where workers die often, by chance too."""
 
 LOST = "its worker died again and again: it may have too little memory; the workers' logs say how it ended"
 
@@ -182,7 +182,7 @@ def _all(client: Any, common: tuple[Any, ...], parts: list[Part], progress: bool
     with progress_bar(len(parts), progress, "predicting") as advance:
         futures = [client.submit(score, *common, part, pure=False) for part in parts]
         named = {future.key: part for future, part in zip(futures, parts, strict=True)}
-        waiting = as_completed(futures, loop=client.loop)
+        waiting: Any = as_completed(futures, loop=client.loop)  # type: ignore[no-untyped-call, unused-ignore]
         del futures  # a part's result and its error are forgotten as it is done
         for future in waiting:
             part = named.pop(future.key)

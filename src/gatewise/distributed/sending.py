@@ -20,7 +20,7 @@ _files: dict[str, str] = {}
 _predictors: dict[str, Predictor] = {}
 
 
-class _Sender(WorkerPlugin):  # type: ignore[misc]
+class _Sender(WorkerPlugin):  # type: ignore[misc, unused-ignore]
     """What Dask runs in each worker: the model's file goes to the worker's folder."""
 
     def __init__(self, digest: str, content: bytes) -> None:

@@ -42,7 +42,8 @@ def score(digest: str, dataset: Folder, out: Folder, limits: Limits, part: Part)
     part : Part
     """
     with single_threaded_blas():
-        return run_side_by_side([partial(_score, digest, dataset, out, limits, part)])[0]
+        outcome: Outcome = run_side_by_side([partial(_score, digest, dataset, out, limits, part)])[0]
+        return outcome
 
 
 def _score(digest: str, dataset: Folder, out: Folder, limits: Limits, part: Part) -> Outcome:
@@ -82,9 +83,9 @@ def _predicted(predictor: Predictor, dataset: Folder, part: Part, limits: Limits
     if predictor.command == "forecast":
         frame = _of_table(frame, table, predictor)
     name = "sequence" if predictor.command != "forecast" else predictor.roles.series
-    names = frame[name].drop_duplicates() if name in frame else [predictor.roles.targets[0]]
-    ends = tuple(str(names.iloc[k]) for k in (0, -1)) if name in frame and len(names) else ()
-    return _arrow(frame), Outcome("scored", len(table), len(names), ends, tuple(notes[1:]))
+    names = [str(one) for one in frame[name].unique()] if name in frame else []
+    series = len(names) if name in frame else 1
+    return _arrow(frame), Outcome("scored", len(table), series, tuple(names[:1] + names[-1:]), tuple(notes[1:]))
 
 
 def _check_size(dataset: Folder, part: Part) -> None:
