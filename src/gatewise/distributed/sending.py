@@ -6,7 +6,7 @@ import hashlib
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,9 @@ from distributed import WorkerPlugin
 
 from gatewise.storage import write_whole
 from gatewise.tables.prediction import Predictor
+
+ATTEMPTS = 5
+"""Times that the model is sent to all workers, should one of them die over it."""
 
 _lock = threading.Lock()
 _files: dict[str, str] = {}
@@ -51,12 +54,23 @@ def digest_of(content: bytes) -> str:
 def sent(client: Any, content: bytes) -> Iterator[str]:
     """Let every worker of a cluster have a model as long as the block lasts; yield its digest."""
     sender = _Sender(digest_of(content), content)
-    client.register_plugin(sender)
+    _send(client, sender)
     try:
         yield sender.digest
     finally:
-        if client.status == "running":
+        with suppress(OSError):  # of a worker that dies meanwhile, or of a cluster that is gone
             client.unregister_worker_plugin(sender.name)
+
+
+def _send(client: Any, sender: _Sender) -> None:
+    """Send to all workers; if one dies meanwhile, again, since others may not have been told."""
+    for left in reversed(range(ATTEMPTS)):
+        try:
+            client.register_plugin(sender)
+            return
+        except OSError:
+            if not left:
+                raise
 
 
 def received(digest: str) -> Predictor:
