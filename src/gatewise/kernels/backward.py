@@ -51,12 +51,7 @@ from gatewise.kernels.equations import (
 from gatewise.kernels.forward import prepare, views
 from gatewise.kernels.marks import stage
 from gatewise.kernels.meeting import meet_team
-from gatewise.kernels.memory import (
-    carried_memory,
-    panel_memory,
-    row_memory,
-    sum_memory,
-)
+from gatewise.kernels.memory import carried_memory, panel_memory, row_memory, sum_memory
 from gatewise.kernels.multiply import matmul
 from gatewise.kernels.prefetch import ask
 from gatewise.kernels.products import (
