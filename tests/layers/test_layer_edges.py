@@ -159,3 +159,20 @@ def test_the_norm_is_that_of_all_gradients_however_many(size):
     norm = float(np.sqrt(9.0 * size + 16))
     assert gw.optimizers.clip_by_global_norm(grads, 1.0) == pytest.approx(norm, rel=1e-12)
     assert grads["b"][0] == pytest.approx(4 / (norm + 1e-6), rel=1e-12)
+
+
+def test_rows_of_a_summary_know_how_deep_they_are():
+    inner = gw.Sequential(gw.GRU(D, H, rng=0), gw.Parallel(gw.Dense(H, 1, rng=1), gw.Dense(H, 2, rng=2)))
+    rows = gw.Sequential(inner, gw.Dense(3, 1, rng=3)).summary().rows
+    depths = {row.place: row.depth for row in rows}
+    assert depths.pop("", 0) == 0
+    assert depths == {"0": 1, "0.0": 2, "0.1": 2, "0.1.0": 3, "0.1.1": 3, "1": 1}
+
+
+@pytest.mark.parametrize("batch", [None, 2])
+@pytest.mark.parametrize("layer", [gw.LSTM(D, H, rng=0), gw.Dense(D, H, rng=0), gw.Dropout(0.5)], ids=repr)
+def test_the_last_of_many_steps_is_the_last(layer, batch):
+    x = data(7, D) if batch is None else data(batch, 7, D)
+    whole = layer.stepper(batch).process(x)
+    np.testing.assert_array_equal(layer.stepper(batch).process(x, every_step=False), whole[..., -1, :])
+    assert whole.shape == (*x.shape[:-1], H if not isinstance(layer, gw.Dropout) else D)
