@@ -79,6 +79,8 @@ def test_the_state_of_a_pool_is_its_own():
     np.testing.assert_array_equal(stepper.step(x[3]), after)
     stepper.state = None
     np.testing.assert_array_equal(stepper.step(x[0]), pool.stepper().step(x[0]))
+    stepper.load_state_dict(pool.stepper().state_dict())
+    np.testing.assert_array_equal(stepper.step(x[0]), pool.stepper().step(x[0]))
     with pytest.raises(gw.GatewiseError, match="the state of Pool is a list; need what `state` gave, or None"):
         stepper.state = [1]
     with pytest.raises(gw.GatewiseError, match="need numbers of steps, 0 or more"):
