@@ -178,3 +178,15 @@ def test_the_last_of_many_steps_is_the_last(layer, batch):
     whole = layer.stepper(batch).process(x)
     np.testing.assert_array_equal(layer.stepper(batch).process(x, every_step=False), whole[..., -1, :])
     assert whole.shape == (*x.shape[:-1], H if not isinstance(layer, gw.Dropout) else D)
+
+
+@pytest.mark.parametrize("kinds", [("last", "mean", "max"), ("mean", "last"), ("max",)])
+def test_compiled_pools_are_told_where_the_plain_ones_write(kinds):
+    pool, x = gw.Pool(2, kinds, parts=3), data(4, 6, 2)
+    y, starts = pool(x)[0], dict(zip(("last", "mean", "max"), pool._layout.tolist(), strict=False))
+    wanted = {"last": x[:, -1], "max": x.max(axis=1), "mean": x.reshape(4, 3, 2, 2).mean(axis=2).reshape(4, 6)}
+    for kind, start in starts.items():
+        assert (start >= 0) == (kind in kinds)
+        if kind in kinds:
+            np.testing.assert_allclose(y[:, start : start + wanted[kind].shape[1]], wanted[kind], rtol=1e-5, atol=1e-6)
+    assert pool._layout.tolist()[3:] == [3, 2]
