@@ -79,6 +79,8 @@ def test_the_state_of_a_pool_is_its_own():
     np.testing.assert_array_equal(stepper.step(x[3]), after)
     stepper.state = None
     np.testing.assert_array_equal(stepper.step(x[0]), pool.stepper().step(x[0]))
+    stepper.load_state_dict(pool.stepper().state_dict())
+    np.testing.assert_array_equal(stepper.step(x[0]), pool.stepper().step(x[0]))
     with pytest.raises(gw.GatewiseError, match="the state of Pool is a list; need what `state` gave, or None"):
         stepper.state = [1]
     with pytest.raises(gw.GatewiseError, match="need numbers of steps, 0 or more"):
@@ -159,3 +161,32 @@ def test_the_norm_is_that_of_all_gradients_however_many(size):
     norm = float(np.sqrt(9.0 * size + 16))
     assert gw.optimizers.clip_by_global_norm(grads, 1.0) == pytest.approx(norm, rel=1e-12)
     assert grads["b"][0] == pytest.approx(4 / (norm + 1e-6), rel=1e-12)
+
+
+def test_rows_of_a_summary_know_how_deep_they_are():
+    inner = gw.Sequential(gw.GRU(D, H, rng=0), gw.Parallel(gw.Dense(H, 1, rng=1), gw.Dense(H, 2, rng=2)))
+    rows = gw.Sequential(inner, gw.Dense(3, 1, rng=3)).summary().rows
+    depths = {row.place: row.depth for row in rows}
+    assert depths.pop("", 0) == 0
+    assert depths == {"0": 1, "0.0": 2, "0.1": 2, "0.1.0": 3, "0.1.1": 3, "1": 1}
+
+
+@pytest.mark.parametrize("batch", [None, 2])
+@pytest.mark.parametrize("layer", [gw.LSTM(D, H, rng=0), gw.Dense(D, H, rng=0), gw.Dropout(0.5)], ids=repr)
+def test_the_last_of_many_steps_is_the_last(layer, batch):
+    x = data(7, D) if batch is None else data(batch, 7, D)
+    whole = layer.stepper(batch).process(x)
+    np.testing.assert_array_equal(layer.stepper(batch).process(x, every_step=False), whole[..., -1, :])
+    assert whole.shape == (*x.shape[:-1], H if not isinstance(layer, gw.Dropout) else D)
+
+
+@pytest.mark.parametrize("kinds", [("last", "mean", "max"), ("mean", "last"), ("max",)])
+def test_compiled_pools_are_told_where_the_plain_ones_write(kinds):
+    pool, x = gw.Pool(2, kinds, parts=3), data(4, 6, 2)
+    y, starts = pool(x)[0], dict(zip(("last", "mean", "max"), pool._layout.tolist(), strict=False))
+    wanted = {"last": x[:, -1], "max": x.max(axis=1), "mean": x.reshape(4, 3, 2, 2).mean(axis=2).reshape(4, 6)}
+    for kind, start in starts.items():
+        assert (start >= 0) == (kind in kinds)
+        if kind in kinds:
+            np.testing.assert_allclose(y[:, start : start + wanted[kind].shape[1]], wanted[kind], rtol=1e-5, atol=1e-6)
+    assert pool._layout.tolist()[3:] == [3, 2]
