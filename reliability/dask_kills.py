@@ -59,7 +59,7 @@ def with_killed_workers(seed: int, epochs: int, sync_every: int, workers: int, e
             nonlocal killed
             while not done.wait(every * rng.uniform(0.5, 1.5)):
                 pids = [nanny.pid for nanny in client.cluster.workers.values() if nanny.pid]
-                if pids and client.cluster.scheduler_info["workers"]:  # else none could ever do anything
+                if len(client.cluster.scheduler_info["workers"]) == len(pids) == workers:  # else none could do much
                     os.kill(rng.choice(pids), signal.SIGKILL)
                     killed += 1
 
@@ -75,13 +75,16 @@ def with_killed_workers(seed: int, epochs: int, sync_every: int, workers: int, e
 def with_killed_driver(seed: int, epochs: int, sync_every: int, workers: int, every: float) -> tuple[str, int]:
     """Return the digest of a training whose driver is killed and started again, and how often it was killed."""
     rng, killed = random.Random(seed), 0
+    began = time.monotonic()
+    with local_client(workers):  # how long a start takes here and now
+        started = time.monotonic() - began
     with tempfile.TemporaryDirectory() as folder:
         script = [sys.executable, __file__, "--drive", str(Path(folder) / "run.checkpoint")]
         script += ["--seed", str(seed), "--epochs", str(epochs), "--sync-every", str(sync_every)]
         while True:
             driver = subprocess.Popen([*script, "--workers", str(workers)], stdout=subprocess.PIPE, text=True)
             try:
-                out, _ = driver.communicate(timeout=3 + every * rng.uniform(0.5, 1.5))  # 3 s to start a cluster
+                out, _ = driver.communicate(timeout=3 * started + every * rng.uniform(0.5, 1.5))
             except subprocess.TimeoutExpired:
                 os.kill(driver.pid, signal.SIGKILL)
                 driver.communicate()

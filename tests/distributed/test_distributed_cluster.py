@@ -13,7 +13,7 @@ import pytest
 from partitioned import SIZES, arrays, cut, trained
 
 import gatewise as gw
-from gatewise.distributed import package
+from gatewise.distributed import package, partitions
 from gatewise.distributed.cluster import connected, local_client
 from gatewise.losses import mse
 
@@ -53,9 +53,10 @@ def fail_with(pids, folder):
 
 def test_a_local_cluster_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    pids = []
+    pids, environment = [], dict(os.environ)
     with pytest.raises(KeyError, match="running"):
         fail_with(pids, tmp_path)
+    assert dict(os.environ) == environment
     assert list(tmp_path.glob("gatewise-dask-*")) == []
     ends = time.monotonic() + 5
     while any(Path(f"/proc/{pid}").exists() for pid in pids) and time.monotonic() < ends:
@@ -104,6 +105,24 @@ def test_bytes_stay_the_same_when_a_worker_is_killed(tmp_path, mortal_workers):
     killed = trained((cut(x), cut(y)), client=mortal_workers, loss=loss)
     assert flag.exists()
     assert killed == trained((x, y), partitions=SIZES)
+
+
+def test_bytes_stay_the_same_when_workers_leave_and_join(monkeypatch, mortal_workers):
+    monkeypatch.setattr(partitions, "REFRESHED", 0.0)
+    x, y = arrays()
+    seen = []
+
+    def change(record, net):
+        seen.append(set(mortal_workers.nthreads()))
+        if record["epoch"] == 1:
+            mortal_workers.retire_workers([min(seen[0])])
+        if record["epoch"] == 3:
+            mortal_workers.wait_for_workers(2, timeout=60)
+
+    changed = trained((cut(x), cut(y)), client=mortal_workers, callbacks=[change], epochs=5)
+    assert [len(workers) for workers in seen[:2]] == [2, 1]
+    assert len(seen[4] - seen[0]) == 1
+    assert changed == trained((x, y), partitions=SIZES, epochs=5)
 
 
 def test_partitions_that_kill_worker_after_worker_are_given_up(mortal_workers):

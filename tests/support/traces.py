@@ -16,8 +16,8 @@ SIGNALS = [signal.SIGINT, signal.SIGTERM]
 KEPT_THREADS = ("gatewise", "ThreadPoolExecutor", "asyncio", "Dask", "Profile", "IO loop", "TCP-Executor")
 KEPT_PROCESSES = ("resource_tracker", "loky")  # of the standard library and joblib; they end with this process
 PATIENCE = 5.0  # seconds that what has been told to end may take
-# Variables that pytest keeps up to date, and that threadpoolctl sets when it is imported.
-NOT_OF_TESTS = ("PYTEST_CURRENT_TEST", "KMP_")
+# Variables that pytest keeps up to date, and that threadpoolctl and distributed set when they are imported.
+NOT_OF_TESTS = ("PYTEST_CURRENT_TEST", "KMP_", "__DASK_")
 
 
 def settings():

@@ -19,6 +19,8 @@ LOOPBACK = "127.0.0.1"
 FAILURES = 5
 """So many workers may die over one task before a local cluster gives it up; Dask's own 3 is soon reached by chance."""
 
+PATIENT = {"distributed.deploy.lost-worker-timeout": "1h"}
+"""A worker that takes long to start anew is not given up for that: `_mended` sees when it is."""
 MENDED = 1.0
 """Seconds between two looks for workers that are gone for good."""
 
@@ -79,7 +81,7 @@ def local_client(workers: int | None = None) -> Iterator[Any]:
     with (
         TemporaryDirectory(prefix="gatewise-dask-", ignore_cleanup_errors=True) as folder,
         _environment_kept(),
-        dask.config.set({"distributed.scheduler.allowed-failures": FAILURES}),
+        dask.config.set({"distributed.scheduler.allowed-failures": FAILURES, **PATIENT}),
         _closed(
             distributed.LocalCluster(
                 n_workers=workers,
@@ -115,7 +117,7 @@ def _closed(cluster: Any) -> Iterator[Any]:
 @contextmanager
 def _environment_kept() -> Iterator[None]:
     """Put back what Dask sets in the environment of this process for the processes that it starts."""
-    set_by_dask: dict[str, Any] = package.dask().config.get("distributed.nanny.pre-spawn-environ", {})
+    set_by_dask = {*package.dask().config.get("distributed.nanny.pre-spawn-environ"), "PYTHONHASHSEED"}
     before = {name: os.environ.get(name) for name in set_by_dask}
     try:
         yield

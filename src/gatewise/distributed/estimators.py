@@ -80,7 +80,8 @@ def fit(
     -----
     It differs from `fit` in what needs all sequences in one place. There is no ridge beside the networks;
     `ridge_share` is "auto" or 0. With `early_stopping` the last sequences of each partition are held out, without
-    regard to classes, and `validation_scores_` is None. Every batch counts alike, whatever its weights.
+    regard to classes, and `validation_scores_` is None. Every batch counts alike, whatever its weights. Callbacks of
+    scikit-learn are not called.
 
     Examples
     --------
@@ -98,10 +99,9 @@ def fit(
     with stage_of(checkpoint, every, resume, "gatewise.distributed.fit") as stage, ExitStack() as stack:
         needed = data.is_distributed or client is not None
         connection = stack.enter_context(connected(client)) if needed else None
-        raw = raw_partitions(data, connection, partitions)
         drawn = int(check_random_state(estimator.random_state).randint(2**31))
         rng = np.random.default_rng(drawn if stage is None else stage.checkpoint.remember("seed", lambda: drawn))
-        parts, about = _prepare(work, raw, rng)
+        parts, about = _prepare(work, raw_partitions(data, connection, partitions), rng)
         loop = _loop(work, parts, about, rng, sync_every)
         keeper = Keeper(loop, stage)
         keeper.resume(0, loop.facts)

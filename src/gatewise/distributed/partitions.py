@@ -47,7 +47,7 @@ class Partitions(ABC):
         merge : callable
             `merge(a, b)` of two results; it may change `a`.
         common : object
-            What every part is given; it travels once to each worker.
+            What every part is given; it travels once to each thread of each worker.
 
         Raises
         ------

@@ -99,7 +99,6 @@ def _samples(dtype: DTypeLike, x: Any, y: Any, lengths: Any, weights: Any) -> Sa
     if lengths is None and isinstance(x, list):
         lengths = np.array([len(sequence) for sequence in x])
     x = padded(x, dtype) if isinstance(x, list) else _values(x, dtype)
-    x = x[:, :, None] if x.ndim == 2 and x.dtype.kind == "f" else x
     y = _targets(y, dtype)
     lengths = None if lengths is None else np.asarray(lengths)
     weights = None if weights is None else np.asarray(weights)
@@ -139,8 +138,8 @@ def padded(sequences: Sequence[Any], dtype: DTypeLike) -> Array:
 
 
 def _values(values: Any, dtype: DTypeLike) -> Array:
-    """An array as it is, and a frame (n, columns) or series (n,) in a dtype."""
-    return values.to_numpy(dtype=dtype) if hasattr(values, "to_numpy") else np.asarray(values)
+    """An array as it is, and a frame (n, time) as the one feature of (n, time, 1) in a dtype."""
+    return values.to_numpy(dtype=dtype)[..., None] if hasattr(values, "to_numpy") else np.asarray(values)
 
 
 def _targets(y: Any, dtype: DTypeLike) -> Array:
