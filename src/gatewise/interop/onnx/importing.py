@@ -94,7 +94,7 @@ def from_onnx(
         size = max(given.unpacked, given.expansion * opened.model.ByteSize())
         with in_force(given), bounds.at_most(min(max_steps, bounds.TRIED_STEPS), size, bounds.TRIED_NODES):
             return _layers(opened, graph)
-    except (Refusal, bounds.Exceeded) as refusal:
+    except (Refusal, bounds.ExceededError) as refusal:
         if kind == "layers":
             raise GatewiseValueError(
                 f"the graph is no chain of layers: {refusal}. gw.from_onnx without kind= gives a Graph, which runs."

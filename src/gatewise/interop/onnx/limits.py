@@ -19,7 +19,7 @@ TRIED_STEPS, TRIED_NODES = 2**14, 50_000
 UNBOUNDED = 2**62
 
 
-class Exceeded(GatewiseValueError):
+class ExceededError(GatewiseValueError):
     """An evaluation that would take more than it may."""
 
 
@@ -36,7 +36,7 @@ class _Run:
     def take(self, what: str, count: int) -> None:
         self.taken[what] += count
         if self.taken[what] > self.most[what]:
-            raise Exceeded(_REFUSALS[what].format(count, self.taken[what], self.most[what]))
+            raise ExceededError(_REFUSALS[what].format(count, self.taken[what], self.most[what]))
 
 
 _REFUSALS = {
@@ -76,8 +76,8 @@ def take(steps: int) -> None:
     ...     take(4)
     Traceback (most recent call last):
         ...
-    gatewise.interop.onnx.limits.Exceeded: its 4 steps make 11 in this run; need 10 at most: pass a larger max_steps= to \
-gw.from_onnx, if you trust the file and the input is as long as that.
+    gatewise.interop.onnx.limits.ExceededError: its 4 steps make 11 in this run; need 10 at most: pass a larger \
+max_steps= to gw.from_onnx, if you trust the file and the input is as long as that.
     """
     (_RUN.get() or _Run(MAX_STEPS, UNBOUNDED, UNBOUNDED)).take("steps", steps)
 
@@ -104,4 +104,4 @@ def check_elements(count: int) -> None:
     """Raise if an array of so many elements is more than the run may still make, before it is made."""
     run = _RUN.get()
     if run is not None and count > run.left("bytes"):
-        raise Exceeded(_REFUSALS["bytes"].format(count, run.taken["bytes"] + count, run.most["bytes"]))
+        raise ExceededError(_REFUSALS["bytes"].format(count, run.taken["bytes"] + count, run.most["bytes"]))
