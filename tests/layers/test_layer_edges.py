@@ -216,3 +216,27 @@ def test_a_tape_keeps_the_gates_or_computes_them_again(tape, kept):
     layer = gw.GRU(D, H, tape=tape, rng=0)
     _, _, made = layer.forward(data(2, 6, D))
     assert [len(run.record) for run in made.runs] == [kept]
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_what_a_caller_does_to_an_output_does_not_reach_the_tape(bidirectional):
+    layer, x = gw.GRU(D, H, bidirectional=bidirectional, rng=0), data(2, 6, D)
+    y, _, tape = layer.forward(x)
+    dy = np.ones_like(y)
+    before = layer.backward(tape, dy)[0]
+    y[:] = 7
+    np.testing.assert_array_equal(layer.backward(tape, dy)[0], before)
+
+
+def test_a_summary_counts_kilobytes_by_the_thousand():
+    lines = str(gw.Dense(99, 10, rng=0).summary())
+    assert "1,000 parameters, 4.0 kB" in lines
+    assert "10,000 parameters, 40.0 kB" in str(gw.Dense(999, 10, rng=0).summary())
+    assert "1,000,000 parameters, 4,000.0 kB" in str(gw.Dense(9999, 100, rng=0).summary())
+
+
+@pytest.mark.parametrize(("layer", "reverse"), [(-1, True), (-1, False), (2, False), (2, True)])
+def test_a_tape_has_only_the_layers_of_its_stack(layer, reverse):
+    _, _, tape = gw.GRU(D, H, num_layers=2, bidirectional=True, rng=0).forward(data(2, 6, D))
+    with pytest.raises(gw.GatewiseError, match=rf"the tape has no layer {layer}.*; it has 2 layer\(s\) in 2 direction"):
+        tape.values("update", layer, reverse)
