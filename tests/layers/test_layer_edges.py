@@ -190,3 +190,53 @@ def test_compiled_pools_are_told_where_the_plain_ones_write(kinds):
         if kind in kinds:
             np.testing.assert_allclose(y[:, start : start + wanted[kind].shape[1]], wanted[kind], rtol=1e-5, atol=1e-6)
     assert pool._layout.tolist()[3:] == [3, 2]
+
+
+def test_a_pool_that_begins_anew_is_as_a_fresh_one():
+    pool = gw.Pool(D, ("mean", "max", "last"))
+    stepper = pool.stepper(2)
+    stepper.step(data(2, D))
+    stepper.reset()
+    for name, value in pool.stepper(2).state_dict().items():
+        np.testing.assert_array_equal(stepper.state_dict()[name], value)
+
+
+def test_lengths_go_on_until_a_layer_ends_the_time_axis():
+    model = gw.Sequential(gw.GRU(D, H, rng=0), gw.Dense(H, 3, rng=1), gw.Last(), gw.Dense(3, 2, rng=2))
+    x, lengths = data(3, 6, D), np.array([6, 2, 4])
+    alone = np.concatenate([model(x[k : k + 1, :n])[0] for k, n in enumerate(lengths)])
+    np.testing.assert_allclose(model(x, lengths=lengths)[0], alone, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        model.learning_forward(x, lengths, np.random.default_rng(0))[0], alone, rtol=1e-5, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize(("tape", "kept"), [("store", 4), ("recompute", 0)])
+def test_a_tape_keeps_the_gates_or_computes_them_again(tape, kept):
+    layer = gw.GRU(D, H, tape=tape, rng=0)
+    _, _, made = layer.forward(data(2, 6, D))
+    assert [len(run.record) for run in made.runs] == [kept]
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_what_a_caller_does_to_an_output_does_not_reach_the_tape(bidirectional):
+    layer, x = gw.GRU(D, H, bidirectional=bidirectional, rng=0), data(2, 6, D)
+    y, _, tape = layer.forward(x)
+    dy = np.ones_like(y)
+    before = layer.backward(tape, dy)[0]
+    y[:] = 7
+    np.testing.assert_array_equal(layer.backward(tape, dy)[0], before)
+
+
+def test_a_summary_counts_kilobytes_by_the_thousand():
+    lines = str(gw.Dense(99, 10, rng=0).summary())
+    assert "1,000 parameters, 4.0 kB" in lines
+    assert "10,000 parameters, 40.0 kB" in str(gw.Dense(999, 10, rng=0).summary())
+    assert "1,000,000 parameters, 4,000.0 kB" in str(gw.Dense(9999, 100, rng=0).summary())
+
+
+@pytest.mark.parametrize(("layer", "reverse"), [(-1, True), (-1, False), (2, False), (2, True)])
+def test_a_tape_has_only_the_layers_of_its_stack(layer, reverse):
+    _, _, tape = gw.GRU(D, H, num_layers=2, bidirectional=True, rng=0).forward(data(2, 6, D))
+    with pytest.raises(gw.GatewiseError, match=rf"the tape has no layer {layer}.*; it has 2 layer\(s\) in 2 direction"):
+        tape.values("update", layer, reverse)
