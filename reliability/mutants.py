@@ -44,10 +44,10 @@ PACKAGE = ROOT / "src" / "gatewise"
 ROOMS = ("cells", "recurrence.py", "losses", "layers", "optimizers")
 OWN_TESTS = {  # where each room's tests are
     "cells": ("tests/cells/", "tests/layers/", "tests/test_gradcheck"),
-    "recurrence": ("tests/layers/", "tests/cells/", "tests/test_gradcheck"),
+    "recurrence": ("tests/test_recurrence", "tests/layers/", "tests/cells/", "tests/test_gradcheck"),
     "losses": ("tests/test_losses", "tests/training/"),
     "layers": ("tests/layers/", "tests/test_gradcheck"),
-    "optimizers": ("tests/test_optimizers", "tests/training/"),
+    "optimizers": ("tests/test_optimizers", "tests/optimizers/", "tests/training/"),
 }
 KNOWN = Path(__file__).with_name("mutants_survivors.toml")
 NEEDED = 0.95

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import gatewise as gw
+from gatewise.descriptions import describe
 from gatewise.storage import read_tensors, tensor_bytes
 
 
@@ -244,10 +245,13 @@ def test_layers_that_lie_are_refused(description, message, tmp_path):
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_weights_that_are_not_finite_are_refused_by_name(bad, tmp_path):
     layer = gw.GRU(3, 4, rng=0)
+    description = describe(layer)
     layer.params["weight_hh_l0"][2, 1] = bad
-    gw.save(layer, tmp_path / "m")
+    path = write(tmp_path / "m", description, layer.params)
     with pytest.raises(gw.GatewiseError, match=r"weight_hh_l0 holds 1 value.* not finite"):
-        gw.load(tmp_path / "m")
+        gw.load(path)
+    with pytest.raises(gw.GatewiseError, match=r"weight_hh_l0 holds 1 value.* not finite"):
+        gw.save(layer, path)
 
 
 def test_a_message_that_quotes_much_is_cut():

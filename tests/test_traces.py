@@ -47,11 +47,3 @@ def test_a_thread_that_is_left_is_noticed_and_one_that_ends_is_not(monkeypatch):
     threading.Timer(0.05, stop.set).start()
     assert traces.left_helpers(before) == {}
     waiting.join()
-
-
-def test_a_file_that_is_left_is_noticed_but_not_what_python_keeps(tmp_path):
-    (tmp_path / "inner" / "__pycache__").mkdir(parents=True)
-    before = traces.files(tmp_path)
-    for name in ("inner/__pycache__/x.pyc", "inner/left", "left"):
-        (tmp_path / name).write_text("")
-    assert traces.files(tmp_path) - before == {str(tmp_path / "inner" / "left"), str(tmp_path / "left")}

@@ -23,7 +23,7 @@ from gatewise.layers import Layer
 from gatewise.limits import Limits, in_force
 from gatewise.optimizers import Optimizer
 from gatewise.optimizers import stored as optimizers
-from gatewise.plain import mapping
+from gatewise.plain import check_weights, mapping
 from gatewise.storage import parse_json, read_metadata, read_tensors, tensor_bytes, write_whole
 
 FORMAT = "gatewise-1"
@@ -59,8 +59,8 @@ def save(
     Raises
     ------
     GatewiseError
-        If the model holds a layer or step that cannot be described or an estimator without a fit, JSON cannot hold
-        `info`, or the file cannot be written.
+        If the model holds a layer or step that cannot be described or an estimator without a fit, weights of a layer
+        are NaN or infinite, JSON cannot hold `info`, or the file cannot be written.
 
     Examples
     --------
@@ -198,7 +198,9 @@ def _check_format(path: str | os.PathLike[str], metadata: Mapping[str, str]) -> 
 
 def _to_parts(model: Any) -> tuple[dict[str, Any], dict[str, Array]]:
     if isinstance(model, Layer):
-        return describe(model), dict(model.params)
+        description = describe(model)
+        check_weights(model.params)  # which `load` refuses
+        return description, dict(model.params)
     if isinstance(model, Optimizer):
         return optimizers.to_parts(model)
     parts: tuple[dict[str, Any], dict[str, Array]] = _steps().to_parts(model)

@@ -79,6 +79,8 @@ def test_the_state_of_a_pool_is_its_own():
     np.testing.assert_array_equal(stepper.step(x[3]), after)
     stepper.state = None
     np.testing.assert_array_equal(stepper.step(x[0]), pool.stepper().step(x[0]))
+    stepper.load_state_dict(pool.stepper().state_dict())
+    np.testing.assert_array_equal(stepper.step(x[0]), pool.stepper().step(x[0]))
     with pytest.raises(gw.GatewiseError, match="the state of Pool is a list; need what `state` gave, or None"):
         stepper.state = [1]
     with pytest.raises(gw.GatewiseError, match="need numbers of steps, 0 or more"):
@@ -159,3 +161,82 @@ def test_the_norm_is_that_of_all_gradients_however_many(size):
     norm = float(np.sqrt(9.0 * size + 16))
     assert gw.optimizers.clip_by_global_norm(grads, 1.0) == pytest.approx(norm, rel=1e-12)
     assert grads["b"][0] == pytest.approx(4 / (norm + 1e-6), rel=1e-12)
+
+
+def test_rows_of_a_summary_know_how_deep_they_are():
+    inner = gw.Sequential(gw.GRU(D, H, rng=0), gw.Parallel(gw.Dense(H, 1, rng=1), gw.Dense(H, 2, rng=2)))
+    rows = gw.Sequential(inner, gw.Dense(3, 1, rng=3)).summary().rows
+    depths = {row.place: row.depth for row in rows}
+    assert depths.pop("", 0) == 0
+    assert depths == {"0": 1, "0.0": 2, "0.1": 2, "0.1.0": 3, "0.1.1": 3, "1": 1}
+
+
+@pytest.mark.parametrize("batch", [None, 2])
+@pytest.mark.parametrize("layer", [gw.LSTM(D, H, rng=0), gw.Dense(D, H, rng=0), gw.Dropout(0.5)], ids=repr)
+def test_the_last_of_many_steps_is_the_last(layer, batch):
+    x = data(7, D) if batch is None else data(batch, 7, D)
+    whole = layer.stepper(batch).process(x)
+    np.testing.assert_array_equal(layer.stepper(batch).process(x, every_step=False), whole[..., -1, :])
+    assert whole.shape == (*x.shape[:-1], H if not isinstance(layer, gw.Dropout) else D)
+
+
+@pytest.mark.parametrize("kinds", [("last", "mean", "max"), ("mean", "last"), ("max",)])
+def test_compiled_pools_are_told_where_the_plain_ones_write(kinds):
+    pool, x = gw.Pool(2, kinds, parts=3), data(4, 6, 2)
+    y, starts = pool(x)[0], dict(zip(("last", "mean", "max"), pool._layout.tolist(), strict=False))
+    wanted = {"last": x[:, -1], "max": x.max(axis=1), "mean": x.reshape(4, 3, 2, 2).mean(axis=2).reshape(4, 6)}
+    for kind, start in starts.items():
+        assert (start >= 0) == (kind in kinds)
+        if kind in kinds:
+            np.testing.assert_allclose(y[:, start : start + wanted[kind].shape[1]], wanted[kind], rtol=1e-5, atol=1e-6)
+    assert pool._layout.tolist()[3:] == [3, 2]
+
+
+def test_a_pool_that_begins_anew_is_as_a_fresh_one():
+    pool = gw.Pool(D, ("mean", "max", "last"))
+    stepper = pool.stepper(2)
+    stepper.step(data(2, D))
+    stepper.reset()
+    for name, value in pool.stepper(2).state_dict().items():
+        np.testing.assert_array_equal(stepper.state_dict()[name], value)
+
+
+def test_lengths_go_on_until_a_layer_ends_the_time_axis():
+    model = gw.Sequential(gw.GRU(D, H, rng=0), gw.Dense(H, 3, rng=1), gw.Last(), gw.Dense(3, 2, rng=2))
+    x, lengths = data(3, 6, D), np.array([6, 2, 4])
+    alone = np.concatenate([model(x[k : k + 1, :n])[0] for k, n in enumerate(lengths)])
+    np.testing.assert_allclose(model(x, lengths=lengths)[0], alone, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        model.learning_forward(x, lengths, np.random.default_rng(0))[0], alone, rtol=1e-5, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize(("tape", "kept"), [("store", 4), ("recompute", 0)])
+def test_a_tape_keeps_the_gates_or_computes_them_again(tape, kept):
+    layer = gw.GRU(D, H, tape=tape, rng=0)
+    _, _, made = layer.forward(data(2, 6, D))
+    assert [len(run.record) for run in made.runs] == [kept]
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_what_a_caller_does_to_an_output_does_not_reach_the_tape(bidirectional):
+    layer, x = gw.GRU(D, H, bidirectional=bidirectional, rng=0), data(2, 6, D)
+    y, _, tape = layer.forward(x)
+    dy = np.ones_like(y)
+    before = layer.backward(tape, dy)[0]
+    y[:] = 7
+    np.testing.assert_array_equal(layer.backward(tape, dy)[0], before)
+
+
+def test_a_summary_counts_kilobytes_by_the_thousand():
+    lines = str(gw.Dense(99, 10, rng=0).summary())
+    assert "1,000 parameters, 4.0 kB" in lines
+    assert "10,000 parameters, 40.0 kB" in str(gw.Dense(999, 10, rng=0).summary())
+    assert "1,000,000 parameters, 4,000.0 kB" in str(gw.Dense(9999, 100, rng=0).summary())
+
+
+@pytest.mark.parametrize(("layer", "reverse"), [(-1, True), (-1, False), (2, False), (2, True)])
+def test_a_tape_has_only_the_layers_of_its_stack(layer, reverse):
+    _, _, tape = gw.GRU(D, H, num_layers=2, bidirectional=True, rng=0).forward(data(2, 6, D))
+    with pytest.raises(gw.GatewiseError, match=rf"the tape has no layer {layer}.*; it has 2 layer\(s\) in 2 direction"):
+        tape.values("update", layer, reverse)

@@ -125,3 +125,14 @@ def test_each_parameter_is_updated_as_if_it_were_alone(make, batches):
     together, alone = steps(make, ["wb"], batches), steps(make, ["w", "b"], batches)
     for name in SHAPES:
         np.testing.assert_allclose(together[name], alone[name], rtol=1e-13)
+
+
+@pytest.mark.parametrize("kind", [gw.optimizers.Adam, gw.optimizers.AdamW])
+@pytest.mark.parametrize("decay", [0.0, 0.3])
+def test_compiled_updates_are_told_the_decay_that_the_plain_ones_apply(kind, decay):
+    optimizer, param, grad = kind(lr=0.1, weight_decay=decay), np.array([2.0, -3.0]), np.array([0.5, 0.25])
+    shrinkage, added = optimizer._decays(0.1)
+    after = param.copy()
+    direction = optimizer._decay(after, grad, 0.1)
+    np.testing.assert_allclose(param * shrinkage, after, rtol=1e-15)
+    np.testing.assert_allclose(grad + added * param, direction, rtol=1e-15)

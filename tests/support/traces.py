@@ -1,4 +1,4 @@
-"""What a test may change for all others: settings of the process, threads, child processes, and files."""
+"""What a test may change for all others: settings of the process, threads, and child processes."""
 
 import contextlib
 import os
@@ -57,14 +57,3 @@ def left_helpers(before):
     ):
         time.sleep(0.02)
     return left
-
-
-def files(*folders):
-    """Every file under the folders but what Python, pytest and hypothesis keep."""
-    kept = {"__pycache__", ".hypothesis", ".pytest_cache", ".ruff_cache", ".mypy_cache", ".venv", ".git"}
-    found = set()
-    for folder in folders:
-        for place, inner, names in os.walk(folder):
-            inner[:] = [name for name in inner if name not in kept]
-            found.update(os.path.join(place, name) for name in names)
-    return found

@@ -89,6 +89,7 @@ def test_the_command_line_raises_a_limit(tmp_path, monkeypatch):
         (gzip.compress(b"day,x\n1," + b"y" * 6000 + b"\n"), ["line=5001"]),
         (gzip.compress(b"\n" * 9000 + b"PK\x03\x04"), ["a.csv"]),
     ],
+    ids=["columns", "line", "cell", "line unpacked", "archive unpacked"],
 )
 def test_wide_rows_and_long_lines_and_cells(tmp_path, content, words):
     path = written(tmp_path / "a.csv", content)
@@ -170,7 +171,7 @@ def test_text_of_parquet_that_is_no_utf8(tmp_path):
     refused(lambda: read_table(written(tmp_path / "a.csv", as_parquet(pa.table({"a": text})))), "UTF8")
 
 
-@pytest.mark.parametrize("cell", ODD)
+@pytest.mark.parametrize("cell", ODD, ids=lambda cell: cell[:8])
 def test_odd_cells_end_in_words(tmp_path, cell):
     for rows in (days(f"2024-01-01,{cell}", "2024-01-02,2"), days(f"{cell},1", "2024-01-02,2", "2024-01-03,3")):
         table = read_table(written(tmp_path / "a.csv", rows))

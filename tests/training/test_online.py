@@ -1,5 +1,7 @@
 """Learning one observation at a time: real-time recurrent learning against BPTT, and the semantics of river."""
 
+import signal
+
 import numpy as np
 import pytest
 from small_training import assert_same, copies, per_step, sgd
@@ -144,3 +146,21 @@ def test_a_step_that_fails_ends_the_sequence_and_learning_goes_on(method):
 def test_what_real_time_learning_cannot_do_is_refused(model, text):
     with pytest.raises(gw.GatewiseError, match=text):
         gw.OnlineRegressor(model(), method="rtrl")
+
+
+@pytest.mark.parametrize("method", ["tbptt", "rtrl"])
+def test_a_step_that_is_interrupted_ends_the_sequence(method, monkeypatch):
+    def learner():
+        model = gw.Sequential(gw.GRU(1, 3, rng=0), gw.Dense(3, 1, rng=1))
+        return gw.OnlineRegressor(model, optimizer=gw.optimizers.SGD(0.1), method=method)
+
+    interrupted, fresh = learner(), learner()
+    loop = type(interrupted._loop)
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "step", lambda self: signal.raise_signal(signal.SIGINT))
+        with pytest.raises(KeyboardInterrupt):
+            interrupted.learn_one([1.0], 2.0)
+    for one in (interrupted, fresh):
+        one.learn_one([0.5], 1.0)
+    assert interrupted.steps == fresh.steps == 1
+    assert interrupted.predict_one([0.3]) == fresh.predict_one([0.3])

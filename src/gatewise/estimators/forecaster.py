@@ -28,7 +28,6 @@ from gatewise.forecasting.recurrent import NetworkSettings
 from gatewise.forecasting.serialization import from_parts, to_parts
 from gatewise.forecasting.settings import Settings, checked_levels, levels_of
 from gatewise.forecasting.state import State
-from gatewise.layers.registry import cell_name
 from gatewise.limits import Limits
 from gatewise.training import History
 from gatewise.training.epochs import Callback
@@ -322,9 +321,7 @@ class RecurrentForecaster(CallbackSupportMixin, Forecasts[Forecast, Quantiles], 
         if not self.__sklearn_is_fitted__():
             raise GatewiseValueError("this RecurrentForecaster is not fitted, so there is nothing to save: fit it.")
         description, arrays = to_parts(self._state)
-        description["params"] = descriptions.params_to_json(
-            self.get_params(deep=False) | {"cell": cell_name(self.cell)}
-        )
+        description["params"] = self._parameters_to_json()
         description["history"] = [  # without the time it took, so that equal fits are equal files
             {name: value for name, value in record.items() if name != "seconds"} for record in self.history_
         ]

@@ -9,8 +9,9 @@ from typing import Any, ClassVar, Self
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, InvalidParameterError, StrOptions
 
+from gatewise.descriptions import params_to_json
 from gatewise.errors import GatewiseError, GatewiseTypeError
-from gatewise.layers.registry import recurrent_class
+from gatewise.layers.registry import cell_name, recurrent_class
 
 POOLING = {"last": ("last",), "mean": ("mean",), "max": ("max",), "all": ("last", "mean", "max")}
 SOLVERS = ("adam", "sgd", "rmsprop", "adagrad")
@@ -85,6 +86,12 @@ class CheckedParameters(BaseEstimator):  # type: ignore[misc]
     def _with_new_names(cls, params: Mapping[str, Any]) -> dict[str, Any]:
         """Return the parameters of an old file under the names they have now."""
         return {cls._renamed.get(name, name): value for name, value in params.items()}
+
+    def _parameters_to_json(self) -> dict[str, Any]:
+        """Return the parameters for a file: not `verbose`, so that a fit that tells of itself gives the same file."""
+        params = self.get_params(deep=False)
+        del params["verbose"]
+        return params_to_json(params | {"cell": cell_name(params["cell"])})
 
     def _check_parameters(self) -> None:
         """Raise a `GatewiseError` unless all parameters keep to `_parameter_constraints`."""

@@ -16,7 +16,6 @@ from gatewise.estimators.parameters import CheckedParameters
 from gatewise.estimators.sequences import Inputs
 from gatewise.estimators.steps import check_seen, feature_names
 from gatewise.layers.layer import prefixed
-from gatewise.layers.registry import cell_name
 from gatewise.limits import Limits
 
 _SEEN = ("n_channels_in_", "n_features_in_", "n_steps_in_")
@@ -40,9 +39,8 @@ class StoredEstimator(CheckedParameters, metaclass=ABCMeta):
             raise GatewiseValueError(f"this {type(self).__name__} is not fitted, so there is nothing to save: fit it.")
         names = getattr(self, "feature_names_in_", None)
         targets, arrays = self._target_parts()
-        params = self.get_params(deep=False) | {"cell": cell_name(self.cell)}
         description = {
-            "params": descriptions.params_to_json(params),
+            "params": self._parameters_to_json(),
             "network": descriptions.describe(self.model_),
             "seen": {name: getattr(self, name) for name in _SEEN if hasattr(self, name)},
             "names": None if names is None else descriptions.values_to_json(names),

@@ -275,7 +275,7 @@ def _settings(model: Any) -> dict[str, str]:
 
     defaults = {name: p.default for name, p in inspect.signature(type(model)).parameters.items()}
     chosen: dict[str, Any] = model.get_params(deep=False)
-    shown = {name: getattr(value, "__name__", repr(value)) for name, value in chosen.items()}
+    shown = {name: getattr(value, "__name__", repr(value)) for name, value in chosen.items() if name != "verbose"}
     changed = ", ".join(f"{name}={text}" for name, text in shown.items() if text != repr(defaults[name]))
     epochs = f"{count(model.n_iter_, 'epoch')}, " if hasattr(model, "n_iter_") else ""
     seed = chosen.get("random_state")

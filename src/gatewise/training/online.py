@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from gatewise.errors import Array, GatewiseError, GatewiseTypeError, GatewiseValueError, check_choice, check_names
+from gatewise.errors import Array, GatewiseTypeError, GatewiseValueError, check_choice, check_names
 from gatewise.layers import Layer
 from gatewise.layers.layer import Rng
 from gatewise.losses import Loss
@@ -69,8 +69,8 @@ class OnlineLearner:
         self._loop.add(self._input(x), target, weights=np.full((1, 1), float(known)))
         try:
             self.loss = self._loop.step()["loss"]
-        except GatewiseError:
-            self.reset()  # the state may not be finite
+        except BaseException:  # Ctrl-C too
+            self.reset()  # the state may not be finite, or without this step
             raise
         self.steps += 1
 

@@ -14,7 +14,7 @@ from gatewise.interop.onnx import limits
 from gatewise.interop.onnx.operators import OPERATORS
 from gatewise.interop.onnx.reading import STANDARD, Source
 from gatewise.interop.onnx.tensors import dtype_of, to_array
-from gatewise.limits import Limits, current
+from gatewise.limits import current
 
 UNREADABLE = (ValueError, TypeError, LookupError, ArithmeticError, MemoryError, AttributeError, RecursionError)
 """What NumPy and Python raise where a file says what cannot be."""
@@ -80,8 +80,6 @@ class Graph:
         What a graph inside a node reads of the graph around it.
     max_steps : int
         Steps of all Scan, GRU, LSTM and RNN together that one run may take: a graph with more raises. It may be set.
-    limits : Limits
-        How many times larger than constants and inputs all results of one run may be. It may be set.
 
     Notes
     -----
@@ -110,7 +108,6 @@ class Graph:
     ) -> None:
         self.captured = captured
         self.max_steps = limits.MAX_STEPS
-        self.limits = Limits.usual()
         self.inputs = inputs
         self.outputs = outputs
         self.constants = constants
@@ -150,8 +147,7 @@ class Graph:
         given = dict(inputs) if isinstance(inputs, Mapping) else dict(zip(names, inputs, strict=False))
         check_names("the graph", given, names)
         fitting = {one.name: _fitting(one, given[one.name]) for one in self.inputs}
-        held = sum(array.nbytes for array in (*self.constants.values(), *fitting.values()))
-        with limits.at_most(self.max_steps, max(self.limits.unpacked, self.limits.expansion * held)):
+        with limits.at_most(self.max_steps):
             values = self.evaluate(fitting)
         return [np.array(values[name]) for name in self.outputs]
 

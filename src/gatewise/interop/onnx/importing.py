@@ -42,8 +42,8 @@ def from_onnx(
         Steps of all Scan, GRU, LSTM and RNN together that the graph may take in one run, here, where it is tried, and
         later: a hostile file can ask for any number. It is kept as `Graph.max_steps`; a model of layers has no limit.
     limits : Limits, optional
-        How deep graphs stand within one another, and how many times more bytes than constants and inputs the results of
-        one run may have; kept as `Graph.limits`. By default `Limits.usual()`.
+        How deep graphs stand within one another, and how many times more bytes than the file all results have where it
+        is tried: one that makes more is a `Graph`. By default `Limits.usual()`.
 
     Returns
     -------
@@ -85,15 +85,16 @@ def from_onnx(
     with in_force(limits) as given:
         opened = read(source)
         graph = build(opened, reset=reset)
-    graph.max_steps, graph.limits = int(max_steps), given
+    graph.max_steps = int(max_steps)
     if reset is None:
         _warn_of_reset(opened, graph)
     if kind == "graph":
         return graph
     try:
-        with in_force(limits), bounds.at_most(min(max_steps, bounds.TRIED_STEPS), nodes=bounds.TRIED_NODES):
+        size = max(given.unpacked, given.expansion * opened.model.ByteSize())
+        with in_force(given), bounds.at_most(min(max_steps, bounds.TRIED_STEPS), size, bounds.TRIED_NODES):
             return _layers(opened, graph)
-    except Refusal as refusal:
+    except (Refusal, bounds.ExceededError) as refusal:
         if kind == "layers":
             raise GatewiseValueError(
                 f"the graph is no chain of layers: {refusal}. gw.from_onnx without kind= gives a Graph, which runs."

@@ -19,6 +19,10 @@ TRIED_STEPS, TRIED_NODES = 2**14, 50_000
 UNBOUNDED = 2**62
 
 
+class ExceededError(GatewiseValueError):
+    """An evaluation that would take more than it may."""
+
+
 class _Run:
     """What a run may take, and has taken: steps, bytes of results, and nodes."""
 
@@ -32,14 +36,14 @@ class _Run:
     def take(self, what: str, count: int) -> None:
         self.taken[what] += count
         if self.taken[what] > self.most[what]:
-            raise GatewiseValueError(_REFUSALS[what].format(count, self.taken[what], self.most[what]))
+            raise ExceededError(_REFUSALS[what].format(count, self.taken[what], self.most[what]))
 
 
 _REFUSALS = {
     "steps": "its {:,} steps make {:,} in this run; need {:,} at most: pass a larger max_steps= to gw.from_onnx, if "
     "you trust the file and the input is as long as that.",
-    "bytes": "its result of {:,} bytes makes {:,} in this run; need {:,} at most: if you trust the file, pass "
-    "limits=gw.Limits(expansion=...) to gw.from_onnx, how many times more than file and input that may be.",
+    "bytes": "its result of {:,} bytes makes {:,} where it is tried; need {:,} at most: if you trust the file, pass "
+    "limits=gw.Limits(expansion=...) to gw.from_onnx, how many times larger than the file that may be.",
     "nodes": "its {:,} node makes {:,} that are tried; need {:,} at most: pass kind='graph' to gw.from_onnx.",
 }
 _RUN: ContextVar[_Run | None] = ContextVar("what a run has taken", default=None)
@@ -72,8 +76,8 @@ def take(steps: int) -> None:
     ...     take(4)
     Traceback (most recent call last):
         ...
-    gatewise.errors.GatewiseValueError: its 4 steps make 11 in this run; need 10 at most: pass a larger max_steps= to \
-gw.from_onnx, if you trust the file and the input is as long as that.
+    gatewise.interop.onnx.limits.ExceededError: its 4 steps make 11 in this run; need 10 at most: pass a larger \
+max_steps= to gw.from_onnx, if you trust the file and the input is as long as that.
     """
     (_RUN.get() or _Run(MAX_STEPS, UNBOUNDED, UNBOUNDED)).take("steps", steps)
 
@@ -86,8 +90,18 @@ def take_result(size: int) -> None:
         run.take("bytes", size)
 
 
+@contextmanager
+def step() -> Iterator[None]:
+    """Let what is made within, in a step of a Scan, not count any more after it: the step does not keep it."""
+    run = _RUN.get()
+    before = 0 if run is None else run.taken["bytes"]
+    yield
+    if run is not None:
+        run.taken["bytes"] = before
+
+
 def check_elements(count: int) -> None:
     """Raise if an array of so many elements is more than the run may still make, before it is made."""
     run = _RUN.get()
     if run is not None and count > run.left("bytes"):
-        raise GatewiseValueError(_REFUSALS["bytes"].format(count, run.taken["bytes"] + count, run.most["bytes"]))
+        raise ExceededError(_REFUSALS["bytes"].format(count, run.taken["bytes"] + count, run.most["bytes"]))

@@ -70,7 +70,8 @@ class Scan:
         slices: list[list[Array]] = []
         for t in range(steps):
             given = dict(zip(names, [*states, *(x[t] for x in ordered)], strict=True))
-            known = self.body.evaluate({**(outer or {}), **given})
+            with limits.step():
+                known = self.body.evaluate({**(outer or {}), **given})
             results = [known[name] for name in self.body.outputs]
             states = results[: len(states)]
             slices.append(results[len(states) :])
