@@ -20,7 +20,9 @@ STAMPS = ("ETag", "etag", "md5Hash", "content_md5", "checksum", "mtime", "last_m
 OBJECT_STORES = ("s3", "gs", "abfs", "az")
 """They show an object once it is whole; elsewhere a file gets its name then."""
 KEY = b"gatewise.scored"
-"""Where the metadata of a file of predictions say what it was made of."""
+"""Where the metadata of a file of predictions say what it was made of, and what is in it."""
+MADE = ("model", "part", "size", "stamp", "version", "rows", "series", "ends")
+"""What they say."""
 
 
 class Folder(NamedTuple):
@@ -133,9 +135,9 @@ def scored_of(out: Folder, part: Part) -> dict[str, Any] | None:
     try:
         with out.fs.open(place, "rb") as file:
             about = parquet.read_metadata(file).metadata or {}
-        made: dict[str, Any] = json.loads(about[KEY])
-        return made
-    except (ArrowException, OSError, KeyError, ValueError) as error:
+        made = json.loads(about[KEY])
+        return {name: made[name] for name in MADE}
+    except (ArrowException, OSError, LookupError, TypeError, ValueError) as error:
         raise GatewiseValueError(
             f"{place} is there and holds no predictions of gatewise; move it away, or name another folder."
         ) from error
