@@ -2,8 +2,9 @@
 
 It writes a data set of series with 24 steps of 3 numbers as Parquet files, trains a small classifier, and predicts
 from all files on a local cluster: first undisturbed, when time and memory of all processes are measured, then (with
---kills) while a worker is killed with SIGKILL every few seconds. It ends with exit code 1 if a series is missing or
-there twice, or if a file of predictions has other bytes than undisturbed.
+--kills) while a worker is killed with SIGKILL every few seconds, and once more while the driver is, whose command is
+then repeated. It ends with exit code 1 if a series is missing or there twice, or if the folder of predictions does not
+hold the same files with the same bytes as undisturbed, and nothing else.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import hashlib
 import os
 import random
 import signal
+import subprocess
 import sys
 import tempfile
 import threading
@@ -122,6 +124,24 @@ def killing(client: Any, every: float, seed: int) -> Iterator[list[int]]:
         killer.join()
 
 
+def repeated(model: Path, data: Path, out: Path, workers: int, every: float, seed: int) -> int:
+    """Predict by a command that is killed and repeated until it comes to its end; return how often it was killed."""
+    rng, killed = random.Random(seed), 0
+    command = [sys.executable, "-m", "gatewise", "predict", str(model), str(data), "--dask", str(workers)]
+    while True:
+        driver = subprocess.Popen([*command, "--out", str(out), "--quiet"], stdout=subprocess.DEVNULL)
+        try:
+            code = driver.wait(timeout=3 + every * rng.uniform(0.5, 1.5))  # 3 s to start a cluster
+        except subprocess.TimeoutExpired:
+            driver.kill()
+            driver.wait()
+            killed += 1
+            continue
+        if code:
+            raise SystemExit(f"the driver ended with exit code {code}")
+        return killed
+
+
 def digests(folder: Path) -> dict[str, str]:
     """Return what tells the content of each file from another."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
@@ -162,16 +182,21 @@ def campaign(options: argparse.Namespace, folder: Path, data: Path, model: Path)
     failed = bool(done.problems) or not whole(folder / "calm", options.series)
     print(f"{done}; {memory[0] / 1e9:.2f} GB in all processes; {'WRONG' if failed else 'each series once'}", flush=True)
     for run in range(options.runs if options.kills else 0):
-        out = folder / f"killed-{run}"
-        with local_client(options.workers) as client, killing(client, options.every, options.seed + run) as killed:
+        out, seed = folder / f"killed-{run}", options.seed + run
+        with local_client(options.workers) as client, killing(client, options.every, seed) as killed:
             done = gw.distributed.predict(model, data, out, client=client)
-        same = digests(out) == expected and not done.problems
-        failed |= not same
-        print(
-            f"run {run}: {len(killed)} workers killed, {'the same bytes' if same else 'OTHER BYTES'}; {done}",
-            flush=True,
-        )
+        failed |= bool(done.problems) or told(f"run {run}: {len(killed)} workers killed", out, expected)
+        out = folder / f"repeated-{run}"
+        count = repeated(model, data, out, options.workers, options.every, seed)
+        failed |= told(f"run {run}: {count} drivers killed", out, expected)
     return int(failed)
+
+
+def told(what: str, folder: Path, expected: dict[str, str]) -> bool:
+    """Print whether a folder holds the expected files; return whether it does not."""
+    same = digests(folder) == expected
+    print(f"{what}, {'the same bytes' if same else 'OTHER BYTES'}", flush=True)
+    return not same
 
 
 if __name__ == "__main__":
