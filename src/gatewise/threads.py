@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -24,6 +25,8 @@ _here = threading.local()
 def get_num_threads() -> int:
     """Return how many threads a kernel may use: `set_num_threads`, GATEWISE_NUM_THREADS, or the cores of the process.
 
+    Where neither says it, a task of a Dask worker uses the one thread that Dask counts for it.
+
     Examples
     --------
     >>> import gatewise as gw
@@ -35,8 +38,14 @@ def get_num_threads() -> int:
         return 1
     if _threads is None:
         setting = os.environ.get("GATEWISE_NUM_THREADS", "")
-        _threads = int(setting) if setting.isdecimal() and int(setting) else cores()
-    return _threads
+        _threads = int(setting) if setting.isdecimal() else 0
+    return _threads or (1 if _in_dask_task() else cores())
+
+
+def _in_dask_task() -> bool:
+    """Whether this thread is one of a Dask worker's, with a task in hand."""
+    utilities: Any = sys.modules.get("distributed.utils")
+    return utilities is not None and hasattr(utilities.thread_state, "execution_state")
 
 
 def set_num_threads(count: int) -> None:

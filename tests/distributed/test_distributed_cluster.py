@@ -8,6 +8,7 @@ import time
 from functools import partial
 from pathlib import Path
 
+import dask
 import distributed
 import pytest
 from partitioned import SIZES, arrays, cut, trained
@@ -73,6 +74,15 @@ def test_a_client_of_the_user_stays_open(two_workers):
             assert client.nthreads() == two_workers.nthreads()
         assert client.status == "closed"
         assert two_workers.status == "running"
+
+
+def test_a_scheduler_that_is_not_there_is_named():
+    with (
+        dask.config.set({"distributed.comm.timeouts.connect": "0.1s"}),
+        pytest.raises(gw.GatewiseError, match=r"cannot reach the Dask scheduler tcp://127\.0\.0\.1:9 "),
+        connected("tcp://127.0.0.1:9"),
+    ):
+        pass
 
 
 def test_an_asynchronous_client_is_refused(two_workers, monkeypatch):

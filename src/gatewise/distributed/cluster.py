@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from gatewise.distributed import package
-from gatewise.errors import GatewiseTypeError, check_number
+from gatewise.errors import GatewiseError, GatewiseTypeError, check_number
 from gatewise.threads import cores
 
 LOOPBACK = "127.0.0.1"
@@ -43,7 +43,7 @@ def connected(client: Any = None) -> Iterator[Any]:
     Raises
     ------
     GatewiseError
-        If `client` is none of these, or Dask is not installed.
+        If `client` is none of these or cannot be reached, or Dask is not installed.
     """
     distributed = package.distributed()
     if isinstance(client, distributed.Client):
@@ -60,7 +60,11 @@ def connected(client: Any = None) -> Iterator[Any]:
             f"client is a {type(client).__name__}; need a distributed.Client, the address of a scheduler, "
             f"a number of local workers, or None."
         )
-    with distributed.Client(client, set_as_default=False) as other:
+    try:
+        other = distributed.Client(client, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise GatewiseError(f"cannot reach the Dask scheduler {client} ({error}).") from error
+    with other:
         yield other
 
 

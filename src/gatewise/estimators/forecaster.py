@@ -12,8 +12,9 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 
 from gatewise import descriptions
+from gatewise.arrays import is_collection
 from gatewise.errors import Array, GatewiseValueError, check_number
-from gatewise.estimators import identity
+from gatewise.estimators import elsewhere, identity
 from gatewise.estimators.callbacks import CallbackSupportMixin, NetworkEpochs, with_callbacks
 from gatewise.estimators.forecasts import Forecast, Forecasts, Quantiles
 from gatewise.estimators.parameters import CONSTRAINTS, COUNT, CheckedParameters
@@ -241,6 +242,7 @@ class RecurrentForecaster(CallbackSupportMixin, Forecasts[Forecast, Quantiles], 
             Or a long frame of pandas, polars or another library that narwhals reads, with a row for each series and
             time in any order: a column of ids (none for one series), one of times (dates, text that is ISO dates,
             periods or whole numbers) and one of values; ids and times may be the index. Forecasts come back like it.
+            Such a frame of Dask is fitted by `gatewise.distributed.fit_series`, which see.
         X : DataFrame or array (time, columns), or for a list of series a list of them, optional
             Covariates beside y; a DataFrame is matched by its index. Text, categories and the like become a column of 0
             and 1 for each level; a level that the fit did not see counts as none of them, with a warning. Beside a long
@@ -296,6 +298,10 @@ class RecurrentForecaster(CallbackSupportMixin, Forecasts[Forecast, Quantiles], 
         [['A', '2024-01', 48.0], ['A', '2024-02', 49.0], ['B', '2024-01', 96.0], ['B', '2024-02', 97.0]]
         """
         self._check_options()
+        if is_collection(y):
+            beside = {"X": X, "static": static, "callbacks": callbacks or None}
+            keeping = {"checkpoint": checkpoint, "every": every, "resume": resume}
+            return elsewhere.fit_series(self, y, beside, id=id, time=time, target=target, **keeping)
         given = Given.of(y, X, static, Names(id, time, target))
         data = prepare(
             given, past_covariates=self.past_covariates, seasons=_seasons(self.season), dated=bool(self.calendar)

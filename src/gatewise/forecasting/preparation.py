@@ -54,8 +54,18 @@ class Prepared(NamedTuple):
         return State(fitted, self.panel, *parts, spread(self.panel, 1)).trimmed()
 
 
-def prepare(given: Given, *, past_covariates: Sequence[str], seasons: tuple[int, ...], dated: bool) -> Prepared:
-    """Return the series of `RecurrentForecaster.fit`, checked; `dated` says whether the time stamps are features."""
+def prepare(
+    given: Given,
+    *,
+    past_covariates: Sequence[str],
+    seasons: tuple[int, ...],
+    dated: bool,
+    like: Sequence[Part] | None = None,
+) -> Prepared:
+    """Return the series of `RecurrentForecaster.fit`, checked; `dated` says whether the time stamps are features.
+
+    With `like` these features are those, of another fit.
+    """
     container, parts = given.split()
     regular, columns = reading.regular_series(container, parts, given.X)
     series = [_from_first_seen(one) for one in regular]
@@ -68,7 +78,7 @@ def prepare(given: Given, *, past_covariates: Sequence[str], seasons: tuple[int,
     features: list[Part] = []
     if dated:
         every |= set(_suggested_seasons(axes[0], seconds, seasons))
-        features = _calendar(axes, seconds, seasons, length)
+        features = _calendar(axes, seconds, seasons, length) if like is None else list(like)
     panel = _panel(series, covariates, statics.values, features)
     return Prepared(panel, length, axes, container, covariates, features, tuple(sorted(every)))
 

@@ -1,4 +1,4 @@
-"""What a file of a table holds, as bytes: plain or unpacked, no more of it than its limits allow."""
+"""What a file of a table holds, as bytes: as it is, and unpacked, no more of it than its limits allow."""
 
 from __future__ import annotations
 
@@ -22,19 +22,18 @@ _USUAL = 20  # times as large as it is packed, a table may be before that is unu
 
 
 def content_of(path: str | os.PathLike[str], source: str, limits: Limits) -> bytes:
-    """Return the bytes of a file, unpacked; `source` is what messages call it.
+    """Return the bytes of a file, for `unpacked`; `source` is what messages call it.
 
     Raises
     ------
     GatewiseError
-        If there is no such file, it cannot be unpacked or is an archive, or it passes a limit: unpacked bytes, or those
-        of a line. Of what passes a limit little is read or kept.
+        If there is no such file, or it has a line beyond the limit, of which little is read then.
     """
     if os.fspath(path) == "-":
-        return _unpacked(source, _read(source, sys.stdin.buffer, limits), limits)
+        return _read(source, sys.stdin.buffer, limits)
     try:
         with Path(path).open("rb") as file:
-            content = _read(source, file, limits)
+            return _read(source, file, limits)
     except GatewiseError:
         raise
     except IsADirectoryError as error:
@@ -43,7 +42,6 @@ def content_of(path: str | os.PathLike[str], source: str, limits: Limits) -> byt
         raise GatewiseValueError(f"{source}: there is no such file; need a CSV or Parquet file.") from error
     except (OSError, ValueError) as error:  # a ValueError of a path that holds a NUL byte
         raise GatewiseValueError(f"cannot read {source} ({getattr(error, 'strerror', error)}).") from error
-    return _unpacked(source, content, limits)
 
 
 def _read(source: str, file: BinaryIO, limits: Limits) -> bytes:
@@ -81,7 +79,15 @@ def _codec(content: bytes) -> str | None:
     return next((name for magic, name in _CODECS.items() if content.startswith(magic)), None)
 
 
-def _unpacked(source: str, content: bytes, limits: Limits) -> bytes:
+def unpacked(source: str, content: bytes, limits: Limits) -> bytes:
+    """Return what a file holds, given its bytes, which may be compressed.
+
+    Raises
+    ------
+    GatewiseError
+        If it cannot be unpacked or is an archive, or it passes a limit: unpacked bytes, or those of a line. Of what
+        passes a limit little is kept.
+    """
     import pyarrow as pa
 
     codec = _codec(content)

@@ -21,6 +21,7 @@ from gatewise.tables.results import Result
 from gatewise.tables.roles import SeriesRoles
 from gatewise.tables.sequences import (
     SequenceRoles,
+    Sequences,
     drop_unanswered,
     read_sequences,
     with_labels,
@@ -69,6 +70,53 @@ class Inputs(NamedTuple):
     series: tuple[SeriesGrid, SeriesRoles] | None = None
 
 
+class Predictor(NamedTuple):
+    """A model that knows its columns, ready for table after table.
+
+    Attributes
+    ----------
+    command : str
+        What made it: "forecast", "classify" or "regress".
+    model : RecurrentForecaster, RecurrentClassifier or RecurrentRegressor
+        It stays as it is.
+    roles : SeriesRoles or SequenceRoles
+    columns : SeriesSchema or list of Column
+        What the model has seen of the columns.
+    """
+
+    command: str
+    model: Any
+    roles: Any
+    columns: Any
+
+    @classmethod
+    def of(cls, model: Result | str | os.PathLike[str]) -> Predictor:
+        """Return that of a result or of a file; raise if it does not know its columns."""
+        name = "the result" if isinstance(model, Result) else os.fspath(model)
+        description = model.description if isinstance(model, Result) else read_info(model)
+        command = _command(description)
+        if command is None:
+            raise GatewiseValueError(
+                f"{name} was not written by gatewise forecast, classify or regress, so it does not know its columns."
+            )
+        with _usable_description(name):
+            columns = _series_columns(description) if command == "forecast" else _sequence_columns(description)
+        return cls(command, model.model if isinstance(model, Result) else load(model), *columns)
+
+    def predict(self, table: Source, *, limits: Limits | None = None) -> Prediction:
+        """Predict from a table, as the function `predict` does."""
+        table = as_table(table, limits)
+        if self.command == "forecast":
+            frame = _forecast(copy.copy(self.model), self.roles, self.columns, table)
+        else:
+            frame = self.of_sequences(read_sequences(table, self.roles, self.columns))
+        return Prediction(frame, table.summary([]))
+
+    def of_sequences(self, sequences: Sequences) -> DataFrame:
+        """Predict from sequences that hold the columns of the model."""
+        return OUTCOMES[self.command].predicted(self.model, sequences)
+
+
 def predict(model: Result | str | os.PathLike[str], table: Source, *, limits: Limits | None = None) -> Prediction:
     r"""Predict from a new table, as `gatewise predict` does.
 
@@ -103,22 +151,7 @@ def predict(model: Result | str | os.PathLike[str], table: Source, *, limits: Li
     >>> predicted.notes[1]
     'note: 10 steps after those of the training'
     """
-    name = "the result" if isinstance(model, Result) else os.fspath(model)
-    description = model.description if isinstance(model, Result) else read_info(model)
-    command = _command(description)
-    if command is None:
-        raise GatewiseValueError(
-            f"{name} was not written by gatewise forecast, classify or regress, so it does not know its columns."
-        )
-    with _usable_description(name):
-        columns = _series_columns(description) if command == "forecast" else _sequence_columns(description)
-    fitted = copy.copy(model.model) if isinstance(model, Result) else load(model)
-    table = as_table(table, limits)
-    if command == "forecast":
-        frame = _forecast(fitted, *columns, table)
-    else:
-        frame = OUTCOMES[command].predicted(fitted, read_sequences(table, *columns))
-    return Prediction(frame, table.summary([]))
+    return Predictor.of(model).predict(table, limits=limits)
 
 
 def read_inputs(name: str, description: dict[str, Any], table: Source) -> Inputs | None:

@@ -187,7 +187,13 @@ def read_table(path: str | os.PathLike[str], header: bool | None = None, *, limi
     """
     source = "standard input" if os.fspath(path) == "-" else os.fspath(path)
     limits = limits or Limits.usual()
-    content = contents.content_of(path, source, limits)
+    return parsed(source, contents.content_of(path, source, limits), header, limits)
+
+
+def parsed(source: str, content: bytes, header: bool | None = None, limits: Limits | None = None) -> Table:
+    """Return the table that the bytes of a file hold, as `read_table` does; `source` is what messages call it."""
+    limits = limits or Limits.usual()
+    content = contents.unpacked(source, content, limits)
     if content.startswith(columnar.ENCRYPTED):
         raise GatewiseValueError(f"{source} is an encrypted Parquet file; write it without encryption.")
     if content.startswith(contents.PARQUET):
