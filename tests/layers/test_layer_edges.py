@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import gatewise as gw
+from gatewise.layers.directions import nth
 from gatewise.layers.registry import cell_name
 
 D, H = 3, 4
@@ -240,3 +241,39 @@ def test_a_tape_has_only_the_layers_of_its_stack(layer, reverse):
     _, _, tape = gw.GRU(D, H, num_layers=2, bidirectional=True, rng=0).forward(data(2, 6, D))
     with pytest.raises(gw.GatewiseError, match=rf"the tape has no layer {layer}.*; it has 2 layer\(s\) in 2 direction"):
         tape.values("update", layer, reverse)
+
+
+@pytest.mark.parametrize(("steps", "chunks"), [(1, 1), (2, 1), (9, 3), (10, 3), (16, 4)])
+def test_a_checkpoint_tape_keeps_one_state_before_each_chunk(steps, chunks):
+    layer = gw.GRU(D, H, tape="checkpoint", rng=0)
+    (column,) = layer.forward(data(2, steps, D))[2].columns
+    assert len(column.starts) == len(list(column.chunks())) == chunks
+
+
+@pytest.mark.parametrize(("tape", "gates", "columns"), [("store", 4, 0), ("recompute", 0, 0), ("checkpoint", 0, 1)])
+def test_learning_keeps_what_the_layer_is_told_to_keep(tape, gates, columns):
+    layer, x = gw.GRU(D, H, tape=tape, rng=0), data(2, 6, D)
+    _, kept = layer.learning_forward(x, None, np.random.default_rng(0))
+    assert sum(len(run.record) for run in kept.kept) == gates
+    assert len(kept.columns) == columns
+    assert bool(kept.kept and np.shares_memory(kept.kept[0].x, x)) == (tape == "store")
+
+
+def test_the_state_of_one_layer_is_a_view_unless_a_copy_is_asked_for():
+    one = data(3, 2, H)
+    assert np.shares_memory(nth((one,), 1), one)
+    assert not np.shares_memory(nth((one,), 1, copy=True), one)
+    np.testing.assert_array_equal(nth((one, 2 * one), 1), np.stack([one[1], 2 * one[1]]))
+
+
+@pytest.mark.parametrize(("kinds", "columns"), [(("max",), D), (("mean", "last"), 0)])
+def test_a_pool_keeps_steps_of_maxima_only_if_it_has_maxima(kinds, columns):
+    assert gw.Pool(D, kinds).forward(data(2, 6, D))[2].highest.shape == (2, columns)
+
+
+@pytest.mark.parametrize("batch", [None, 2])
+def test_a_layer_that_needs_time_says_that_none_is_left(batch):
+    stepper = gw.Sequential(gw.Last(), gw.Pool(D)).stepper(batch)
+    x = data(*([] if batch is None else [batch]), 5, D)
+    with pytest.raises(gw.GatewiseError, match=r"layer 1 \(Pool\): x has shape \(., 3\); need \(batch, time, 3\)"):
+        stepper.process(x)
