@@ -1,5 +1,7 @@
 """Small models that know their columns, and folders of files to predict from."""
 
+from functools import cache
+
 import numpy as np
 import pandas as pd
 
@@ -22,14 +24,19 @@ def table(names, steps=5, seed=0):
 
 def model(path, kind=gw.RecurrentClassifier, columns=COLUMNS, **options):
     """Write the file of a model that was hardly trained; return its path."""
-    X = np.random.default_rng(0).normal(size=(12, 5, sum(len(column.channels) for column in columns)))
-    y = np.arange(12) % 2 if options.get("output") != "all" else [np.arange(5.0)] * 12
-    small = {"hidden_size": 3, "max_iter": 1, "n_networks": 1, "ridge_share": 0, "random_state": 0, "solver": "sgd"}
-    fitted = kind(**small | options).fit(list(X), y)
+    fitted = _fitted(kind, sum(len(column.channels) for column in columns), tuple(options.items()))
     command = "classify" if kind is gw.RecurrentClassifier else "regress"
     described = [column._asdict() for column in columns]
     gw.save(fitted, path, info={"command": command, "roles": ROLES._asdict(), "columns": described})
     return path
+
+
+@cache
+def _fitted(kind, channels, options):
+    X = np.random.default_rng(0).normal(size=(12, 5, channels))
+    y = [np.arange(5.0)] * 12 if ("output", "all") in options else np.arange(12) % 2
+    small = {"hidden_size": 3, "max_iter": 1, "n_networks": 1, "ridge_share": 0, "random_state": 0, "solver": "sgd"}
+    return kind(**small | dict(options)).fit(list(X), y)
 
 
 def folder(path, files):
