@@ -27,7 +27,7 @@ def score(tmp_path):
 
     def run(model_path, data, out=None):
         digest = sending.digest_of(Path(model_path).read_bytes())
-        sending._files[digest] = str(model_path)
+        sending._files[digest] = [str(model_path)]
         placed.append(digest)
         from_, to = parts.Folder.of(str(data)), parts.Folder.of(str(out or tmp_path / "out"))
         outcomes = {part.name: worker.score(digest, from_, to, Limits(), part) for part in parts.parts_of(from_)}
@@ -226,6 +226,29 @@ def test_other_file_systems_get_whole_files():
     assert folder_.fs.find(folder_.path) == ["/scored/k=1/a.csv.parquet"]
     assert folder_.fs.cat_file("/scored/k=1/a.csv.parquet") == b"whole"
     folder_.fs.rm(folder_.path, recursive=True)
+
+
+class Worker:
+    """As much of a worker as a model needs."""
+
+    def __init__(self, folder):
+        self.local_directory = str(folder)
+
+
+def test_a_model_is_there_until_the_last_call_ends(tmp_path):
+    content = model(tmp_path / "m.safetensors").read_bytes()
+    digest = sending.digest_of(content)
+    worker_of = Worker(tmp_path / "worker")
+    first, second = sending._Sender(digest, content), sending._Sender(digest, content)
+    first.setup(worker_of), second.setup(worker_of)
+    assert sending.received(digest) is sending.received(digest)
+    first.teardown(worker_of)
+    first.teardown(worker_of)
+    assert sending.received(digest).command == "classify"
+    second.teardown(worker_of)
+    assert digest not in sending._files
+    assert digest not in sending._predictors
+    assert list((tmp_path / "worker").iterdir()) == []
 
 
 def test_a_killed_worker_changes_nothing(mortal_workers, tmp_path):

@@ -90,6 +90,7 @@ def parts_of(folder: Folder) -> list[Part]:
     GatewiseError
         If there is no such folder, no table in it, or two files whose predictions would have one name.
     """
+    folder.fs.invalidate_cache()  # of an earlier call in this process
     try:
         found = folder.fs.find(folder.path, detail=True)
     except OSError as error:

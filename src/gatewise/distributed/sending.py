@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from distributed import WorkerPlugin
 
@@ -19,7 +20,7 @@ ATTEMPTS = 5
 """Times that the model is sent to all workers, should one of them die over it."""
 
 _lock = threading.Lock()
-_files: dict[str, str] = {}
+_files: dict[str, list[str]] = {}
 _predictors: dict[str, Predictor] = {}
 
 
@@ -27,22 +28,28 @@ class _Sender(WorkerPlugin):  # type: ignore[misc, unused-ignore]
     """What Dask runs in each worker: the model's file goes to the worker's folder."""
 
     def __init__(self, digest: str, content: bytes) -> None:
-        self.name = f"gatewise-model-{digest}"
+        self.name = f"gatewise-model-{uuid4().hex}"  # of this call: another may send the same model
         self.digest, self.content = digest, content
+        self.path = ""
 
     def setup(self, worker: Any) -> None:
         """Write the file; it is read when the first task asks for it."""
         os.makedirs(worker.local_directory, exist_ok=True)
-        path = os.path.join(worker.local_directory, f"{self.name}.safetensors")
-        write_whole(path, self.content)
+        self.path = os.path.join(worker.local_directory, f"{self.name}.safetensors")
+        write_whole(self.path, self.content)
         with _lock:
-            _files[self.digest] = path
+            _files.setdefault(self.digest, []).append(self.path)
 
     def teardown(self, worker: Any) -> None:
-        """Forget the model."""
+        """Remove the file; forget the model, unless another worker or call in this process has it too."""
         with _lock:
-            _predictors.pop(self.digest, None)
-            Path(_files.pop(self.digest, os.devnull)).unlink(missing_ok=True)
+            left = _files.get(self.digest, [])
+            if self.path in left:
+                left.remove(self.path)
+                Path(self.path).unlink(missing_ok=True)
+            if not left:
+                _files.pop(self.digest, None)
+                _predictors.pop(self.digest, None)
 
 
 def digest_of(content: bytes) -> str:
@@ -77,5 +84,5 @@ def received(digest: str) -> Predictor:
     """Return the model that was sent to this worker."""
     with _lock:
         if digest not in _predictors:
-            _predictors[digest] = Predictor.of(_files[digest])
+            _predictors[digest] = Predictor.of(_files[digest][0])
         return _predictors[digest]
