@@ -225,8 +225,15 @@ def _result():
     from gatewise.tables import Result
 
     roles = SeriesRoles.of("day", "x")._asdict()
-    step = {"kind": "ticks", "size": 1}
-    description = {"command": "forecast", "roles": roles, "columns": {}, "step": step, "series": ["x"], "last": [0]}
+    step, columns = {"kind": "ticks", "size": 1}, {"known": [], "past": []}
+    description = {
+        "command": "forecast",
+        "roles": roles,
+        "columns": columns,
+        "step": step,
+        "series": ["x"],
+        "last": [0],
+    }
     return Result(None, description, [])
 
 
