@@ -113,7 +113,8 @@ def ancestors(node: parso.tree.NodeOrLeaf) -> Iterator[tuple[parso.tree.NodeOrLe
 
 def is_run(node: parso.tree.NodeOrLeaf) -> bool:
     """Whether the node runs with the kernels off: no annotation, and not under `if TYPE_CHECKING` or `if kernel`."""
-    if node.type == "operator" and node.parent.type == "parameters":  # the star before names that must be given
+    # The star before names that must be given, and the two before a dict within another, which no operator can be.
+    if node.type == "operator" and node.parent.type in ("parameters", "dictorsetmaker"):
         return False
     if node.parent.type == "argument" and node.parent.children[0].get_code().strip() == "strict":  # of zip: a guard
         return False

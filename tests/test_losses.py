@@ -238,11 +238,14 @@ def test_wrong_arrays(name, prediction, target, kind, text):
             r"quantiles\[1\] is 1.0; need more than 0 and less than 1",
         ),
         (lambda: pinball(X, X[:, 0], quantiles=(0.0, 0.9)), r"quantiles\[0\] is 0.0; need more than 0"),
+        (lambda: pinball(X, X[:, 0], quantiles=(0.1, 1.5)), r"quantiles\[1\] is 1.5; need"),
+        (lambda: pinball(X[0], X[0, 0, ...], quantiles=(0.1, 0.9)), r"shape \(2,\); need 2 or more axes"),
+        (lambda: cross_entropy(X, np.array([0, 2, 7])), r"target\[1\] is class 2; need 0 to 1"),
         (lambda: mse(X, X, weights=np.zeros(3)), "weights are all 0; need at least one above 0"),
         (lambda: mse(X, X, weights=np.array([1.0, -1.0, 1.0])), "weights holds negative or non-finite"),
         (lambda: mse(X, X, weights=np.array([1.0, np.nan, 1.0])), "weights holds negative or non-finite"),
         (lambda: mse(X, X, weights=np.array([1.0, np.inf, 1.0])), "weights holds negative or non-finite"),
-        (lambda: mse(X, X, weights=np.ones(2)), r"weights has shape \(2,\); need a leading part of \(3, 2\)"),
+        (lambda: mse(X, X, weights=np.ones(2)), r"shape \(2,\); need a leading part of \(3, 2\), such as \(3,\)"),
         (lambda: mse(X, X, weights=np.ones((3, 1))), r"weights has shape \(3, 1\); need a leading part of"),
         (
             lambda: mse(X, X, weights=np.ones((3, 2, 1))),
@@ -262,3 +265,9 @@ def test_wrong_arrays(name, prediction, target, kind, text):
 def test_wrong_values(call, text):
     with pytest.raises(GatewiseError, match=text):
         call()
+
+
+def test_a_gap_needs_no_class_even_if_there_is_but_one():
+    value, gradient = cross_entropy(np.ones((3, 1)), np.array([0, 0, -100]), weights=np.array([1, 1, 0]))
+    assert value == 0
+    assert not gradient.any()

@@ -9,6 +9,7 @@ import pytest
 
 from gatewise.errors import GatewiseError, GatewiseTypeError, GatewiseValueError
 from gatewise.optimizers import OPTIMIZERS, SGD, Adagrad, Adam, AdamW, RMSprop, clip_by_global_norm
+from gatewise.optimizers.optimizer import Optimizer
 from gatewise.schedules import OneCycle
 
 GOLDEN = np.load(Path(__file__).parent / "golden" / "optimizers.npz")
@@ -343,3 +344,44 @@ def test_a_pack_follows_what_happens_to_its_parts():
         assert one.keys() == other.keys()
         for name in one:
             np.testing.assert_allclose(one[name], other[name], rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("kind", "defaults"),
+    [
+        (SGD, "lr=0.001, momentum=0.0, nesterov=False, weight_decay=0.0"),
+        (RMSprop, "lr=0.01, alpha=0.99, eps=1e-08, weight_decay=0.0, momentum=0.0, centered=False"),
+        (Adagrad, "lr=0.01, eps=1e-10, weight_decay=0.0"),
+        (Adam, "lr=0.001, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.0"),
+        (AdamW, "lr=0.001, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.01"),
+    ],
+)
+def test_defaults_are_those_of_pytorch_and_each_optimizer_is_itself(kind, defaults):
+    one, other = kind(), kind()
+    assert repr(one) == f"{kind.__name__}({defaults})"
+    assert one != other
+    assert len({one, other}) == 2
+
+
+class Nameless(Optimizer):
+    """A rule that does not say what it keeps."""
+
+    lr, weight_decay = 0.1, 0.0
+
+    def _direction(self, grad, buffers, count):
+        return grad
+
+
+class Aimless(Optimizer):
+    """A rule that does not say where to go."""
+
+    lr, weight_decay = 0.1, 0.0
+
+    def _names(self):
+        return ()
+
+
+@pytest.mark.parametrize(("kind", "missing"), [(Nameless, "_names"), (Aimless, "_direction")])
+def test_a_rule_says_what_it_keeps_and_where_it_goes(kind, missing):
+    with pytest.raises(TypeError, match=missing):
+        kind()
