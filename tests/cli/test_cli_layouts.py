@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gatewise import cli
-from gatewise.cli import forecast, options
+from gatewise.cli import forecast
 from gatewise.tables import resampling
 
 LIST = Path(__file__).parents[2] / "benchmarks" / "tables.py"
@@ -41,7 +41,7 @@ def test_refusals_name_the_option(tmp_path, monkeypatch, capsys, content, argume
 
 
 def test_the_periods_of_the_option_are_those_of_the_reading():
-    assert list(options.PERIODS) == list(resampling.PERIODS)
+    assert list(checkpoints.PERIODS) == list(resampling.PERIODS)
 
 
 @pytest.mark.skipif(not LIST.exists(), reason="a source distribution has no benchmarks")

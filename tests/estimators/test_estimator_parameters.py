@@ -1,14 +1,12 @@
-import json
 import re
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file
-from safetensors.numpy import save as to_bytes
 from sklearn.base import clone
 from sklearn.utils._param_validation import InvalidParameterError
 
 import gatewise as gw
+from gatewise.storage import read_tensors, tensor_bytes
 
 both = pytest.mark.parametrize("kind", [gw.RecurrentClassifier, gw.RecurrentRegressor])
 SMALL = {"hidden_size": 3, "max_iter": 1, "n_networks": 1, "random_state": 0}
@@ -38,12 +36,10 @@ def test_a_file_with_the_old_name_still_loads(kind, tmp_path):
     X, y = rows()
     model = kind(**SMALL).fit(X, y)
     gw.save(model, tmp_path / "new")
-    arrays = load_file(tmp_path / "new")
-    content = (tmp_path / "new").read_bytes()
-    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])["__metadata__"]
+    arrays, header, _ = read_tensors(tmp_path / "new")
     old = header | {"model": header["model"].replace('"n_networks"', '"members"')}
     assert old != header
-    (tmp_path / "old").write_bytes(to_bytes(arrays, metadata=old))
+    (tmp_path / "old").write_bytes(tensor_bytes(arrays, old))
     loaded = gw.load(tmp_path / "old")
     assert loaded.get_params() == model.get_params()
     np.testing.assert_array_equal(loaded.predict(X), model.predict(X))

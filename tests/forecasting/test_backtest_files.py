@@ -38,6 +38,6 @@ def test_it_comes_back(index):
 
 def test_damage_is_told_and_other_methods_are_no_backtest():
     description, arrays = to_parts(a_backtest(INDEXES[0]))
-    with pytest.raises(gw.GatewiseError, match="do not fit one another"):
+    with pytest.raises(gw.GatewiseError, match=r"truth has shape"):
         from_parts(description, arrays | {"truth": arrays["truth"][:, :1]})
     assert from_parts(description | {"methods": ["model", "naive"]}, arrays) is None

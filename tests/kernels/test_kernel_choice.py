@@ -103,7 +103,7 @@ for value in layer.params.values():
 print(gw.__file__, repr(float(layer(np.ones((1, 1, 1)))[0][0, 0, 0])))
 """
     equation = tmp_path / "gatewise" / "cells" / "rnn.py"
-    changed = equation.read_text(encoding="utf-8").replace("(tanh(p[0] + q[0]),)", "(0.5 * tanh(p[0] + q[0]),)")
+    changed = equation.read_text(encoding="utf-8").replace("(tanh(p_h + q_h),)", "(0.5 * tanh(p_h + q_h),)")
     assert changed != equation.read_text(encoding="utf-8")
     where, before = run_python(script, PYTHONPATH=str(tmp_path)).split()
     time = equation.stat().st_mtime - 3600

@@ -13,7 +13,10 @@ from gatewise import threads
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM]
 # Threads that are kept for later, on purpose: of the library, of the standard library's pools, of dask.
-KEPT_THREADS = ("gatewise", "ThreadPoolExecutor", "asyncio", "Dask", "Profile", "IO loop", "TCP-Executor")
+KEPT_THREADS = (
+    *("gatewise", "ThreadPoolExecutor", "asyncio", "Dask", "Profile", "IO loop", "TCP-Executor"),
+    *("ExecutorManagerThread", "QueueFeederThread"),  # of joblib, which keeps its workers for the next call
+)
 KEPT_PROCESSES = ("resource_tracker", "loky")  # of the standard library and joblib; they end with this process
 PATIENCE = 5.0  # seconds that what has been told to end may take
 # Variables that pytest keeps up to date, and that threadpoolctl and distributed set when they are imported.
