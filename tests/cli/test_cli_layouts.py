@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gatewise import cli
-from gatewise.cli import forecast
+from gatewise.cli import checkpoints, forecast
 from gatewise.tables import resampling
 
 LIST = Path(__file__).parents[2] / "benchmarks" / "tables.py"
