@@ -1,5 +1,7 @@
 """An optimizer in a file: settings, schedule and state, so that it continues with the same bits."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -80,3 +82,10 @@ def test_a_description_that_does_not_fit_is_refused():
             from_parts(*parts)
     assert repr(from_parts(description, arrays)) == repr(adam)
     assert set(stored.KINDS) == {type(one).__name__ for one in OPTIMIZERS.values()}
+
+
+def test_a_rate_of_ones_own_is_that_of_the_optimizer_that_goes_on():
+    rate = partial(pow, 0.5)
+    optimizer = optimizers.SGD(rate, momentum=0.5)
+    values = stored.values_of({**stored.settings(optimizer), "momentum": 0.75}, optimizer)
+    assert values == {"lr": rate, "momentum": 0.75, "nesterov": False, "weight_decay": 0.0}

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gatewise.errors import GatewiseError, GatewiseTypeError, GatewiseValueError
-from gatewise.optimizers import OPTIMIZERS, SGD, Adagrad, Adam, AdamW, RMSprop, clip_by_global_norm
+from gatewise.optimizers import OPTIMIZERS, SGD, Adagrad, Adam, AdamW, RMSprop, clip_by_global_norm, named_optimizer
 from gatewise.optimizers.optimizer import Optimizer
 from gatewise.schedules import OneCycle
 
@@ -385,3 +385,12 @@ class Aimless(Optimizer):
 def test_a_rule_says_what_it_keeps_and_where_it_goes(kind, missing):
     with pytest.raises(TypeError, match=missing):
         kind()
+
+
+def test_an_optimizer_is_one_of_ours_or_a_name():
+    own = SGD()
+    assert named_optimizer(own) is own
+    assert type(named_optimizer("adamw")) is AdamW
+    for wrong in (SGD, None, 0.1):
+        with pytest.raises(GatewiseTypeError, match=r"need one of gatewise\.optimizers"):
+            named_optimizer(wrong)

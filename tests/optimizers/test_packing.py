@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import gatewise as gw
+from gatewise import kernels
 from gatewise.optimizers.packing import MOST_PACKED, Pack
 
 SHAPES = {"w": (2, 3), "b": (3,)}
@@ -136,3 +137,53 @@ def test_compiled_updates_are_told_the_decay_that_the_plain_ones_apply(kind, dec
     direction = optimizer._decay(after, grad, 0.1)
     np.testing.assert_allclose(param * shrinkage, after, rtol=1e-15)
     np.testing.assert_allclose(grad + added * param, direction, rtol=1e-15)
+
+
+def test_from_the_second_step_on_parameters_are_updated_together(monkeypatch):
+    taken, usual = [], Pack.take
+    monkeypatch.setattr(Pack, "take", lambda pack, *both: (taken.append(len(both)), usual(pack, *both)))
+    optimizer, params = gw.optimizers.Adam(lr=0.1), arrays(seed=1)
+    for count in range(3):
+        assert len(taken) == max(count - 1, 0)
+        optimizer.step(params, arrays(seed=2))
+    assert len(taken) == 2
+    optimizer.load_state_dict(optimizer.state_dict())
+    optimizer.step(params, arrays(seed=2))
+    assert len(taken) == 2
+    optimizer._buffers["w"] = {name: value.copy() for name, value in optimizer._buffers["w"].items()}
+    optimizer.step(params, arrays(seed=2))
+    assert len(taken) == 2
+
+
+class Halved(gw.optimizers.Adam):
+    """Adam with a direction of one's own."""
+
+    def _direction(self, grad, buffers, count):
+        return super()._direction(grad, buffers, count) / 2
+
+
+class Counter:
+    """Compiled updates that only count how often they are asked for."""
+
+    asked = 0
+
+    def adam(self, *parts, **factors):
+        self.asked += 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "param", "asked"),
+    [
+        (gw.optimizers.Adam, np.ones((2, 3)), 1),
+        (gw.optimizers.AdamW, np.ones((2, 3)), 1),
+        (gw.optimizers.Adam, np.ones((3, 2)).T, 0),
+        (Halved, np.ones((2, 3)), 0),
+    ],
+    ids=["adam", "adamw", "not in order", "own"],
+)
+def test_only_adams_own_rule_on_arrays_in_order_is_compiled(kind, param, asked, monkeypatch):
+    counter, param = Counter(), param.copy("K")
+    monkeypatch.setattr(kernels, "updates", lambda: counter)
+    kind(lr=0.1).step({"w": param}, {"w": np.ones((2, 3))})
+    assert counter.asked == asked
+    assert (param == 1).all() == bool(asked)
