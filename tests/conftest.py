@@ -1,6 +1,7 @@
 """Settings of the whole suite."""
 
 import os
+import signal
 import tempfile
 
 import pytest
@@ -15,6 +16,9 @@ settings.register_profile(
     "gatewise", deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("gatewise")
+
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as a shell starts what runs in its background
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_configure(config):

@@ -1,4 +1,4 @@
-"""One cluster of two workers for all tests of distributed work."""
+"""One cluster of two workers for all tests of distributed work; it ends with the last of them."""
 
 import pytest
 import traces
@@ -6,7 +6,7 @@ import traces
 from gatewise.distributed.cluster import local_client
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def two_workers():
     before = traces.helpers()
     with local_client(2) as client:
