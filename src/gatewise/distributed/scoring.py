@@ -194,10 +194,7 @@ def _all(client: Any, common: tuple[Any, ...], parts: list[Part], progress: bool
                 waiting.add(again)
                 continue
             advance(part.name)
-            yield (
-                part.name,
-                outcome or Outcome("failed", problem="its worker was lost again and again: too little memory?"),
-            )
+            yield part.name, outcome or Outcome("failed", problem=LOST)
 
 
 def _outcome(future: Any) -> Outcome | None:
