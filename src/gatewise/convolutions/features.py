@@ -6,8 +6,6 @@ from gatewise.convolutions.kernels import Convolutions
 from gatewise.convolutions.segments import segments
 from gatewise.errors import Array
 
-BLOCKS = ("shares", "highest", "levels")
-
 
 def blocks_of(convolutions: Convolutions, x: Array, lengths: Array) -> tuple[Array, Array, Array]:
     """Return the blocks of features of x (n, time, inputs), each float32 (n, features of the block).

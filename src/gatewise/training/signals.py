@@ -8,7 +8,6 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-Handler = Callable[[int, FrameType | None], Any]
 _current: Watch | None = None  # the innermost of the main thread
 
 
