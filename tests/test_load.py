@@ -2,6 +2,7 @@
 
 import importlib.util
 import itertools
+import mmap
 from pathlib import Path
 
 import numpy as np
@@ -39,8 +40,9 @@ def test_memory_and_files_that_grow_are_noticed(load, monkeypatch, capsys, tmp_p
     path.touch()
 
     def leaky(k):
-        kept.append(np.ones(2**18))
-        return kept[-1]
+        kept.append(mmap.mmap(-1, 2**21))  # memory that nothing freed before can stand in for
+        kept[-1].write(bytes(2**21))
+        return np.ones(1)
 
     def forgetful(k):
         kept.append(path.open())
@@ -50,7 +52,7 @@ def test_memory_and_files_that_grow_are_noticed(load, monkeypatch, capsys, tmp_p
         monkeypatch.setitem(load.MODELS, "layer", lambda seed, predict=predict: predict)
         assert load.main(["--runs", "10", "--only", "memory", "--model", "layer"]) == 1
     assert "+18 files" in capsys.readouterr().out or load.handles() == 0
-    for one in kept[20:]:
+    for one in kept:
         one.close()
 
 
