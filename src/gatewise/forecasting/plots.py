@@ -144,10 +144,11 @@ def _bokeh(curves: Sequence[Curve], interval: str) -> Any:
     from bokeh.layouts import column
     from bokeh.plotting import figure
 
+    new: Any = figure  # Bokeh's types do not know all that it takes
     drawn = []
     for one in curves:
-        kind: Any = "datetime" if isinstance(one.observed.index, pd.DatetimeIndex) else "linear"
-        plot: Any = figure(height=HEIGHT, sizing_mode="stretch_width", title=one.title, x_axis_type=kind)
+        kind = "datetime" if isinstance(one.observed.index, pd.DatetimeIndex) else "linear"
+        plot = new(height=HEIGHT, sizing_mode="stretch_width", title=one.title, x_axis_type=kind)
         times, ends = one.forecast.index.to_numpy(), [one.forecast[name].to_numpy() for name in ("low", "high")]
         plot.varea(times, *ends, fill_color=BLUE, fill_alpha=0.2, legend_label=interval)
         observations = one.observed.to_numpy()

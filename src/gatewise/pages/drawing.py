@@ -57,7 +57,8 @@ WIDE = 52
 
 def plot(height: int, **options: Any) -> Any:
     """Return an empty figure in the page's manner; `options` are those of `bokeh.plotting.figure`."""
-    drawn: Any = figure(height=height, sizing_mode="stretch_width", tools="", toolbar_location=None, **options)
+    new: Any = figure  # Bokeh's types do not know all that it takes
+    drawn = new(height=height, sizing_mode="stretch_width", tools="", toolbar_location=None, **options)
     drawn.update(min_border=0, min_border_left=WIDE, min_border_right=12, outline_line_color=None, lod_threshold=None)
     drawn.update(background_fill_color=None, border_fill_color=None)
     for axis in drawn.axis:
