@@ -130,8 +130,8 @@ def test_bytes_stay_the_same_when_workers_leave_and_join(monkeypatch, mortal_wor
             mortal_workers.wait_for_workers(2, timeout=60)
 
     changed = trained((cut(x), cut(y)), client=mortal_workers, callbacks=[change], epochs=5)
-    assert [len(workers) for workers in seen[:2]] == [2, 1]
-    assert len(seen[4] - seen[0]) == 1
+    assert seen[0] - seen[4], "none left"
+    assert seen[4] - seen[0], "none joined"
     assert changed == trained((x, y), partitions=SIZES, epochs=5)
 
 
