@@ -98,6 +98,12 @@ def run_side_by_side(tasks: Sequence[Callable[[], Any]]) -> list[Any]:
     return found
 
 
+def run_in_one_thread(task: Callable[[], Any]) -> Any:
+    """Return what a task returns, with kernels and BLAS in this thread alone, as Dask counts a task."""
+    with single_threaded_blas():
+        return run_side_by_side([task])[0]
+
+
 def map_side_by_side(function: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
     """Return what a function returns for each item, the items dealt out to as many threads as there are.
 

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from gatewise.distributed import package
 from gatewise.distributed.merging import Block, Merge, blocks, dealt, merged
 from gatewise.errors import GatewiseError
-from gatewise.threads import run_side_by_side, single_threaded_blas
+from gatewise.threads import run_in_one_thread, single_threaded_blas
 
 T = TypeVar("T")
 Work = Callable[[Any, int, Any], T]
@@ -202,9 +202,7 @@ def _itself(part: T) -> T:
 
 
 def _run(sent: _Sent, *arguments: Any) -> Any:
-    """Run a function in one thread, as Dask counts a task."""
-    with single_threaded_blas():
-        return run_side_by_side([partial(sent.value, *arguments)])[0]
+    return run_in_one_thread(partial(sent.value, *arguments))
 
 
 def _of_group(

@@ -20,7 +20,7 @@ from gatewise.limits import Limits
 from gatewise.tables import read_sequences
 from gatewise.tables.prediction import Predictor
 from gatewise.tables.table import Table, parsed
-from gatewise.threads import run_side_by_side, single_threaded_blas
+from gatewise.threads import run_in_one_thread
 
 WHOLE = 2**28
 """Bytes, unpacked, up to which a file is read whole where its rows are in no order."""
@@ -41,9 +41,8 @@ def score(digest: str, dataset: Folder, out: Folder, limits: Limits, part: Part)
     limits : Limits
     part : Part
     """
-    with single_threaded_blas():
-        outcome: Outcome = run_side_by_side([partial(_score, digest, dataset, out, limits, part)])[0]
-        return outcome
+    outcome: Outcome = run_in_one_thread(partial(_score, digest, dataset, out, limits, part))
+    return outcome
 
 
 def _score(digest: str, dataset: Folder, out: Folder, limits: Limits, part: Part) -> Outcome:
