@@ -7,26 +7,21 @@ from typing import Any
 
 import numpy as np
 
-from gatewise import descriptions
 from gatewise.errors import Array
 from gatewise.estimators.sequences import Sequences
 from gatewise.estimators.targets import Targets
 from gatewise.forecasting.preparation import Prepared
-from gatewise.layers.registry import cell_name
 from gatewise.training.identity import digest
-
-NO_MATTER = ("verbose", "warm_start")
-"""Parameters that do not change a fit, or not by themselves."""
 
 
 def parameters(estimator: Any) -> dict[str, Any]:
     """Return the parameters of an estimator that a fit depends on; of a generator only its kind."""
-    params = estimator.get_params(deep=False)
-    random_state = params["random_state"]
+    described: dict[str, Any] = estimator._parameters_to_json()
+    described.pop("warm_start", None)  # it does not change a fit by itself
+    random_state = estimator.random_state
     if random_state is not None and not isinstance(random_state, int | np.integer):
-        params["random_state"] = type(random_state).__name__
-    described_params = descriptions.params_to_json(params | {"cell": cell_name(estimator.cell)})
-    return {name: value for name, value in described_params.items() if name not in NO_MATTER}
+        described["random_state"] = type(random_state).__name__
+    return described
 
 
 def of_sequences(estimator: Any, sequences: Sequences, targets: Targets, again: bool) -> dict[str, Any]:
